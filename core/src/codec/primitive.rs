@@ -1,0 +1,1 @@
+//! Variable byte integers, length-prefixed strings and the cursor that reads them.
