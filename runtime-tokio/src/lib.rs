@@ -1,1 +1,3 @@
-//! Placeholder.
+//! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
+
+pub mod service;
