@@ -1,3 +1,6 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
+pub mod driver;
+pub mod http;
 pub mod service;
+pub mod transport;

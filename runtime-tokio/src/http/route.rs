@@ -1,0 +1,160 @@
+//! Which node answers a request: paths without regard to case, then methods.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use http::{HeaderValue, Method};
+use percent_encoding::percent_decode_str;
+
+use crate::driver::Node;
+use crate::service::plan::{HttpNodePlan, HttpServerPlan};
+
+/// Two nodes that would answer the same requests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "nodes {first} and {second} both answer {method} {path}, paths differ only in case if at all: give one of them \
+     another route or method"
+)]
+pub struct RouteConflict {
+    /// The node that was there first.
+    pub first: String,
+    /// The node that came second.
+    pub second: String,
+    /// Method of both.
+    pub method: Method,
+    /// Path of both, in lower case.
+    pub path: String,
+}
+
+/// The nodes of all HTTP servers of this agent by path and method.
+#[derive(Debug, Default)]
+pub struct Router {
+    paths: HashMap<String, Path>,
+}
+
+#[derive(Debug, Default)]
+struct Path {
+    routes: Vec<Route>,
+}
+
+/// A transaction node as the data plane needs it.
+#[derive(Debug)]
+pub struct Route {
+    resource: String,
+    method: Method,
+    /// Where its requests go.
+    pub(super) node: Node,
+    /// Longest request body in bytes.
+    pub(super) max_body: usize,
+}
+
+/// Where a request belongs.
+#[derive(Debug)]
+pub(super) enum Match<'a> {
+    /// To this node.
+    Node(&'a Route),
+    /// It is `OPTIONS`, and no node takes that: the methods of its path.
+    Options(HeaderValue),
+    /// No node of this path takes the method: those that are taken.
+    WrongMethod(HeaderValue),
+    /// No node has the path.
+    Unknown,
+}
+
+impl Router {
+    /// Adds a node of `server` that `node` drives.
+    ///
+    /// # Errors
+    /// [`RouteConflict`] if another node has the same path and method; this router is unchanged then.
+    pub fn add(
+        &mut self,
+        server: &HttpServerPlan,
+        plan: &HttpNodePlan,
+        node: Node,
+    ) -> Result<(), RouteConflict> {
+        let path = format!("{}{}", server.base_path, plan.route);
+        let path = normal(&path).unwrap_or_else(|| path.to_lowercase());
+        let route = Route {
+            resource: plan.resource.clone(),
+            method: plan.method.clone(),
+            node,
+            max_body: server.request_max_body_size,
+        };
+        match self.paths.entry(path) {
+            Entry::Vacant(entry) => {
+                entry.insert(Path { routes: vec![route] });
+            }
+            Entry::Occupied(mut entry) => {
+                if let Some(first) = entry
+                    .get()
+                    .routes
+                    .iter()
+                    .find(|other| other.method == route.method)
+                {
+                    return Err(RouteConflict {
+                        first: first.resource.clone(),
+                        second: route.resource,
+                        method: route.method,
+                        path: entry.key().clone(),
+                    });
+                }
+                entry.get_mut().routes.push(route);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the node for a request. `HEAD` is taken by a node for `GET` unless it has a node of its own.
+    pub(super) fn find(&self, method: &Method, path: &str) -> Match<'_> {
+        if path == "*" && *method == Method::OPTIONS {
+            return Match::Options(self.all_methods());
+        }
+        let Some(path) = normal(path).and_then(|path| self.paths.get(&path)) else {
+            return Match::Unknown;
+        };
+        let route = path.route(method);
+        match route.or_else(|| path.route(&Method::GET).filter(|_| *method == Method::HEAD)) {
+            Some(route) => Match::Node(route),
+            None if *method == Method::OPTIONS => Match::Options(allow(&path.routes)),
+            None => Match::WrongMethod(allow(&path.routes)),
+        }
+    }
+
+    fn all_methods(&self) -> HeaderValue {
+        allow(self.paths.values().flat_map(|path| &path.routes))
+    }
+}
+
+impl Path {
+    fn route(&self, method: &Method) -> Option<&Route> {
+        self.routes.iter().find(|route| route.method == *method)
+    }
+}
+
+/// The value of `Allow`: sorted, so that it does not depend on the order of files.
+fn allow<'a>(routes: impl IntoIterator<Item = &'a Route>) -> HeaderValue {
+    let mut methods: Vec<_> = routes.into_iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    methods.dedup();
+    HeaderValue::from_str(&methods.join(", ")).expect("methods are tokens")
+}
+
+/// The spelling by which paths are compared: escapes decoded, lower case, no `/` at the end. `None` for a path that no
+/// node can have: not UTF-8, or with an escaped `/`, which is no separator.
+fn normal(path: &str) -> Option<String> {
+    let mut normal = String::with_capacity(path.len());
+    for segment in path.split('/').skip(1) {
+        let segment = percent_decode_str(segment).decode_utf8().ok()?;
+        if segment.contains('/') {
+            return None;
+        }
+        normal.push('/');
+        normal.push_str(&segment.to_lowercase());
+    }
+    normal.truncate(normal.trim_end_matches('/').len());
+    Some(normal)
+}
