@@ -99,6 +99,16 @@ impl Failure {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn into_reply(self, format: ErrorFormat) -> Reply {
         let (body, content_type) = match format {
             ErrorFormat::Envelope => {
@@ -188,5 +198,76 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
             "the request is longer than the broker's largest packet, send a shorter body",
         )),
         Err(error) => Err(Failure::unavailable(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+    use syncline_core::agent::Undeliverable;
+
+    async fn text(reply: Reply) -> String {
+        let bytes = reply.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn format(accept: &str) -> ErrorFormat {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap());
+        ErrorFormat::accepted(&headers)
+    }
+
+    #[test]
+    fn a_problem_object_is_sent_only_to_those_who_name_it() {
+        for accept in ["application/problem+json", "text/html, Application/Problem+JSON;q=0.5"] {
+            assert_eq!(format(accept), ErrorFormat::Problem, "{accept}");
+        }
+        for accept in ["*/*", "application/json", "application/problem+json; q=0, */*"] {
+            assert_eq!(format(accept), ErrorFormat::Envelope, "{accept}");
+        }
+        assert_eq!(ErrorFormat::accepted(&HeaderMap::new()), ErrorFormat::Envelope);
+    }
+
+    #[test]
+    fn codes_that_are_no_http_errors_become_500() {
+        for (code, status) in [(400, 400), (404, 404), (599, 599), (399, 500), (600, 500), (200, 500), (-404, 500)] {
+            assert_eq!(Failure::coded(code, String::new()).status, status, "{code}");
+        }
+        assert_eq!(Failure::coded(i64::from(u16::MAX) + 1 + 404, String::new()).status, 500);
+    }
+
+    #[tokio::test]
+    async fn an_error_reply_keeps_its_code_and_message() {
+        let failure = completion(Ok(Outcome::Failed { code: 7, message: "no \"order\"".into() })).unwrap_err();
+        let reply = failure.clone().into_reply(ErrorFormat::Envelope);
+        assert_eq!(reply.status(), 500);
+        assert_eq!(reply.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(text(reply).await, r#"{"error":{"code":7,"message":"no \"order\""}}"#);
+        let reply = failure.into_reply(ErrorFormat::Problem);
+        assert_eq!(reply.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            text(reply).await,
+            r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"no \"order\"","code":7}"#
+        );
+    }
+
+    #[test]
+    fn what_may_work_later_says_when_to_try_again() {
+        let failures = [
+            completion(Ok(Outcome::Cancelled)),
+            completion(Ok(Outcome::Undeliverable(Undeliverable::LinkLost))),
+            completion(Err(RequestError::NotReady)),
+            completion(Err(RequestError::Busy)),
+            completion(Err(RequestError::Stopped)),
+            completion(Err(RequestError::Refused(Refusal::TooManyInFlight { limit: 1 }))),
+        ];
+        for failure in failures {
+            let reply = failure.unwrap_err().into_reply(ErrorFormat::Envelope);
+            assert_eq!(reply.status(), 503);
+            assert_eq!(reply.headers()[RETRY_AFTER], "1");
+        }
+        let reply = completion(Err(RequestError::Refused(Refusal::TooLarge))).unwrap_err();
+        assert_eq!(reply.status(), 413);
     }
 }

@@ -158,3 +158,115 @@ fn normal(path: &str) -> Option<String> {
     normal.truncate(normal.trim_end_matches('/').len());
     Some(normal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Driver;
+    use crate::service::plan::TransactionPlan;
+    use crate::transport::Endpoint;
+    use syncline_core::agent;
+    use syncline_core::codec::QoS;
+    use syncline_core::flowsync::NodeConfig;
+    use syncline_core::session;
+    use syncline_core::topic::TopicName;
+
+    struct Plans {
+        driver: Driver,
+        router: Router,
+    }
+
+    impl Plans {
+        fn new() -> Self {
+            let endpoint = Endpoint { host: "localhost".into(), port: 1883 };
+            let driver = Driver::new(endpoint, agent::Config { session: session::Config::new("test") }).unwrap();
+            Self { driver, router: Router::default() }
+        }
+
+        fn add(&mut self, resource: &str, method: Method, base: &str, route: &str) -> Result<(), RouteConflict> {
+            let server = HttpServerPlan {
+                resource: "server".into(),
+                base_path: base.into(),
+                request_max_body_size: 100,
+                nodes: Vec::new(),
+            };
+            let plan = HttpNodePlan {
+                resource: resource.into(),
+                method,
+                route: route.into(),
+                topic: resource.into(),
+                treq: TopicName::new(format!("{resource}/treq")).unwrap(),
+                tres: TopicName::new(format!("{resource}/tres")).unwrap(),
+                qos: QoS::AtMostOnce,
+                transaction: TransactionPlan {
+                    timeout: NodeConfig::DEFAULT_TIMEOUT,
+                    timeout_error_code: 500,
+                    timeout_error_message: String::new(),
+                    max_in_flight: 1,
+                },
+            };
+            let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
+            self.router.add(&server, &plan, node)
+        }
+
+        fn found(&self, method: Method, path: &str) -> Result<&str, Option<String>> {
+            match self.router.find(&method, path) {
+                Match::Node(route) => Ok(&route.resource),
+                Match::Options(allow) | Match::WrongMethod(allow) => Err(Some(allow.to_str().unwrap().to_owned())),
+                Match::Unknown => Err(None),
+            }
+        }
+    }
+
+    fn plans() -> Plans {
+        let mut plans = Plans::new();
+        plans.add("read", Method::GET, "/data/FlowSync", "/Motor 1").unwrap();
+        plans.add("write", Method::POST, "/data/flowsync", "/motor 1/").unwrap();
+        plans.add("root", Method::PUT, "/data/flowsync", "").unwrap();
+        plans
+    }
+
+    #[test]
+    fn a_path_is_found_in_any_case_and_with_escapes() {
+        let plans = plans();
+        for path in ["/data/FlowSync/Motor%201", "/data/flowsync/motor%201", "/DATA/fl%6FWSYNC/MOTOR%201/"] {
+            assert_eq!(plans.found(Method::GET, path), Ok("read"), "{path}");
+            assert_eq!(plans.found(Method::POST, path), Ok("write"), "{path}");
+        }
+        assert_eq!(plans.found(Method::PUT, "/data/flowsync"), Ok("root"));
+    }
+
+    #[test]
+    fn another_path_is_unknown() {
+        let plans = plans();
+        for path in ["/", "", "/data", "/data/flowsync%2Fmotor%201", "/data/flowsync/motor%201/x", "/data/%ff", "*"] {
+            assert_eq!(plans.found(Method::GET, path), Err(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_which_are_allowed() {
+        let plans = plans();
+        let allow = Err(Some("GET, HEAD, OPTIONS, POST".to_owned()));
+        assert_eq!(plans.found(Method::DELETE, "/data/flowsync/motor%201"), allow);
+        assert_eq!(plans.found(Method::OPTIONS, "/data/flowsync/motor%201"), allow);
+        assert_eq!(plans.found(Method::GET, "/data/flowsync"), Err(Some("OPTIONS, PUT".to_owned())));
+        assert_eq!(plans.found(Method::OPTIONS, "*"), Err(Some("GET, HEAD, OPTIONS, POST, PUT".to_owned())));
+    }
+
+    #[test]
+    fn head_is_answered_by_the_node_for_get() {
+        let plans = plans();
+        assert_eq!(plans.found(Method::HEAD, "/data/flowsync/motor%201"), Ok("read"));
+        assert!(plans.found(Method::HEAD, "/data/flowsync").is_err());
+    }
+
+    #[test]
+    fn two_nodes_for_the_same_requests_conflict_by_name() {
+        let mut plans = plans();
+        let conflict = plans.add("other", Method::GET, "/data/FLOWSYNC", "/motor%201").unwrap_err();
+        assert_eq!((conflict.first.as_str(), conflict.second.as_str()), ("read", "other"));
+        assert_eq!(conflict.path, "/data/flowsync/motor 1");
+        assert_eq!(plans.found(Method::GET, "/data/flowsync/motor%201"), Ok("read"));
+    }
+}
