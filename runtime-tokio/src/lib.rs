@@ -1,6 +1,9 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod driver;
 pub mod http;
+pub mod run;
 pub mod service;
 pub mod transport;

@@ -1,12 +1,12 @@
 //! What other tasks hold of the driver: nodes to make requests of, and the switch that stops it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 use syncline_core::agent::{NodeId, Outcome, Refusal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Why a request was not taken. Nothing has been published for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +79,7 @@ impl AgentHandle {
 #[derive(Debug, Clone)]
 pub struct Node {
     pub(super) id: NodeId,
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) ready: watch::Receiver<bool>,
     pub(super) senders: Arc<Senders>,
 }
 
@@ -87,7 +87,17 @@ impl Node {
     /// Whether a request made now would be published: the broker has confirmed the subscription to this node's tres.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        *self.ready.borrow()
+    }
+
+    /// Waits until [`Node::is_ready`].
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`] when that will never be: the driver has ended.
+    pub async fn ready(&self) -> Result<(), RequestError> {
+        let mut ready = self.ready.clone();
+        ready.wait_for(|ready| *ready).await.map_err(|_| RequestError::Stopped)?;
+        Ok(())
     }
 
     /// Publishes `value` and waits for what becomes of it, at most `timeout` where that is shorter than the node's own.

@@ -8,14 +8,14 @@ mod link;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use syncline_core::agent::{self, Agent, NodeId, Outcome, Output, Refusal};
 use syncline_core::flowsync::{NodeConfig, TransactionId};
 use syncline_core::session::{DisconnectReason, Disconnected, Output as SessionOutput};
 use syncline_core::time::{Instant, UnixMillis};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
 
 pub use handle::{AgentHandle, Node, RequestError};
@@ -56,7 +56,7 @@ pub struct Driver {
     link: Link,
     reactor: Option<Box<dyn Reactor>>,
     waiters: HashMap<u64, Waiter>,
-    nodes: HashMap<NodeId, Arc<AtomicBool>>,
+    nodes: HashMap<NodeId, watch::Sender<bool>>,
     senders: Arc<Senders>,
     inboxes: Inboxes,
     outage: Outage,
@@ -134,8 +134,8 @@ impl Driver {
     /// [`agent::AddNodeError`] when the agent holds as many nodes as it may, or has one of these topics already.
     pub fn add_node(&mut self, config: NodeConfig) -> Result<Node, agent::AddNodeError> {
         let id = self.agent.add_node(self.now(), config)?;
-        let ready = Arc::new(AtomicBool::new(false));
-        self.nodes.insert(id, Arc::clone(&ready));
+        let (is_ready, ready) = watch::channel(false);
+        self.nodes.insert(id, is_ready);
         Ok(Node {
             id,
             ready,
@@ -241,7 +241,7 @@ impl Driver {
         match control {
             Control::CancelAll => {
                 for (node, ready) in self.nodes.drain() {
-                    ready.store(false, Ordering::Relaxed);
+                    ready.send_replace(false);
                     self.agent.remove_node(now, node);
                 }
             }
@@ -302,7 +302,7 @@ impl Driver {
 
     fn set_ready(&self, node: NodeId, is_ready: bool) {
         if let Some(ready) = self.nodes.get(&node) {
-            ready.store(is_ready, Ordering::Relaxed);
+            ready.send_replace(is_ready);
         }
     }
 
