@@ -18,6 +18,12 @@ pub enum TopicError {
     Empty,
 }
 
+impl core::fmt::Display for TopicError {
+    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        todo!()
+    }
+}
+
 impl TopicName {
     /// Checks `topic` and takes it over.
     /// # Errors
@@ -29,6 +35,12 @@ impl TopicName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl core::borrow::Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 
