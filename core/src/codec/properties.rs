@@ -1,126 +1,259 @@
-//! MQTT 5.0 properties: validated once, iterated lazily, built without a context.
+//! The property lists of MQTT 5.0 packets: validated once, iterated lazily, built without a context.
 
-/// Property identifiers (MQTT 5.0 §2.2.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum PropertyId {
-    PayloadFormatIndicator = 0x01,
-    MessageExpiryInterval = 0x02,
-    ContentType = 0x03,
-    ResponseTopic = 0x08,
-    CorrelationData = 0x09,
-    SubscriptionIdentifier = 0x0B,
-    SessionExpiryInterval = 0x11,
-    AssignedClientIdentifier = 0x12,
-    ServerKeepAlive = 0x13,
-    AuthenticationMethod = 0x15,
-    AuthenticationData = 0x16,
-    RequestProblemInformation = 0x17,
-    WillDelayInterval = 0x18,
-    RequestResponseInformation = 0x19,
-    ResponseInformation = 0x1A,
-    ServerReference = 0x1C,
-    ReasonString = 0x1F,
-    ReceiveMaximum = 0x21,
-    TopicAliasMaximum = 0x22,
-    TopicAlias = 0x23,
-    MaximumQos = 0x24,
-    RetainAvailable = 0x25,
-    UserProperty = 0x26,
-    MaximumPacketSize = 0x27,
-    WildcardSubscriptionAvailable = 0x28,
-    SubscriptionIdentifierAvailable = 0x29,
-    SharedSubscriptionAvailable = 0x2A,
-}
-
-/// One property with its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Property<'a> {
-    PayloadFormatIndicator(bool),
-    MessageExpiryInterval(u32),
-    ContentType(&'a str),
-    ResponseTopic(&'a str),
-    CorrelationData(&'a [u8]),
-    SubscriptionIdentifier(u32),
-    SessionExpiryInterval(u32),
-    AssignedClientIdentifier(&'a str),
-    ServerKeepAlive(u16),
-    AuthenticationMethod(&'a str),
-    AuthenticationData(&'a [u8]),
-    RequestProblemInformation(bool),
-    WillDelayInterval(u32),
-    RequestResponseInformation(bool),
-    ResponseInformation(&'a str),
-    ServerReference(&'a str),
-    ReasonString(&'a str),
-    ReceiveMaximum(u16),
-    TopicAliasMaximum(u16),
-    TopicAlias(u16),
-    MaximumQos(super::QoS),
-    RetainAvailable(bool),
-    UserProperty(&'a str, &'a str),
-    MaximumPacketSize(u32),
-    WildcardSubscriptionAvailable(bool),
-    SubscriptionIdentifierAvailable(bool),
-    SharedSubscriptionAvailable(bool),
-}
+use super::primitive::{self, Reader};
+use super::property::IdSet;
+use super::{DecodeErrorKind, EncodeError, PacketType, Property, PropertyId, Version};
+use alloc::vec::Vec;
 
 /// A packet's properties: validated bytes, without their length prefix. Empty in 3.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Properties<'a>(&'a [u8]);
+pub struct Properties<'a> {
+    bytes: &'a [u8],
+    /// What `bytes` contains, so that a packet can be checked against its table without reading them again.
+    ids: IdSet,
+}
 
 impl<'a> Properties<'a> {
     /// No properties.
-    pub const EMPTY: Self = Self(&[]);
+    pub const EMPTY: Self = Self {
+        bytes: &[],
+        ids: IdSet::EMPTY,
+    };
+
     /// Iterates in wire order.
     #[must_use]
+    #[inline]
     pub fn iter(&self) -> PropertiesIter<'a> {
-        PropertiesIter(self.0)
+        PropertiesIter(Reader::new(self.bytes))
     }
+
     /// No property at all.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
+
     /// The encoded properties, without the length prefix.
     #[must_use]
+    #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0
+        self.bytes
+    }
+
+    /// Whether a property of this kind is present; costs one comparison.
+    #[must_use]
+    #[inline]
+    pub const fn contains(&self, id: PropertyId) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// The first property of this kind; costs one comparison when there is none.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, id: PropertyId) -> Option<Property<'a>> {
+        if self.contains(id) {
+            self.iter().find(|property| property.id() == id)
+        } else {
+            None
+        }
+    }
+
+    /// Reads the length prefix and the properties behind it; each must be in `allowed`.
+    #[inline]
+    pub(super) fn read(reader: &mut Reader<'a>, allowed: IdSet) -> Result<Self, DecodeErrorKind> {
+        let len = reader.var_int()?;
+        if len == 0 {
+            return Ok(Self::EMPTY);
+        }
+        Self::validate(reader.take(len as usize)?, allowed)
+    }
+
+    fn validate(bytes: &'a [u8], allowed: IdSet) -> Result<Self, DecodeErrorKind> {
+        let mut reader = Reader::new(bytes);
+        let mut ids = IdSet::EMPTY;
+        while !reader.is_empty() {
+            let id = Property::read(&mut reader)?.id();
+            if !allowed.contains(id) {
+                return Err(DecodeErrorKind::PropertyNotAllowed(id));
+            }
+            ids = match ids.insert(id) {
+                Some(ids) if ids.is_within(allowed) => ids,
+                _ => return Err(DecodeErrorKind::DuplicateProperty(id)),
+            };
+        }
+        if lacks_authentication_method(ids) {
+            return Err(DecodeErrorKind::AuthenticationMethodMissing);
+        }
+        Ok(Self { bytes, ids })
+    }
+
+    /// Checks that `packet` may carry these and returns the bytes that [`Self::put`] writes: none at all in 3.1.1.
+    #[inline]
+    pub(super) fn encoded_len(&self, packet: PacketType, version: Version) -> Result<usize, EncodeError> {
+        self.encoded_len_within(IdSet::allowed_in(packet), packet, version)
+    }
+
+    /// As [`Self::encoded_len`], for the properties of a Will.
+    pub(super) fn encoded_will_len(&self, version: Version) -> Result<usize, EncodeError> {
+        self.encoded_len_within(IdSet::WILL, PacketType::Connect, version)
+    }
+
+    #[inline]
+    fn encoded_len_within(
+        &self,
+        allowed: IdSet,
+        packet: PacketType,
+        version: Version,
+    ) -> Result<usize, EncodeError> {
+        if self.is_empty() {
+            return Ok(if version == Version::V5 { 1 } else { 0 });
+        }
+        let allowed = if version == Version::V5 {
+            allowed
+        } else {
+            IdSet::EMPTY
+        };
+        if !self.ids.is_within(allowed) {
+            return Err(self.offence(allowed, packet));
+        }
+        if lacks_authentication_method(self.ids) {
+            return Err(EncodeError::Invalid(
+                packet,
+                "authentication data needs an authentication method: add the method",
+            ));
+        }
+        let len = primitive::remaining_len(self.bytes.len())?;
+        Ok(primitive::var_int_len(len) + self.bytes.len())
+    }
+
+    /// Names the property that is not in `allowed`.
+    #[cold]
+    fn offence(&self, allowed: IdSet, packet: PacketType) -> EncodeError {
+        match self
+            .iter()
+            .map(|property| property.id())
+            .find(|id| !allowed.contains(*id))
+        {
+            Some(id) => EncodeError::PropertyNotAllowed(packet, id),
+            None => EncodeError::PropertyRepeated(PropertyId::SubscriptionIdentifier),
+        }
+    }
+
+    /// Appends length prefix and properties, which [`Self::encoded_len`] has checked; nothing in 3.1.1.
+    #[inline]
+    pub(super) fn put(&self, version: Version, out: &mut Vec<u8>) {
+        if version == Version::V5 {
+            primitive::put_var_int(out, self.bytes.len() as u32);
+            out.extend_from_slice(self.bytes);
+        }
+    }
+}
+
+impl<'a> IntoIterator for Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = PropertiesIter<'a>;
+
+    fn into_iter(self) -> PropertiesIter<'a> {
+        self.iter()
     }
 }
 
 /// Iterator over [`Properties`].
 #[derive(Debug, Clone)]
-pub struct PropertiesIter<'a>(&'a [u8]);
+pub struct PropertiesIter<'a>(Reader<'a>);
+
 impl<'a> Iterator for PropertiesIter<'a> {
     type Item = Property<'a>;
+
+    #[inline]
     fn next(&mut self) -> Option<Property<'a>> {
-        let _ = self.0;
-        todo!()
+        if self.0.is_empty() {
+            return None;
+        }
+        // The bytes were validated when the list was made: reading them again cannot fail.
+        Property::read(&mut self.0).ok()
     }
 }
 
+impl core::iter::FusedIterator for PropertiesIter<'_> {}
+
 /// Owned properties under construction; allocates nothing until the first `push`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PropertyBuf(alloc::vec::Vec<u8>);
+pub struct PropertyBuf {
+    bytes: Vec<u8>,
+    ids: IdSet,
+}
+
 impl PropertyBuf {
     /// Empty.
     #[must_use]
     pub const fn new() -> Self {
-        Self(alloc::vec::Vec::new())
+        Self {
+            bytes: Vec::new(),
+            ids: IdSet::EMPTY,
+        }
     }
-    /// Appends a property.
+
+    /// Appends a property. Whether a packet may carry it is checked when that packet is encoded.
+    ///
     /// # Errors
-    /// a value out of range / too long / a second of a kind that may occur once
-    pub fn push(&mut self, property: Property<'_>) -> Result<&mut Self, super::EncodeError> {
-        let _ = property;
-        todo!()
+    /// [`EncodeError`] for a value out of range, a field that is too long, or a second property of a kind that may occur
+    /// once; the buffer is unchanged then. User Property and Subscription Identifier may be repeated.
+    pub fn push(&mut self, property: Property<'_>) -> Result<&mut Self, EncodeError> {
+        let id = property.id();
+        let ids = self.ids.insert(id).ok_or(EncodeError::PropertyRepeated(id))?;
+        property.put(&mut self.bytes)?;
+        self.ids = ids;
+        Ok(self)
     }
+
+    /// Removes all properties and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ids = IdSet::EMPTY;
+    }
+
     /// View for a packet.
     #[must_use]
+    #[inline]
     pub fn as_properties(&self) -> Properties<'_> {
-        Properties(&self.0)
+        Properties {
+            bytes: &self.bytes,
+            ids: self.ids,
+        }
+    }
+}
+
+impl From<Properties<'_>> for PropertyBuf {
+    fn from(properties: Properties<'_>) -> Self {
+        Self {
+            bytes: properties.bytes.to_vec(),
+            ids: properties.ids,
+        }
+    }
+}
+
+#[inline]
+const fn lacks_authentication_method(ids: IdSet) -> bool {
+    ids.contains(PropertyId::AuthenticationData) && !ids.contains(PropertyId::AuthenticationMethod)
+}
+
+/// A validated property list apart from the bytes that it was read from, to be joined with them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validated(IdSet);
+
+impl<'a> Properties<'a> {
+    /// What validation found out, to be kept where the bytes move.
+    pub(crate) const fn validated(&self) -> Validated {
+        Validated(self.ids)
+    }
+
+    /// Joins bytes with what their validation found out.
+    pub(crate) const fn rejoin(bytes: &'a [u8], validated: Validated) -> Self {
+        Self {
+            bytes,
+            ids: validated.0,
+        }
     }
 }
