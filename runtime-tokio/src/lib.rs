@@ -1,7 +1,5 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
-#[cfg(feature = "demo")]
-pub mod demo;
 pub mod driver;
 pub mod http;
 pub mod run;

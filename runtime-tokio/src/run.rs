@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use syncline_core::flowsync::{NodeConfig, NodeConfigError};
-use syncline_core::{agent, session};
+use syncline_core::session;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::driver::{AgentHandle, Driver, Node, StartError};
+use crate::driver::{AddNodeError, AgentHandle, Driver, Node, StartError};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
 use crate::transport::Endpoint;
@@ -94,7 +94,7 @@ pub enum NodeFault {
     Config(NodeConfigError),
     /// The agent did not take it.
     #[error("{0}")]
-    Refused(agent::AddNodeError),
+    Refused(AddNodeError),
 }
 
 /// A URL that is served, and the node behind it.
@@ -149,7 +149,7 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
     let listener = if has_http { Some(listen(settings.http_listen)?) } else { None };
     let address = listener.as_ref().map_or(settings.http_listen, |(_, address)| *address);
 
-    let mut driver = Driver::new(settings.broker, agent::Config { session: settings.session })?;
+    let mut driver = Driver::new(settings.broker, settings.session)?;
     let mut router = Router::default();
     let mut served = Vec::new();
     for service in &plan.services {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use syncline_core::agent::{NodeId, Outcome, Refusal};
+use syncline_core::flowsync::{NodeId, Outcome, Refusal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Why a request was not taken. Nothing has been published for it.

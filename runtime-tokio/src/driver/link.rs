@@ -58,7 +58,7 @@ fn poll_bytes(
 ) -> Poll<LinkEvent> {
     let written = write_all(transport, agent, clock, context);
     // A broker that says why and closes leaves its words behind a failed write, so reading comes before giving up.
-    let read = read_once(transport, agent, clock, context);
+    let read = read_once(transport, agent, context);
     match (read, written) {
         (Poll::Ready(Ok(0)), _) => Poll::Ready(LinkEvent::Lost(None)),
         (Poll::Ready(Ok(_)), _) => Poll::Ready(LinkEvent::Moved { received: true }),
@@ -100,7 +100,6 @@ fn write_all(
 fn read_once(
     transport: &mut Transport,
     agent: &mut Agent,
-    clock: Clock,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     let mut buffer = ReadBuf::new(agent.rx_space());
@@ -113,7 +112,7 @@ fn read_once(
         Poll::Ready(Ok(())) => {
             let count = buffer.filled().len();
             if count > 0 {
-                agent.rx_commit(clock.now(), count);
+                agent.rx_commit(count);
             }
             Poll::Ready(Ok(count))
         }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use syncline_core::agent::{self, Agent, NodeId, Outcome, Output, Refusal};
-use syncline_core::flowsync::{NodeConfig, TransactionId};
-use syncline_core::session::{DisconnectReason, Disconnected, Output as SessionOutput};
+use syncline_core::agent::{Agent, Output, Readiness};
+use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
+use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Disconnected};
 use syncline_core::time::{Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
@@ -39,13 +39,19 @@ pub enum StartError {
     Entropy(getrandom::Error),
     /// The configuration of the core contradicts itself.
     #[error("{0}")]
-    Config(agent::ConfigError),
+    Config(ConfigError),
 }
 
-/// Reacts to what the session hands out besides FlowSync: between two awaits, with the core in its hands.
+/// Why a node was not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another node has the same topic, or there are too many nodes: give it a topic of its own")]
+pub struct AddNodeError;
+
+/// Reacts to connections, messages and operations that are not FlowSync's own: between two awaits, with the core in
+/// its hands.
 pub trait Reactor: Send {
     /// Takes in `output`; what it has `agent` do leaves with the next write.
-    fn handle(&mut self, now: Instant, wall: UnixMillis, output: &SessionOutput, agent: &mut Agent);
+    fn handle(&mut self, now: Instant, wall: UnixMillis, output: &Output, agent: &mut Agent);
 }
 
 /// Owner of an [`Agent`], of the socket to its broker, and of those who wait for completions.
@@ -96,7 +102,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StartError`] when the configuration is wrong or the system has no entropy.
-    pub fn new(endpoint: Endpoint, config: agent::Config) -> Result<Self, StartError> {
+    pub fn new(endpoint: Endpoint, config: Config) -> Result<Self, StartError> {
         let mut seed = [0; syncline_core::rng::SEED_LEN];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let agent = Agent::new(config, seed).map_err(StartError::Config)?;
@@ -131,9 +137,9 @@ impl Driver {
     /// Adds a transaction node.
     ///
     /// # Errors
-    /// [`agent::AddNodeError`] when the agent holds as many nodes as it may, or has one of these topics already.
-    pub fn add_node(&mut self, config: NodeConfig) -> Result<Node, agent::AddNodeError> {
-        let id = self.agent.add_node(self.now(), config)?;
+    /// [`AddNodeError`] when the agent holds as many nodes as it may, or one that reads the same tres.
+    pub fn add_node(&mut self, config: NodeConfig) -> Result<Node, AddNodeError> {
+        let id = self.agent.add_node(self.now(), config).ok_or(AddNodeError)?;
         let (is_ready, ready) = watch::channel(false);
         self.nodes.insert(id, is_ready);
         Ok(Node {
@@ -143,7 +149,7 @@ impl Driver {
         })
     }
 
-    /// Has `reactor` see all further outputs of the session.
+    /// Has `reactor` see all further outputs but the completions of transactions.
     pub fn react_with(&mut self, reactor: Box<dyn Reactor>) {
         self.reactor = Some(reactor);
     }
@@ -232,21 +238,20 @@ impl Driver {
 
     fn abort(&mut self, token: u64) {
         if let Some(waiter) = self.waiters.remove(&token) {
-            self.agent.abort(self.now(), waiter.transaction);
+            self.agent.abort(waiter.transaction);
         }
     }
 
     fn handle_control(&mut self, control: Control) {
-        let now = self.now();
         match control {
             Control::CancelAll => {
                 for (node, ready) in self.nodes.drain() {
                     ready.send_replace(false);
-                    self.agent.remove_node(now, node);
+                    self.agent.remove_node(node);
                 }
             }
             Control::Stop => {
-                self.agent.disconnect(now);
+                self.agent.disconnect(self.now(), Disconnect::default());
                 self.phase = Phase::Disconnecting;
             }
         }
@@ -290,9 +295,12 @@ impl Driver {
                         let _ = waiter.reply.send(Ok(outcome));
                     }
                 }
-                Output::NodeReady(node) => self.set_ready(node, true),
-                Output::NodeNotReady(node) => self.set_ready(node, false),
-                Output::Session(output) => self.handle_session(now, &output),
+                output => {
+                    self.handle_output(now, &output);
+                    if let Some(reactor) = &mut self.reactor {
+                        reactor.handle(now, wall(), &output, &mut self.agent);
+                    }
+                }
             }
         }
         if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
@@ -300,35 +308,38 @@ impl Driver {
         }
     }
 
-    fn set_ready(&self, node: NodeId, is_ready: bool) {
-        if let Some(ready) = self.nodes.get(&node) {
-            ready.send_replace(is_ready);
-        }
-    }
-
-    fn handle_session(&mut self, now: Instant, output: &SessionOutput) {
+    fn handle_output(&mut self, now: Instant, output: &Output) {
         match output {
-            SessionOutput::OpenTransport => {
+            Output::OpenTransport => {
                 let endpoint = self.endpoint.clone();
                 self.link = Link::Dialing(Box::pin(async move { endpoint.dial().await }));
             }
-            SessionOutput::CloseTransport => self.link = Link::Down,
-            SessionOutput::Connected(connected) => {
+            Output::CloseTransport => self.link = Link::Down,
+            Output::Connected(connected) => {
                 self.outage = Outage::default();
-                tracing::info!(
-                    broker = %self.endpoint,
-                    version = ?connected.version,
-                    session_present = connected.session_present,
-                    "connected to the broker"
-                );
+                let (version, session_present) = (connected.version, connected.session_present);
+                tracing::info!(broker = %self.endpoint, ?version, session_present, "connected to the broker");
             }
-            SessionOutput::Disconnected(disconnected) => {
-                self.outage.report(&self.endpoint, disconnected, now);
-            }
-            SessionOutput::Message(_) | SessionOutput::Completed(..) => {}
+            Output::Disconnected(disconnected) => self.outage.report(&self.endpoint, disconnected, now),
+            Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
+            Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
+            Output::Completed { .. } | Output::Message(_) | Output::OpCompleted(..) => {}
         }
-        if let Some(reactor) = &mut self.reactor {
-            reactor.handle(now, wall(), output, &mut self.agent);
+    }
+
+    fn handle_readiness(&self, node: NodeId, readiness: Readiness) {
+        if let Some(ready) = self.nodes.get(&node) {
+            ready.send_replace(readiness == Readiness::Ready);
+        }
+        match readiness {
+            Readiness::Ready | Readiness::Waiting => {}
+            Readiness::Refused(reason) => tracing::warn!(
+                "the broker refuses the subscription to a node's replies: {reason}; grant this agent read access to its \
+                 tres topics"
+            ),
+            Readiness::NotSupported(reason) => {
+                tracing::warn!("the broker cannot serve the subscription to a node's replies: {reason}");
+            }
         }
     }
 }

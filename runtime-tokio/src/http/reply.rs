@@ -8,7 +8,7 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use syncline_core::agent::{Outcome, Refusal};
+use syncline_core::flowsync::{Outcome, Refusal};
 
 use crate::driver::RequestError;
 
@@ -205,7 +205,7 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
 mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
-    use syncline_core::agent::Undeliverable;
+    use syncline_core::flowsync::Undeliverable;
 
     async fn text(reply: Reply) -> String {
         let bytes = reply.into_body().collect().await.unwrap().to_bytes();

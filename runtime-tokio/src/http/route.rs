@@ -165,7 +165,6 @@ mod tests {
     use crate::driver::Driver;
     use crate::service::plan::TransactionPlan;
     use crate::transport::Endpoint;
-    use syncline_core::agent;
     use syncline_core::codec::QoS;
     use syncline_core::flowsync::NodeConfig;
     use syncline_core::session;
@@ -179,7 +178,7 @@ mod tests {
     impl Plans {
         fn new() -> Self {
             let endpoint = Endpoint { host: "localhost".into(), port: 1883 };
-            let driver = Driver::new(endpoint, agent::Config { session: session::Config::new("test") }).unwrap();
+            let driver = Driver::new(endpoint, session::Config::new("test")).unwrap();
             Self { driver, router: Router::default() }
         }
 
