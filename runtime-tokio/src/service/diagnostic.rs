@@ -300,18 +300,6 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// The candidate that a mistyped `name` most likely meant.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let allowed = (name.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// A quoted piece of the file for use in a message: cut when long, so that a message stays a line.
 pub(super) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
@@ -386,12 +374,5 @@ mod tests {
             (MAX_DIAGNOSTICS, MAX_DIAGNOSTICS + 3)
         );
         assert!(report.to_string().ends_with("and 3 more\n"));
-    }
-
-    #[test]
-    fn nearest_ignores_case_and_stays_silent_when_nothing_is_near() {
-        assert_eq!(nearest("BasePath", ["basePath", "route"]), Some("basePath"));
-        assert_eq!(nearest("timout", ["timeout", "topic"]), Some("timeout"));
-        assert_eq!(nearest("colour", ["timeout", "topic"]), None);
     }
 }

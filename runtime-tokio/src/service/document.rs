@@ -4,13 +4,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Context;
-use super::diagnostic::{Diagnostic, Report, nearest, quoted};
+use super::diagnostic::{Diagnostic, Report, quoted};
 use super::parameters;
 use super::resource::{self, Resource};
 use super::scope::Scope;
 use super::source::{Source, Span};
 use super::value::{Data, Reporter, did_you_mean, one_of};
 use super::yaml::{self, Content, Entry, Node};
+use crate::nearest::nearest;
 
 const SECTIONS: [&str; 6] = [
     "version",

@@ -92,7 +92,7 @@ fn plan_readable(sources: Vec<Source>, context: &Context, mut report: Report) ->
         let declared = documents.iter().flat_map(|document| &document.parameters);
         // A file that could not be read may be the one that declares it.
         if !unread && !declared.clone().any(|known| known == name) {
-            let nearest = diagnostic::nearest(name, declared.map(String::as_str));
+            let nearest = crate::nearest::nearest(name, declared.map(String::as_str));
             let message = format!("no file declares the parameter {}", diagnostic::quoted(name));
             report
                 .push(Diagnostic::unreadable("--set", message).maybe_help(nearest.map(value::did_you_mean)));

@@ -1,12 +1,13 @@
 //! Resources: which of them this agent runs, and what every one of them has in common.
 
 use super::Context;
-use super::diagnostic::{nearest, quoted};
+use super::diagnostic::quoted;
 use super::http::{self, HttpNode, HttpServer};
 use super::scope::Scope;
 use super::source::Span;
 use super::value::{Data, Fields, Reporter, Value, did_you_mean};
 use super::yaml::Entry;
+use crate::nearest::nearest;
 
 /// Types that this product runs or will run.
 const OWN_TYPES: [&str; 7] = [
@@ -109,11 +110,11 @@ pub(super) fn read(
         Some(kind) => read_kind(&id, entry.key_span, kind, properties, scope, context, reporter),
         None => Kind::Invalid,
     };
-    Some(Resource {
+    Resource {
         id,
         id_span: entry.key_span,
         kind,
-    })
+    }
 }
 
 fn read_kind(

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Context;
-use super::diagnostic::{nearest, quoted};
+use super::diagnostic::quoted;
 use super::scalar;
 use super::source::Span;
 use super::value::{Data, Field, Reference, Reporter, Value, did_you_mean};
 use super::yaml::{Content, Entry, MAX_DEPTH, MAX_VALUES, Node, Tag, text_weight};
+use crate::nearest::nearest;
 
 /// Longest text that `!sub` may make.
 const MAX_TEXT: usize = 1 << 16;

@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Report, nearest, quoted};
+use super::diagnostic::{Diagnostic, Report, quoted};
 use super::source::{Source, Span};
+use crate::nearest::nearest;
 
 /// A value and the place that it was written at; for `!ref` that is the place of the reference.
 #[derive(Debug, Clone)]
