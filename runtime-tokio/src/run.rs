@@ -4,13 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use secrecy::ExposeSecret as _;
 use syncline_core::flowsync::{NodeConfig, NodeConfigError};
-use syncline_core::session;
+use syncline_core::session::{self, VersionPolicy};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::config::{MqttVersion, RunConfig};
 use crate::driver::{AddNodeError, AgentHandle, Driver, Node, StartError};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
@@ -43,7 +46,35 @@ impl Settings {
     #[must_use]
     pub fn new(broker: Endpoint, session: session::Config, http_listen: SocketAddr) -> Self {
         let drain_time = Duration::from_secs(5);
-        Self { broker, session, http_listen, http_limits: Limits::default(), drain_time }
+        Self {
+            broker,
+            session,
+            http_listen,
+            http_limits: Limits::default(),
+            drain_time,
+        }
+    }
+}
+
+impl From<&RunConfig> for Settings {
+    /// The agent's name is its Client Identifier; without a password there is no login.
+    fn from(config: &RunConfig) -> Self {
+        let mqtt = &config.mqtt;
+        let broker = Endpoint {
+            host: mqtt.host.as_str().to_owned(),
+            port: mqtt.port,
+        };
+        let mut session = session::Config::new(config.agent_name.as_str());
+        session.version = match mqtt.version {
+            MqttVersion::V5 => VersionPolicy::V5,
+            MqttVersion::V3_1_1 => VersionPolicy::V3_1_1,
+            MqttVersion::Auto => VersionPolicy::Auto,
+        };
+        if let Some(password) = &mqtt.password {
+            session.username = Some(mqtt.username.clone());
+            session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
+        }
+        Self::new(broker, session, config.http_listen)
     }
 }
 
@@ -130,7 +161,11 @@ pub struct RunningAgent {
 ///
 /// # Errors
 /// [`RunError`] when the agent cannot start, or ends by itself.
-pub async fn run(settings: Settings, plan: &Plan, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    settings: Settings,
+    plan: &Plan,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let mut running = start(settings, plan).await?;
     let failure = tokio::select! {
         () = shutdown => None,
@@ -145,9 +180,18 @@ pub async fn run(settings: Settings, plan: &Plan, shutdown: impl Future<Output =
 /// # Errors
 /// [`RunError`] when the agent cannot start.
 pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
-    let has_http = plan.services.iter().any(|service| !service.http_servers.is_empty());
-    let listener = if has_http { Some(listen(settings.http_listen)?) } else { None };
-    let address = listener.as_ref().map_or(settings.http_listen, |(_, address)| *address);
+    let has_http = plan
+        .services
+        .iter()
+        .any(|service| !service.http_servers.is_empty());
+    let listener = if has_http {
+        Some(listen(settings.http_listen)?)
+    } else {
+        None
+    };
+    let address = listener
+        .as_ref()
+        .map_or(settings.http_listen, |(_, address)| *address);
 
     let mut driver = Driver::new(settings.broker, settings.session)?;
     let mut router = Router::default();
@@ -178,9 +222,17 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
 
     let agent = driver.handle();
     let (stop_http, stop) = watch::channel(false);
-    let http = listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
+    let http =
+        listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
     let driver = tokio::spawn(driver.run());
-    Ok(RunningAgent { served, agent, driver, http, stop_http, drain_time: settings.drain_time })
+    Ok(RunningAgent {
+        served,
+        agent,
+        driver,
+        http,
+        stop_http,
+        drain_time: settings.drain_time,
+    })
 }
 
 impl RunningAgent {
@@ -207,7 +259,14 @@ impl RunningAgent {
     /// Stops: takes no more connections, lets held requests end for the drain time, answers the rest with 503, and
     /// disconnects from the broker.
     pub async fn stop(self) {
-        let Self { agent, driver, http, stop_http, drain_time, .. } = self;
+        let Self {
+            agent,
+            driver,
+            http,
+            stop_http,
+            drain_time,
+            ..
+        } = self;
         stop_http.send_replace(true);
         if let Some(mut http) = http.filter(|http| !http.is_finished())
             && timeout(drain_time, &mut http).await.is_err()
@@ -230,7 +289,11 @@ impl RunningAgent {
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
     let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
         // A port in TIME_WAIT of the run before is free.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
@@ -248,7 +311,10 @@ fn add_node(driver: &mut Driver, plan: &HttpNodePlan) -> Result<Node, NodeFault>
         .and_then(|config| config.max_in_flight(transaction.max_in_flight))
         .map_err(NodeFault::Config)?
         .qos(plan.qos)
-        .timeout_error(transaction.timeout_error_code.into(), &transaction.timeout_error_message);
+        .timeout_error(
+            transaction.timeout_error_code.into(),
+            &transaction.timeout_error_message,
+        );
     driver.add_node(config).map_err(NodeFault::Refused)
 }
 
