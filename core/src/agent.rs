@@ -409,7 +409,10 @@ impl Agent {
                 self.purposes.insert(op, Purpose::Subscription(node));
             }
             Err(SubmitError::NotConnected | SubmitError::Closing) => {}
-            Err(SubmitError::NoPacketId) => self.resubscribe_at = Some(now.after(RESUBSCRIBE_INTERVAL)),
+            Err(SubmitError::NoPacketId) => {
+                self.resubscribe_at.get_or_insert(now.after(RESUBSCRIBE_INTERVAL));
+                self.set_readiness(node, Readiness::Refused(ReasonCode::QUOTA_EXCEEDED));
+            }
             Err(reason) => self.set_readiness(node, Readiness::NotSupported(reason)),
         }
     }

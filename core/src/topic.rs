@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use bytes::Bytes;
+use bytestring::ByteString;
 use core::fmt;
 
 /// Longest Topic Name and Topic Filter in bytes: what a length prefix can say.
@@ -11,11 +12,11 @@ const SHARE_PREFIX: &[u8] = b"$share/";
 
 /// A valid Topic Name; cloning shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicName(Bytes);
+pub struct TopicName(ByteString);
 
 /// A valid Topic Filter, shared subscriptions (`$share/group/filter`) included; cloning shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicFilter(Bytes);
+pub struct TopicFilter(ByteString);
 
 /// Why a text is not a Topic Name or Topic Filter. Positions count bytes from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +112,8 @@ impl TopicName {
     /// # Errors
     /// [`TopicError`] with the position of what is wrong.
     pub fn new(topic: impl Into<Bytes>) -> Result<Self, TopicError> {
-        let topic = topic.into();
-        check_utf8(&topic)?;
-        check_name(&topic)?;
+        let topic = check_utf8(topic.into())?;
+        check_name(topic.as_bytes())?;
         Ok(Self(topic))
     }
 
@@ -123,14 +123,13 @@ impl TopicName {
     /// [`TopicError`] with the position of what is wrong.
     pub fn from_static(topic: &'static str) -> Result<Self, TopicError> {
         check_name(topic.as_bytes())?;
-        Ok(Self(Bytes::from_static(topic.as_bytes())))
+        Ok(Self(ByteString::from_static(topic)))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Checked on construction.
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 }
 
@@ -146,9 +145,8 @@ impl TopicFilter {
     /// # Errors
     /// [`TopicError`] with the position of what is wrong.
     pub fn new(filter: impl Into<Bytes>) -> Result<Self, TopicError> {
-        let filter = filter.into();
-        check_utf8(&filter)?;
-        check_filter(&filter)?;
+        let filter = check_utf8(filter.into())?;
+        check_filter(filter.as_bytes())?;
         Ok(Self(filter))
     }
 
@@ -158,14 +156,13 @@ impl TopicFilter {
     /// [`TopicError`] with the position of what is wrong.
     pub fn from_static(filter: &'static str) -> Result<Self, TopicError> {
         check_filter(filter.as_bytes())?;
-        Ok(Self(Bytes::from_static(filter.as_bytes())))
+        Ok(Self(ByteString::from_static(filter)))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Checked on construction.
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 
     /// The group of a shared subscription (MQTT 5.0 §4.8.2).
@@ -177,7 +174,7 @@ impl TopicFilter {
     /// Whether the filter has a level `+` or `#`.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        self.0.iter().any(|byte| matches!(byte, b'+' | b'#'))
+        self.0.contains(['+', '#'])
     }
 
     /// Whether a message on `topic` belongs to this filter (`$` topics are not matched by leading wildcards).
@@ -185,8 +182,8 @@ impl TopicFilter {
     #[must_use]
     pub fn matches(&self, topic: &str) -> bool {
         let filter = match self.share_group() {
-            Some(group) => &self.0[SHARE_PREFIX.len() + group.len() + 1..],
-            None => &self.0,
+            Some(group) => &self.0.as_bytes()[SHARE_PREFIX.len() + group.len() + 1..],
+            None => self.0.as_bytes(),
         };
         let topic = topic.as_bytes();
         match (topic.first(), filter.first()) {
@@ -239,13 +236,13 @@ macro_rules! text_conversions {
 
         impl PartialEq<str> for $topic {
             fn eq(&self, text: &str) -> bool {
-                self.0 == text.as_bytes()
+                self.as_str() == text
             }
         }
 
         impl PartialEq<&str> for $topic {
             fn eq(&self, text: &&str) -> bool {
-                self.0 == text.as_bytes()
+                self.as_str() == *text
             }
         }
 
@@ -314,13 +311,10 @@ fn check_name(name: &[u8]) -> Result<(), TopicError> {
     }
 }
 
-fn check_utf8(text: &[u8]) -> Result<(), TopicError> {
-    match core::str::from_utf8(text) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(TopicError::NotUtf8 {
-            at: error.valid_up_to(),
-        }),
-    }
+fn check_utf8(text: Bytes) -> Result<ByteString, TopicError> {
+    ByteString::try_from(text).map_err(|error| TopicError::NotUtf8 {
+        at: error.valid_up_to(),
+    })
 }
 
 fn check_text(text: &[u8]) -> Result<(), TopicError> {
@@ -354,4 +348,138 @@ fn check_levels(filter: &[u8], offset: usize) -> Result<(), TopicError> {
 
 const fn is_wildcard(byte: &u8) -> bool {
     matches!(byte, b'+' | b'#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn filter(text: &str) -> TopicFilter {
+        TopicFilter::try_from(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn name_is_any_text_without_wildcards_and_null() {
+        for name in ["a", "/", "a//b", " ", "$SYS/broker", "é/水", "$share/g/a"] {
+            assert_eq!(TopicName::try_from(name).unwrap(), name);
+        }
+        assert_eq!(TopicName::try_from(""), Err(TopicError::Empty));
+        assert_eq!(
+            TopicName::try_from("a/+/b"),
+            Err(TopicError::WildcardInName { at: 2 })
+        );
+        assert_eq!(
+            TopicName::try_from("a#"),
+            Err(TopicError::WildcardInName { at: 1 })
+        );
+        assert_eq!(TopicName::try_from("ab\0"), Err(TopicError::Nul { at: 2 }));
+        assert_eq!(TopicName::new(&b"ab\xFF"[..]), Err(TopicError::NotUtf8 { at: 2 }));
+    }
+
+    #[test]
+    fn text_is_at_most_65_535_bytes_long() {
+        let longest = "a".repeat(65_535);
+        assert!(TopicName::try_from(longest.clone()).is_ok());
+        assert!(TopicFilter::try_from(longest.clone()).is_ok());
+        let too_long = longest + "a";
+        assert_eq!(
+            TopicName::try_from(too_long.clone()),
+            Err(TopicError::TooLong { len: 65_536 })
+        );
+        assert_eq!(
+            TopicFilter::try_from(too_long),
+            Err(TopicError::TooLong { len: 65_536 })
+        );
+    }
+
+    #[test]
+    fn wildcard_fills_a_whole_level() {
+        for valid in ["#", "+", "+/+", "/+", "+/", "a/+/b", "a/#", "+/a/#", "/#"] {
+            assert_eq!(filter(valid), valid);
+        }
+        for (invalid, error) in [
+            ("a+", TopicError::WildcardInsideLevel { at: 1 }),
+            ("+a", TopicError::WildcardInsideLevel { at: 0 }),
+            ("a/b#", TopicError::WildcardInsideLevel { at: 3 }),
+            ("#a", TopicError::WildcardInsideLevel { at: 0 }),
+            ("++", TopicError::WildcardInsideLevel { at: 0 }),
+            ("##", TopicError::WildcardInsideLevel { at: 0 }),
+            ("#/a", TopicError::MultiLevelNotLast { at: 0 }),
+            ("a/#/", TopicError::MultiLevelNotLast { at: 2 }),
+            ("", TopicError::Empty),
+            ("a\0/#", TopicError::Nul { at: 1 }),
+        ] {
+            assert_eq!(TopicFilter::try_from(invalid), Err(error), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn shared_subscription_has_a_group_and_a_filter() {
+        assert_eq!(filter("$share/group/a/#").share_group(), Some("group"));
+        assert_eq!(filter("$share/g//").share_group(), Some("g"));
+        assert_eq!(filter("$share").share_group(), None);
+        assert_eq!(filter("a/$share/b").share_group(), None);
+        for (invalid, error) in [
+            ("$share/", TopicError::ShareGroupInvalid { at: 7 }),
+            ("$share//a", TopicError::ShareGroupInvalid { at: 7 }),
+            ("$share/g+/a", TopicError::ShareGroupInvalid { at: 8 }),
+            ("$share/#", TopicError::ShareGroupInvalid { at: 7 }),
+            ("$share/g", TopicError::ShareFilterMissing { at: 8 }),
+            ("$share/g/", TopicError::ShareFilterMissing { at: 9 }),
+            ("$share/g/a+", TopicError::WildcardInsideLevel { at: 10 }),
+            ("$share/g/#/a", TopicError::MultiLevelNotLast { at: 9 }),
+        ] {
+            assert_eq!(TopicFilter::try_from(invalid), Err(error), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn filter_matches_by_the_examples_of_the_specification() {
+        for (pattern, topic, expected) in [
+            ("sport/tennis/player1/#", "sport/tennis/player1", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/ranking", true),
+            (
+                "sport/tennis/player1/#",
+                "sport/tennis/player1/score/wimbledon",
+                true,
+            ),
+            ("sport/#", "sport", true),
+            ("#", "a/b", true),
+            ("sport/tennis/+", "sport/tennis/player1", true),
+            ("sport/tennis/+", "sport/tennis/player1/ranking", false),
+            ("sport/+", "sport", false),
+            ("sport/+", "sport/", true),
+            ("+/+", "/finance", true),
+            ("/+", "/finance", true),
+            ("+", "/finance", false),
+            ("#", "$SYS/", false),
+            ("+/monitor/Clients", "$SYS/monitor/Clients", false),
+            ("$SYS/#", "$SYS/", true),
+            ("$SYS/monitor/+", "$SYS/monitor/Clients", true),
+            ("ACCOUNTS", "Accounts", false),
+            ("a/b", "a", false),
+            ("a", "a/b", false),
+            ("a/b/#", "a", false),
+            ("é/+", "é/水", true),
+            ("#", "", false),
+            ("$share/g/a/+", "a/b", true),
+            ("$share/g/#", "$SYS/a", false),
+            ("$share/g/a", "$share/g/a", false),
+        ] {
+            assert_eq!(filter(pattern).matches(topic), expected, "{pattern} on {topic}");
+        }
+    }
+
+    #[test]
+    fn errors_say_position_and_cure() {
+        assert_eq!(
+            TopicFilter::try_from("a/b+").unwrap_err().to_string(),
+            "topic filter has a wildcard at byte 3 beside other characters: make + or # a whole level, as in a/+/b"
+        );
+        assert_eq!(
+            TopicName::from_static("a/#").unwrap_err().to_string(),
+            "topic name contains a wildcard at byte 2: name one topic, without + and #"
+        );
+    }
 }

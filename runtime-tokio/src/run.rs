@@ -116,6 +116,17 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// Whether the operator's files or variables are the cause.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => true,
+            Self::Start(StartError::Entropy(_)) | Self::Ended { .. } => false,
+        }
+    }
+}
+
 /// Why a node cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

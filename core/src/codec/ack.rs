@@ -1,7 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP, which share one layout.
 
 use super::primitive::Reader;
-use super::property::IdSet;
+use super::property_id::IdSet;
 use super::{
     DecodeError, DecodeErrorKind, EncodeError, FixedHeader, PacketId, PacketType, Properties, ReasonCode,
     Version,
@@ -105,5 +105,121 @@ impl<'a> Ack<'a> {
         if !self.properties.is_empty() {
             self.properties.put(version, out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{hex, read, refusal, write};
+    use crate::codec::{Packet, Property, PropertyBuf};
+
+    #[test]
+    fn acknowledgement_of_success_takes_the_two_byte_form() {
+        let ack = Ack::success(PacketId::MIN);
+        for version in [Version::V3_1_1, Version::V5] {
+            assert_eq!(write(&Packet::Puback(ack), version), Ok(hex("40 02 0001")));
+            assert_eq!(write(&Packet::Pubrec(ack), version), Ok(hex("50 02 0001")));
+            assert_eq!(write(&Packet::Pubrel(ack), version), Ok(hex("62 02 0001")));
+            assert_eq!(write(&Packet::Pubcomp(ack), version), Ok(hex("70 02 0001")));
+        }
+    }
+
+    #[test]
+    fn longer_forms_of_success_mean_the_same() {
+        let success = Packet::Puback(Ack::success(PacketId::MIN));
+        assert_eq!(read(&hex("40 03 0001 00"), Version::V5), Ok(success));
+        assert_eq!(read(&hex("40 04 0001 00 00"), Version::V5), Ok(success));
+    }
+
+    #[test]
+    fn reason_without_properties_takes_the_three_byte_form() {
+        let refused = Ack {
+            reason: ReasonCode::QUOTA_EXCEEDED,
+            ..Ack::success(PacketId::MAX)
+        };
+        assert_eq!(
+            write(&Packet::Pubrec(refused), Version::V5),
+            Ok(hex("50 03 FFFF 97"))
+        );
+        assert_eq!(
+            read(&hex("50 03 FFFF 97"), Version::V5),
+            Ok(Packet::Pubrec(refused))
+        );
+    }
+
+    #[test]
+    fn success_with_properties_states_both() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::ReasonString("ok")).unwrap();
+        let ack = Ack {
+            properties: properties.as_properties(),
+            ..Ack::success(PacketId::MIN)
+        };
+        assert_eq!(
+            write(&Packet::Pubcomp(ack), Version::V5),
+            Ok(hex("70 09 0001 00 05 1F 0002'ok'"))
+        );
+    }
+
+    #[test]
+    fn packet_identifier_zero_is_refused() {
+        assert_eq!(refusal("40 02 0000", Version::V5), DecodeErrorKind::PacketIdZero);
+        assert_eq!(
+            refusal("62 02 0000", Version::V3_1_1),
+            DecodeErrorKind::PacketIdZero
+        );
+    }
+
+    #[test]
+    fn acknowledgement_of_3_1_1_is_two_bytes_long() {
+        assert_eq!(
+            refusal("40 03 0001 00", Version::V3_1_1),
+            DecodeErrorKind::TrailingBytes
+        );
+        assert_eq!(refusal("40 01 00", Version::V3_1_1), DecodeErrorKind::Truncated);
+    }
+
+    #[test]
+    fn reason_code_of_another_packet_is_refused() {
+        // Packet identifier not found belongs to PUBREL and PUBCOMP, no matching subscribers to PUBACK and PUBREC.
+        assert_eq!(
+            refusal("40 03 0001 92", Version::V5),
+            DecodeErrorKind::ReasonCodeNotAllowed(0x92)
+        );
+        assert_eq!(
+            refusal("62 03 0001 10", Version::V5),
+            DecodeErrorKind::ReasonCodeNotAllowed(0x10)
+        );
+        let ack = Ack {
+            reason: ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+            ..Ack::success(PacketId::MIN)
+        };
+        assert!(write(&Packet::Pubrec(ack), Version::V5).is_err());
+        assert!(write(&Packet::Pubcomp(ack), Version::V5).is_ok());
+    }
+
+    #[test]
+    fn acknowledgement_with_a_reason_cannot_be_written_in_3_1_1() {
+        let refused = Ack {
+            reason: ReasonCode::NOT_AUTHORIZED,
+            ..Ack::success(PacketId::MIN)
+        };
+        assert!(matches!(
+            write(&Packet::Puback(refused), Version::V3_1_1),
+            Err(EncodeError::Invalid(PacketType::Puback, _))
+        ));
+    }
+
+    #[test]
+    fn bytes_behind_the_properties_are_refused() {
+        assert_eq!(
+            refusal("40 05 0001 00 00 00", Version::V5),
+            DecodeErrorKind::TrailingBytes
+        );
+        assert_eq!(
+            refusal("40 04 0001 00 01", Version::V5),
+            DecodeErrorKind::Truncated
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! CONNACK.
 
 use super::primitive::Reader;
-use super::property::IdSet;
+use super::property_id::IdSet;
 use super::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Version};
 use alloc::vec::Vec;
 
@@ -73,5 +73,109 @@ impl<'a> Connack<'a> {
                 .is_allowed_in(PacketType::Connack)
                 .then_some(self.reason.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{hex, read, refusal, write};
+    use crate::codec::{Packet, Property, PropertyId};
+
+    #[test]
+    fn return_codes_of_3_1_1_become_reason_codes_and_back() {
+        for (code, reason) in [(0, 0x00), (1, 0x84), (2, 0x85), (3, 0x88), (4, 0x86), (5, 0x87)] {
+            let bytes = [0x20, 2, 0, code];
+            let packet = Packet::Connack(Connack {
+                session_present: false,
+                reason: ReasonCode(reason),
+                properties: Properties::EMPTY,
+            });
+            assert_eq!(read(&bytes, Version::V3_1_1), Ok(packet));
+            assert_eq!(write(&packet, Version::V3_1_1), Ok(bytes.to_vec()));
+        }
+        assert_eq!(
+            refusal("20 02 00 06", Version::V3_1_1),
+            DecodeErrorKind::ReasonCodeNotAllowed(6)
+        );
+        let busy = Connack {
+            session_present: false,
+            reason: ReasonCode::SERVER_BUSY,
+            properties: Properties::EMPTY,
+        };
+        assert!(write(&Packet::Connack(busy), Version::V3_1_1).is_err());
+    }
+
+    #[test]
+    fn session_present_with_an_error_is_refused() {
+        assert_eq!(
+            refusal("20 03 01 87 00", Version::V5),
+            DecodeErrorKind::SessionPresentWithError
+        );
+        assert_eq!(
+            refusal("20 02 01 05", Version::V3_1_1),
+            DecodeErrorKind::SessionPresentWithError
+        );
+        let packet = Connack {
+            session_present: true,
+            reason: ReasonCode::BANNED,
+            properties: Properties::EMPTY,
+        };
+        assert!(write(&Packet::Connack(packet), Version::V5).is_err());
+    }
+
+    #[test]
+    fn reserved_acknowledge_flags_are_refused() {
+        assert_eq!(
+            refusal("20 03 02 00 00", Version::V5),
+            DecodeErrorKind::ReservedConnackFlags(2)
+        );
+        assert_eq!(
+            refusal("20 02 80 00", Version::V3_1_1),
+            DecodeErrorKind::ReservedConnackFlags(0x80)
+        );
+    }
+
+    #[test]
+    fn reason_code_of_another_packet_is_refused() {
+        assert_eq!(
+            refusal("20 03 00 8E 00", Version::V5),
+            DecodeErrorKind::ReasonCodeNotAllowed(0x8E)
+        );
+    }
+
+    #[test]
+    fn connack_of_5_0_needs_its_property_length() {
+        assert_eq!(refusal("20 02 00 00", Version::V5), DecodeErrorKind::Truncated);
+        assert_eq!(
+            refusal("20 03 00 00 00", Version::V3_1_1),
+            DecodeErrorKind::TrailingBytes
+        );
+        assert_eq!(
+            refusal("20 04 00 00 00 00", Version::V5),
+            DecodeErrorKind::TrailingBytes
+        );
+    }
+
+    #[test]
+    fn limits_of_the_server_are_read_from_its_properties() {
+        let bytes = hex("20 0E 00 00 0B 21 0014 13 003C 27 00010000");
+        let Ok(Packet::Connack(connack)) = read(&bytes, Version::V5) else {
+            panic!("a CONNACK")
+        };
+        let found: Vec<_> = connack.properties.iter().collect();
+        assert_eq!(
+            found,
+            [
+                Property::ReceiveMaximum(20),
+                Property::ServerKeepAlive(60),
+                Property::MaximumPacketSize(65_536)
+            ]
+        );
+        assert_eq!(
+            connack.properties.find(PropertyId::ServerKeepAlive),
+            Some(Property::ServerKeepAlive(60))
+        );
+        assert_eq!(connack.properties.find(PropertyId::MaximumQos), None);
     }
 }

@@ -1,9 +1,10 @@
 //! CONNECT.
 
 use super::primitive::{self, Reader};
-use super::property::IdSet;
+use super::property_id::IdSet;
 use super::{DecodeErrorKind, EncodeError, PacketType, Properties, QoS, Version};
 use alloc::vec::Vec;
+use core::fmt;
 
 const PROTOCOL_NAME: &str = "MQTT";
 
@@ -37,7 +38,7 @@ pub struct Connect<'a> {
 }
 
 /// The Will Message in a CONNECT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LastWill<'a> {
     /// Will Topic.
     pub topic: &'a str,
@@ -175,9 +176,9 @@ impl<'a> Connect<'a> {
     }
 }
 
-impl core::fmt::Debug for Connect<'_> {
+impl fmt::Debug for Connect<'_> {
     /// Leaves the password out: a log must not hold it.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("version", &self.version)
             .field("clean_start", &self.clean_start)
@@ -225,6 +226,19 @@ impl<'a> LastWill<'a> {
     }
 }
 
+impl fmt::Debug for LastWill<'_> {
+    /// Gives the payload's length alone: a log must not hold it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LastWill")
+            .field("topic", &self.topic)
+            .field("payload_len", &self.payload.len())
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
 fn check_flags(flags: u8, version: Version) -> Result<(), DecodeErrorKind> {
     if flags & RESERVED != 0 {
         return Err(DecodeErrorKind::ReservedConnectFlag);
@@ -237,4 +251,175 @@ fn check_flags(flags: u8, version: Version) -> Result<(), DecodeErrorKind> {
         return Err(DecodeErrorKind::PasswordWithoutUsername);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{assert_canonical, refusal, write};
+    use crate::codec::{Packet, PropertyId};
+    use alloc::format;
+
+    const BARE: Connect<'_> = Connect {
+        version: Version::V5,
+        clean_start: true,
+        keep_alive: 60,
+        client_id: "abc",
+        properties: Properties::EMPTY,
+        will: None,
+        username: None,
+        password: None,
+    };
+
+    #[test]
+    fn connect_with_everything_survives_a_round_trip() {
+        assert_canonical(
+            "10 .. 0004'MQTT' 05 EE 000A 0D 11 FFFFFFFF 21 0001 27 00000400 0003'abc' \
+             0F 18 00000005 02 0000003C 03 0002'ct' 0004'will' 0003'bye' 0004'user' 0004'pass'",
+            Version::V5,
+        );
+        assert_canonical(
+            "10 .. 0004'MQTT' 04 F6 000A 0003'abc' 0004'will' 0003'bye' 0004'user' 0004'pass'",
+            Version::V3_1_1,
+        );
+    }
+
+    #[test]
+    fn unknown_protocol_name_and_level_are_refused() {
+        assert_eq!(
+            refusal("10 0E 0006'MQIsdp' 03 02 003C 0000", Version::V5),
+            DecodeErrorKind::ProtocolNameUnknown
+        );
+        assert_eq!(
+            refusal("10 0C 0004'mqtt' 04 02 003C 0000", Version::V5),
+            DecodeErrorKind::ProtocolNameUnknown
+        );
+        assert_eq!(
+            refusal("10 0C 0004'MQTT' 06 02 003C 0000", Version::V5),
+            DecodeErrorKind::ProtocolLevelUnsupported(6)
+        );
+    }
+
+    #[test]
+    fn reserved_connect_flag_is_refused() {
+        assert_eq!(
+            refusal("10 0C 0004'MQTT' 04 03 003C 0000", Version::V5),
+            DecodeErrorKind::ReservedConnectFlag
+        );
+    }
+
+    #[test]
+    fn will_flags_must_be_consistent() {
+        for flags in ["0A", "12", "22", "1E"] {
+            let packet = format!("10 0C 0004'MQTT' 04 {flags} 003C 0000");
+            assert_eq!(
+                refusal(&packet, Version::V5),
+                DecodeErrorKind::WillFlagsInvalid,
+                "flags {flags}"
+            );
+        }
+    }
+
+    #[test]
+    fn password_without_user_name_is_allowed_in_5_0_alone() {
+        assert_eq!(
+            refusal("10 10 0004'MQTT' 04 42 003C 0000 0002'pw'", Version::V5),
+            DecodeErrorKind::PasswordWithoutUsername
+        );
+        assert_canonical("10 11 0004'MQTT' 05 42 003C 00 0000 0002'pw'", Version::V5);
+        let packet = Connect {
+            version: Version::V3_1_1,
+            password: Some(b"pw"),
+            ..BARE
+        };
+        assert!(write(&Packet::Connect(packet), Version::V3_1_1).is_err());
+    }
+
+    #[test]
+    fn empty_client_identifier_needs_a_clean_session_in_3_1_1() {
+        assert_eq!(
+            refusal("10 0C 0004'MQTT' 04 00 003C 0000", Version::V5),
+            DecodeErrorKind::ClientIdMissing
+        );
+        assert_canonical("10 0C 0004'MQTT' 04 02 003C 0000", Version::V3_1_1);
+        assert_canonical("10 0D 0004'MQTT' 05 00 003C 00 0000", Version::V5);
+        let packet = Connect {
+            version: Version::V3_1_1,
+            client_id: "",
+            clean_start: false,
+            ..BARE
+        };
+        assert!(write(&Packet::Connect(packet), Version::V3_1_1).is_err());
+    }
+
+    #[test]
+    fn will_topic_must_be_a_topic_name() {
+        assert_eq!(
+            refusal("10 11 0004'MQTT' 04 06 003C 0000 0001'#' 0000", Version::V5),
+            DecodeErrorKind::WildcardInTopicName
+        );
+        assert_eq!(
+            refusal("10 10 0004'MQTT' 04 06 003C 0000 0000 0000", Version::V5),
+            DecodeErrorKind::TopicMissing
+        );
+        let will = LastWill {
+            topic: "a/+",
+            payload: b"",
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+        };
+        assert!(
+            write(
+                &Packet::Connect(Connect {
+                    will: Some(will),
+                    ..BARE
+                }),
+                Version::V5
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn will_has_its_own_properties() {
+        // Will Delay Interval belongs to the Will, Session Expiry Interval to the CONNECT.
+        assert_eq!(
+            refusal("10 12 0004'MQTT' 05 02 003C 05 18 00000005 0000", Version::V5),
+            DecodeErrorKind::PropertyNotAllowed(PropertyId::WillDelayInterval)
+        );
+        assert_eq!(
+            refusal(
+                "10 18 0004'MQTT' 05 06 003C 00 0000 05 11 00000005 0001'a' 0000",
+                Version::V5
+            ),
+            DecodeErrorKind::PropertyNotAllowed(PropertyId::SessionExpiryInterval)
+        );
+    }
+
+    #[test]
+    fn bytes_behind_the_last_field_are_refused() {
+        assert_eq!(
+            refusal("10 0D 0004'MQTT' 04 02 003C 0000 00", Version::V5),
+            DecodeErrorKind::TrailingBytes
+        );
+    }
+
+    #[test]
+    fn debug_output_hides_password_and_will_payload() {
+        let will = LastWill {
+            topic: "a",
+            payload: b"secret",
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+        };
+        let connect = Connect {
+            password: Some(b"secret"),
+            will: Some(will),
+            ..BARE
+        };
+        let text = format!("{connect:?}");
+        assert!(!text.contains("secret") && !text.contains("115, 101"), "{text}");
+    }
 }

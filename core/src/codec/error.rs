@@ -314,3 +314,52 @@ impl fmt::Display for EncodeError {
 }
 
 impl core::error::Error for EncodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn decode_error_names_packet_rule_finding_and_answer() {
+        let error = DecodeError::new(
+            PacketType::Connack,
+            DecodeErrorKind::DuplicateProperty(PropertyId::ReceiveMaximum),
+        );
+        assert_eq!(
+            error.to_string(),
+            "the peer sent an invalid CONNACK: property occurs twice, expected once (receive maximum (0x21)); \
+             answer: protocol error (0x82)"
+        );
+        let error = DecodeError {
+            packet: None,
+            kind: DecodeErrorKind::ReservedPacketType(0),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the peer sent what is not an mqtt packet: packet type is reserved (0x00); answer: malformed packet (0x81)"
+        );
+    }
+
+    #[test]
+    fn size_error_names_size_and_limit() {
+        let kind = DecodeErrorKind::PacketTooLarge { len: 131, limit: 130 };
+        let text = DecodeError::new(PacketType::Publish, kind).to_string();
+        assert!(text.contains("131 bytes, limit 130"), "{text}");
+    }
+
+    #[test]
+    fn encode_error_names_the_field_and_the_cure() {
+        assert_eq!(
+            EncodeError::PropertyNotAllowed(PacketType::Subscribe, PropertyId::TopicAlias).to_string(),
+            "property topic alias (0x23) does not belong in this SUBSCRIBE: leave it out (3.1.1 has no properties at all)"
+        );
+    }
+
+    #[test]
+    fn decode_errors_blame_the_peer_and_encode_errors_the_caller() {
+        let error = DecodeError::new(PacketType::Connack, DecodeErrorKind::Truncated);
+        assert_eq!(error.blame(), Blame::Protocol);
+        assert_eq!(EncodeError::PacketTooLarge.blame(), Blame::Misuse);
+    }
+}

@@ -11,27 +11,34 @@ mod ack;
 mod connack;
 mod connect;
 mod error;
+mod filters;
+mod header;
 mod packet;
 mod primitive;
 mod properties;
 mod property;
+mod property_id;
 mod publish;
 mod reason;
+mod suback;
 mod subscribe;
 mod teardown;
+#[cfg(test)]
+mod testing;
 
 pub use ack::Ack;
 pub use connack::Connack;
 pub use connect::{Connect, LastWill};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
-pub use packet::{FixedHeader, Packet, PacketId, PacketType, QoS, Version, decode, peek};
+pub use filters::{FilterBuf, Filters, FiltersIter, RetainHandling, SubscribeOptions};
+pub use header::{FixedHeader, PacketId, PacketType, QoS, Version, peek};
+pub use packet::{Packet, decode};
 pub(crate) use properties::Validated;
 pub use properties::{Properties, PropertiesIter, PropertyBuf};
-pub use property::{Property, PropertyId};
+pub use property::Property;
+pub use property_id::PropertyId;
 pub use publish::Publish;
 pub use reason::ReasonCode;
-pub use subscribe::{
-    FilterBuf, Filters, FiltersIter, ReasonCodes, RetainHandling, Suback, Subscribe, SubscribeOptions,
-    Unsuback, Unsubscribe,
-};
+pub use suback::{ReasonCodes, Suback, Unsuback};
+pub use subscribe::{Subscribe, Unsubscribe};
 pub use teardown::{Auth, Disconnect};

@@ -1,223 +1,11 @@
-//! Fixed header, packet framing and the union of all Control Packets.
+//! The union of all Control Packets, read and written.
 
 use super::primitive::{self, Reader};
 use super::{
-    Ack, Auth, Connack, Connect, DecodeError, DecodeErrorKind, Disconnect, EncodeError, Publish, Suback,
-    Subscribe, Unsuback, Unsubscribe,
+    Ack, Auth, Connack, Connect, DecodeError, DecodeErrorKind, Disconnect, EncodeError, FixedHeader,
+    PacketType, Publish, Suback, Subscribe, Unsuback, Unsubscribe, Version,
 };
 use alloc::vec::Vec;
-use core::fmt;
-use core::num::NonZeroU16;
-
-/// Protocol version spoken on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// MQTT 3.1.1 (protocol level 4).
-    V3_1_1,
-    /// MQTT 5.0 (protocol level 5).
-    V5,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V3_1_1 => "3.1.1",
-            Self::V5 => "5.0",
-        })
-    }
-}
-
-/// Quality of Service (MQTT 5.0 §4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(u8)]
-pub enum QoS {
-    /// Delivered at most once.
-    #[default]
-    AtMostOnce = 0,
-    /// Delivered at least once.
-    AtLeastOnce = 1,
-    /// Delivered exactly once.
-    ExactlyOnce = 2,
-}
-
-impl QoS {
-    /// The QoS of its number 0, 1 or 2.
-    #[must_use]
-    #[inline]
-    pub const fn from_bits(bits: u8) -> Option<Self> {
-        match bits {
-            0 => Some(Self::AtMostOnce),
-            1 => Some(Self::AtLeastOnce),
-            2 => Some(Self::ExactlyOnce),
-            _ => None,
-        }
-    }
-}
-
-/// Packet Identifier (MQTT 5.0 §2.2.1): never zero.
-pub type PacketId = NonZeroU16;
-
-/// Control Packet type (MQTT 5.0 §2.1.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum PacketType {
-    Connect = 1,
-    Connack = 2,
-    Publish = 3,
-    Puback = 4,
-    Pubrec = 5,
-    Pubrel = 6,
-    Pubcomp = 7,
-    Subscribe = 8,
-    Suback = 9,
-    Unsubscribe = 10,
-    Unsuback = 11,
-    Pingreq = 12,
-    Pingresp = 13,
-    Disconnect = 14,
-    Auth = 15,
-}
-
-impl PacketType {
-    /// The specification's name, in capitals.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "CONNECT",
-            Self::Connack => "CONNACK",
-            Self::Publish => "PUBLISH",
-            Self::Puback => "PUBACK",
-            Self::Pubrec => "PUBREC",
-            Self::Pubrel => "PUBREL",
-            Self::Pubcomp => "PUBCOMP",
-            Self::Subscribe => "SUBSCRIBE",
-            Self::Suback => "SUBACK",
-            Self::Unsubscribe => "UNSUBSCRIBE",
-            Self::Unsuback => "UNSUBACK",
-            Self::Pingreq => "PINGREQ",
-            Self::Pingresp => "PINGRESP",
-            Self::Disconnect => "DISCONNECT",
-            Self::Auth => "AUTH",
-        }
-    }
-
-    #[inline]
-    const fn from_nibble(nibble: u8) -> Option<Self> {
-        Some(match nibble {
-            1 => Self::Connect,
-            2 => Self::Connack,
-            3 => Self::Publish,
-            4 => Self::Puback,
-            5 => Self::Pubrec,
-            6 => Self::Pubrel,
-            7 => Self::Pubcomp,
-            8 => Self::Subscribe,
-            9 => Self::Suback,
-            10 => Self::Unsubscribe,
-            11 => Self::Unsuback,
-            12 => Self::Pingreq,
-            13 => Self::Pingresp,
-            14 => Self::Disconnect,
-            15 => Self::Auth,
-            _ => return None,
-        })
-    }
-
-    /// Fixed-header flags of every packet of this type; those of PUBLISH vary (§2.1.3).
-    #[inline]
-    const fn fixed_flags(self) -> u8 {
-        match self {
-            Self::Pubrel | Self::Subscribe | Self::Unsubscribe => 0b0010,
-            _ => 0,
-        }
-    }
-
-    #[inline]
-    pub(super) const fn first_byte(self, flags: u8) -> u8 {
-        (self as u8) << 4 | flags
-    }
-}
-
-impl fmt::Display for PacketType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// First bytes of a packet: type, flags and length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FixedHeader {
-    /// Control Packet type.
-    pub packet_type: PacketType,
-    /// The four flag bits.
-    pub flags: u8,
-    /// Length of the fixed header itself, 2 to 5 bytes.
-    pub header_len: u8,
-    /// Bytes that follow the fixed header.
-    pub remaining_len: u32,
-}
-
-impl FixedHeader {
-    /// Length of the whole packet in bytes.
-    #[must_use]
-    #[inline]
-    pub const fn packet_len(&self) -> usize {
-        self.header_len as usize + self.remaining_len as usize
-    }
-}
-
-/// Reads the fixed header at the start of `bytes`; `None` while it is incomplete.
-/// Checks type, flags, minimal length form and `max_packet_size` as soon as they are known, before the body arrives.
-///
-/// # Errors
-/// [`DecodeError`] for a reserved type, reserved flags, a length not in minimal form, or a packet over the maximum.
-#[inline]
-pub fn peek(
-    bytes: &[u8],
-    version: Version,
-    max_packet_size: u32,
-) -> Result<Option<FixedHeader>, DecodeError> {
-    let Some((&first, rest)) = bytes.split_first() else {
-        return Ok(None);
-    };
-    let packet_type = match PacketType::from_nibble(first >> 4) {
-        Some(PacketType::Auth) if version == Version::V3_1_1 => None,
-        known => known,
-    };
-    let Some(packet_type) = packet_type else {
-        return Err(DecodeError {
-            packet: None,
-            kind: DecodeErrorKind::ReservedPacketType(first >> 4),
-        });
-    };
-    let read = || -> Result<Option<FixedHeader>, DecodeErrorKind> {
-        let flags = first & 0x0F;
-        if packet_type == PacketType::Publish {
-            Publish::check_flags(flags)?;
-        } else if flags != packet_type.fixed_flags() {
-            return Err(DecodeErrorKind::ReservedFlags(flags));
-        }
-        let Some((remaining_len, length_len)) = primitive::var_int(rest)? else {
-            return Ok(None);
-        };
-        let header_len = 1 + length_len;
-        let len = u32::from(header_len) + remaining_len;
-        if len > max_packet_size {
-            return Err(DecodeErrorKind::PacketTooLarge {
-                len,
-                limit: max_packet_size,
-            });
-        }
-        Ok(Some(FixedHeader {
-            packet_type,
-            flags,
-            header_len,
-            remaining_len,
-        }))
-    };
-    read().map_err(|kind| DecodeError::new(packet_type, kind))
-}
 
 /// Decodes `frame`, which must be exactly one packet: the `packet_len()` bytes that `header` describes.
 /// A CONNECT is read by the version it names itself.
@@ -372,55 +160,116 @@ impl Packet<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Properties, Property, PropertyBuf, ReasonCode};
+    use crate::codec::testing::{assert_canonical, hex, read, refusal};
+    use crate::codec::{PacketId, Properties, QoS, peek};
 
-    fn read(bytes: &[u8], version: Version) -> Result<Packet<'_>, DecodeError> {
-        let header = peek(bytes, version, u32::MAX)?.expect("a complete fixed header");
-        decode(header, bytes, version)
+    #[test]
+    fn every_packet_of_5_0_is_read_and_written_again_byte_for_byte() {
+        for packet in [
+            "10 10 0004'MQTT' 05 02 003C 00 0003'abc'",
+            "20 03 01 00 00",
+            "30 04 0001'a' 00",
+            "3D .. 0001'a' 0007 03 230001 'hi'",
+            "40 02 0001",
+            "50 03 0001 87",
+            "62 .. 0001 92 06 1F 0003'why'",
+            "70 02 0001",
+            "82 .. 0001 02 0B 7F 0001'#' 2D",
+            "90 05 0001 00 02 87",
+            "A2 07 0001 00 0002'+/'",
+            "B0 05 0001 00 00 11",
+            "C0 00",
+            "D0 00",
+            "E0 00",
+            "E0 01 8B",
+            "E0 .. 00 05 11 00000000",
+            "F0 00",
+            "F0 0A 18 08 15 0005'SCRAM'",
+        ] {
+            assert_canonical(packet, Version::V5);
+        }
     }
 
     #[test]
-    fn publish_with_properties_survives_a_round_trip() {
-        let mut properties = PropertyBuf::new();
-        properties
-            .push(Property::ResponseTopic("services/a/tres"))
-            .unwrap();
-        properties.push(Property::CorrelationData(b"\x00\x01")).unwrap();
-        properties.push(Property::UserProperty("k", "v")).unwrap();
-        properties.push(Property::UserProperty("k", "v")).unwrap();
+    fn every_packet_of_3_1_1_is_read_and_written_again_byte_for_byte() {
+        for packet in [
+            "10 0F 0004'MQTT' 04 02 003C 0003'abc'",
+            "20 02 00 05",
+            "30 05 0001'a' 'hi'",
+            "35 07 0001'a' 0007 'hi'",
+            "40 02 0001",
+            "50 02 0001",
+            "62 02 0001",
+            "70 02 FFFF",
+            "82 06 0001 0001'#' 02",
+            "90 05 0001 00 01 80",
+            "A2 05 0001 0001'#'",
+            "B0 02 0001",
+            "C0 00",
+            "D0 00",
+            "E0 00",
+        ] {
+            assert_canonical(packet, Version::V3_1_1);
+        }
+    }
+
+    #[test]
+    fn frame_that_its_header_does_not_describe_is_refused() {
+        let bytes = hex("C0 00");
+        let header = peek(&bytes, Version::V5, u32::MAX).unwrap().unwrap();
+        let kind = |frame| decode(header, frame, Version::V5).map_err(|error| error.kind);
+        assert_eq!(kind(&[0xC0, 0x00, 0xC0]), Err(DecodeErrorKind::TrailingBytes));
+        assert_eq!(kind(&[0xC0]), Err(DecodeErrorKind::Truncated));
+        let longer = FixedHeader {
+            remaining_len: 1,
+            ..header
+        };
+        assert_eq!(
+            decode(longer, &bytes, Version::V5).unwrap_err().kind,
+            DecodeErrorKind::Truncated
+        );
+    }
+
+    #[test]
+    fn pings_have_no_body() {
+        assert_eq!(refusal("C0 01 00", Version::V5), DecodeErrorKind::TrailingBytes);
+        assert_eq!(
+            refusal("D0 01 00", Version::V3_1_1),
+            DecodeErrorKind::TrailingBytes
+        );
+    }
+
+    #[test]
+    fn connect_is_read_by_its_own_version() {
+        let connect = hex("10 10 0004'MQTT' 05 02 003C 00 0003'abc'");
+        match read(&connect, Version::V3_1_1) {
+            Ok(Packet::Connect(connect)) => assert_eq!(connect.version, Version::V5),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn packet_over_the_largest_remaining_length_leaves_the_buffer_as_it_was() {
         let publish = Publish {
-            dup: true,
+            dup: false,
             qos: QoS::AtLeastOnce,
             retain: false,
-            topic: "services/a/treq",
-            packet_id: PacketId::new(7),
-            properties: properties.as_properties(),
-            payload: b"payload",
-        };
-        let mut bytes = Vec::new();
-        Packet::Publish(publish).encode(Version::V5, &mut bytes).unwrap();
-        assert_eq!(
-            bytes.len(),
-            Packet::Publish(publish).encoded_len(Version::V5).unwrap()
-        );
-        assert_eq!(read(&bytes, Version::V5), Ok(Packet::Publish(publish)));
-        assert_eq!(publish.properties.iter().count(), 4);
-    }
-
-    #[test]
-    fn acknowledgement_of_success_takes_the_shortest_form() {
-        let ack = Ack::success(PacketId::MIN);
-        let mut bytes = Vec::new();
-        Packet::Pubrel(ack).encode(Version::V5, &mut bytes).unwrap();
-        assert_eq!(bytes, [0x62, 2, 0, 1]);
-        bytes.clear();
-        let refused = Ack {
-            reason: ReasonCode::NOT_AUTHORIZED,
+            topic: "a",
+            packet_id: Some(PacketId::MIN),
             properties: Properties::EMPTY,
-            ..ack
+            payload: b"",
         };
-        Packet::Puback(refused).encode(Version::V5, &mut bytes).unwrap();
-        assert_eq!(bytes, [0x40, 3, 0, 1, 0x87]);
-        assert_eq!(read(&bytes, Version::V5), Ok(Packet::Puback(refused)));
+        let mut out = Vec::new();
+        assert_eq!(
+            publish.encode_head(268_435_450, Version::V5, &mut out),
+            Err(EncodeError::PacketTooLarge)
+        );
+        assert_eq!(
+            publish.encode_head(usize::MAX, Version::V5, &mut out),
+            Err(EncodeError::PacketTooLarge)
+        );
+        assert!(out.is_empty());
+        assert_eq!(publish.encode_head(268_435_449, Version::V5, &mut out), Ok(()));
+        assert_eq!(out, hex("32 FFFFFF7F 0001'a' 0001 00"));
     }
 }

@@ -242,3 +242,111 @@ impl<'a> Reader<'a> {
         Ok(filter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variable_byte_integers_take_the_forms_of_table_1_1() {
+        for (value, bytes) in [
+            (0, &[0x00][..]),
+            (127, &[0x7F]),
+            (128, &[0x80, 0x01]),
+            (16_383, &[0xFF, 0x7F]),
+            (16_384, &[0x80, 0x80, 0x01]),
+            (2_097_151, &[0xFF, 0xFF, 0x7F]),
+            (2_097_152, &[0x80, 0x80, 0x80, 0x01]),
+            (MAX_VAR_INT, &[0xFF, 0xFF, 0xFF, 0x7F]),
+        ] {
+            let mut out = Vec::new();
+            put_var_int(&mut out, value);
+            assert_eq!(out, bytes);
+            assert_eq!(var_int_len(value), bytes.len());
+            assert_eq!(var_int(bytes), Ok(Some((value, bytes.len() as u8))));
+        }
+    }
+
+    #[test]
+    fn variable_byte_integer_with_a_shorter_form_is_refused() {
+        for bytes in [
+            &[0x80, 0x00][..],
+            &[0xFF, 0x00],
+            &[0x80, 0x80, 0x00],
+            &[0x80, 0x80, 0x80, 0x00],
+        ] {
+            assert_eq!(var_int(bytes), Err(DecodeErrorKind::LengthNotMinimal));
+        }
+    }
+
+    #[test]
+    fn variable_byte_integer_of_five_bytes_is_refused_at_the_fourth() {
+        assert_eq!(var_int(&[0x80; 3]), Ok(None));
+        assert_eq!(var_int(&[0x80; 4]), Err(DecodeErrorKind::LengthTooLong));
+        assert_eq!(
+            var_int(&[0xFF, 0xFF, 0xFF, 0xFF, 0x01]),
+            Err(DecodeErrorKind::LengthTooLong)
+        );
+    }
+
+    #[test]
+    fn string_must_be_well_formed_utf_8_without_the_null_character() {
+        let string = |bytes| Reader::new(bytes).string();
+        assert_eq!(string(b"\x00\x02\xC3\xA9"), Ok("é"));
+        assert_eq!(string(b"\x00\x03a\x00b"), Err(DecodeErrorKind::NulInString));
+        assert_eq!(string(b"\x00\x01\xFF"), Err(DecodeErrorKind::InvalidUtf8));
+        // Overlong form of U+002F, the surrogate U+D800, and U+110000.
+        for invalid in [
+            &b"\x00\x02\xC0\xAF"[..],
+            b"\x00\x03\xED\xA0\x80",
+            b"\x00\x04\xF4\x90\x80\x80",
+        ] {
+            assert_eq!(string(invalid), Err(DecodeErrorKind::InvalidUtf8));
+        }
+    }
+
+    #[test]
+    fn control_characters_and_non_characters_are_accepted_in_strings() {
+        assert_eq!(Reader::new(b"\x00\x02\x01\x7F").string(), Ok("\u{1}\u{7F}"));
+        assert_eq!(Reader::new(b"\x00\x03\xEF\xBF\xBF").string(), Ok("\u{FFFF}"));
+        assert_eq!(Reader::new(b"\x00\x03\xEF\xBB\xBF").string(), Ok("\u{FEFF}"));
+    }
+
+    #[test]
+    fn field_that_reaches_behind_the_packet_is_truncated() {
+        assert_eq!(Reader::new(b"\x00").u16(), Err(DecodeErrorKind::Truncated));
+        assert_eq!(
+            Reader::new(b"\x00\x00\x00").u32(),
+            Err(DecodeErrorKind::Truncated)
+        );
+        assert_eq!(
+            Reader::new(b"\x00\x05abcd").binary(),
+            Err(DecodeErrorKind::Truncated)
+        );
+        assert_eq!(Reader::new(b"\x80").var_int(), Err(DecodeErrorKind::Truncated));
+    }
+
+    #[test]
+    fn field_of_65_536_bytes_cannot_be_written() {
+        let longest = alloc::string::String::from_utf8(alloc::vec![b'a'; 65_535]).unwrap();
+        assert_eq!(string_len(&longest, "user name"), Ok(65_537));
+        assert_eq!(
+            string_len(&(longest + "a"), "user name"),
+            Err(EncodeError::FieldTooLong("user name"))
+        );
+        assert_eq!(
+            string_len("a\0", "user name"),
+            Err(EncodeError::NulInField("user name"))
+        );
+    }
+
+    #[test]
+    fn body_over_the_largest_remaining_length_is_too_large() {
+        assert_eq!(remaining_len(MAX_VAR_INT as usize), Ok(MAX_VAR_INT));
+        assert_eq!(
+            remaining_len(MAX_VAR_INT as usize + 1),
+            Err(EncodeError::PacketTooLarge)
+        );
+        assert_eq!(remaining_len(usize::MAX), Err(EncodeError::PacketTooLarge));
+    }
+}

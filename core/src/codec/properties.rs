@@ -1,12 +1,13 @@
 //! The property lists of MQTT 5.0 packets: validated once, iterated lazily, built without a context.
 
 use super::primitive::{self, Reader};
-use super::property::IdSet;
+use super::property_id::IdSet;
 use super::{DecodeErrorKind, EncodeError, PacketType, Property, PropertyId, Version};
 use alloc::vec::Vec;
+use core::fmt;
 
 /// A packet's properties: validated bytes, without their length prefix. Empty in 3.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Properties<'a> {
     bytes: &'a [u8],
     /// What `bytes` contains, so that a packet can be checked against its table without reading them again.
@@ -150,6 +151,15 @@ impl<'a> Properties<'a> {
     }
 }
 
+impl fmt::Debug for Properties<'_> {
+    /// Names the properties without their values, some of which are credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|property| property.id()))
+            .finish()
+    }
+}
+
 impl<'a> IntoIterator for Properties<'a> {
     type Item = Property<'a>;
     type IntoIter = PropertiesIter<'a>;
@@ -179,7 +189,7 @@ impl<'a> Iterator for PropertiesIter<'a> {
 impl core::iter::FusedIterator for PropertiesIter<'_> {}
 
 /// Owned properties under construction; allocates nothing until the first `push`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct PropertyBuf {
     bytes: Vec<u8>,
     ids: IdSet,
@@ -225,6 +235,13 @@ impl PropertyBuf {
     }
 }
 
+impl fmt::Debug for PropertyBuf {
+    /// As that of [`Properties`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_properties().fmt(f)
+    }
+}
+
 impl From<Properties<'_>> for PropertyBuf {
     fn from(properties: Properties<'_>) -> Self {
         Self {
@@ -255,5 +272,260 @@ impl<'a> Properties<'a> {
             bytes,
             ids: validated.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{assert_canonical, hex, read, refusal};
+    use crate::codec::{Packet, QoS};
+    use alloc::format;
+
+    /// The refusal of a CONNACK with these properties.
+    #[track_caller]
+    fn connack_refusal(properties: &str) -> DecodeErrorKind {
+        let len = hex(properties).len();
+        refusal(
+            &format!("20 {:02X} 00 00 {len:02X} {properties}", len + 3),
+            Version::V5,
+        )
+    }
+
+    #[test]
+    fn unknown_property_and_property_of_another_packet_are_malformed() {
+        assert_eq!(connack_refusal("00"), DecodeErrorKind::UnknownProperty(0));
+        assert_eq!(connack_refusal("2B 00"), DecodeErrorKind::UnknownProperty(0x2B));
+        assert_eq!(connack_refusal("FF01 00"), DecodeErrorKind::UnknownProperty(0xFF));
+        assert_eq!(connack_refusal("A100 00"), DecodeErrorKind::LengthNotMinimal);
+        assert_eq!(
+            connack_refusal("01 00"),
+            DecodeErrorKind::PropertyNotAllowed(PropertyId::PayloadFormatIndicator)
+        );
+    }
+
+    #[test]
+    fn property_that_occurs_twice_is_refused_except_user_property() {
+        assert_eq!(
+            connack_refusal("21 0001 21 0001"),
+            DecodeErrorKind::DuplicateProperty(PropertyId::ReceiveMaximum)
+        );
+        assert_canonical(
+            "20 11 00 00 0E 26 0001'a' 0001'b' 26 0001'a' 0001'b'",
+            Version::V5,
+        );
+        assert_eq!(
+            refusal("82 0B 0001 04 0B 01 0B 02 0001'a' 00", Version::V5),
+            DecodeErrorKind::DuplicateProperty(PropertyId::SubscriptionIdentifier)
+        );
+    }
+
+    #[test]
+    fn property_values_must_be_in_range() {
+        for (properties, id) in [
+            ("21 0000", PropertyId::ReceiveMaximum),
+            ("27 00000000", PropertyId::MaximumPacketSize),
+            ("24 02", PropertyId::MaximumQos),
+            ("24 03", PropertyId::MaximumQos),
+            ("25 02", PropertyId::RetainAvailable),
+            ("28 FF", PropertyId::WildcardSubscriptionAvailable),
+            ("29 02", PropertyId::SubscriptionIdentifierAvailable),
+            ("2A 02", PropertyId::SharedSubscriptionAvailable),
+        ] {
+            assert_eq!(
+                connack_refusal(properties),
+                DecodeErrorKind::PropertyValueInvalid(id),
+                "{properties}"
+            );
+        }
+        assert_eq!(
+            refusal("30 06 0001'a' 02 0B 00", Version::V5),
+            DecodeErrorKind::PropertyValueInvalid(PropertyId::SubscriptionIdentifier)
+        );
+        assert_eq!(
+            refusal("30 06 0001'a' 02 01 02", Version::V5),
+            DecodeErrorKind::PropertyValueInvalid(PropertyId::PayloadFormatIndicator)
+        );
+        for (flag, id) in [
+            (0x17, PropertyId::RequestProblemInformation),
+            (0x19, PropertyId::RequestResponseInformation),
+        ] {
+            assert_eq!(
+                refusal(
+                    &format!("10 0F 0004'MQTT' 05 02 003C 02 {flag:02X} 02 0000"),
+                    Version::V5
+                ),
+                DecodeErrorKind::PropertyValueInvalid(id)
+            );
+        }
+    }
+
+    #[test]
+    fn response_topic_must_be_a_topic_name() {
+        for topic in ["'a/+'", "'#a/'"] {
+            assert_eq!(
+                refusal(&format!("30 0A 0001'a' 06 08 0003 {topic}"), Version::V5),
+                DecodeErrorKind::PropertyValueInvalid(PropertyId::ResponseTopic)
+            );
+        }
+        assert_eq!(
+            refusal("30 07 0001'a' 03 08 0000", Version::V5),
+            DecodeErrorKind::PropertyValueInvalid(PropertyId::ResponseTopic)
+        );
+    }
+
+    #[test]
+    fn authentication_data_needs_a_method() {
+        assert_eq!(
+            connack_refusal("16 0001 00"),
+            DecodeErrorKind::AuthenticationMethodMissing
+        );
+        assert_canonical("20 0B 00 00 08 16 0001 00 15 0001'm'", Version::V5);
+    }
+
+    #[test]
+    fn property_that_reaches_behind_the_list_is_truncated() {
+        assert_eq!(connack_refusal("21 00"), DecodeErrorKind::Truncated);
+        assert_eq!(connack_refusal("1F 0004'abc'"), DecodeErrorKind::Truncated);
+        assert_eq!(connack_refusal("26 0001'a'"), DecodeErrorKind::Truncated);
+        // The list itself reaches behind the packet.
+        assert_eq!(refusal("20 03 00 00 01", Version::V5), DecodeErrorKind::Truncated);
+    }
+
+    #[test]
+    fn buffer_refuses_what_no_packet_may_carry_and_stays_as_it_was() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::ReceiveMaximum(1)).unwrap();
+        let before = properties.clone();
+        let long = alloc::string::String::from_utf8(alloc::vec![b'a'; 65_536]).unwrap();
+        let name = PropertyId::UserProperty.name();
+        for (property, error) in [
+            (
+                Property::ReceiveMaximum(2),
+                EncodeError::PropertyRepeated(PropertyId::ReceiveMaximum),
+            ),
+            (
+                Property::MaximumPacketSize(0),
+                EncodeError::PropertyValueInvalid(PropertyId::MaximumPacketSize),
+            ),
+            (
+                Property::TopicAlias(0),
+                EncodeError::PropertyValueInvalid(PropertyId::TopicAlias),
+            ),
+            (
+                Property::SubscriptionIdentifier(268_435_456),
+                EncodeError::PropertyValueInvalid(PropertyId::SubscriptionIdentifier),
+            ),
+            (
+                Property::MaximumQos(QoS::ExactlyOnce),
+                EncodeError::PropertyValueInvalid(PropertyId::MaximumQos),
+            ),
+            (
+                Property::ResponseTopic("a/#"),
+                EncodeError::PropertyValueInvalid(PropertyId::ResponseTopic),
+            ),
+            (
+                Property::UserProperty("a", &long),
+                EncodeError::FieldTooLong(name),
+            ),
+            (Property::UserProperty("a\0", "b"), EncodeError::NulInField(name)),
+        ] {
+            assert_eq!(properties.push(property).map(|_| ()), Err(error));
+            assert!(properties == before);
+        }
+    }
+
+    #[test]
+    fn second_subscription_identifier_is_for_publish_alone() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::SubscriptionIdentifier(1)).unwrap();
+        properties.push(Property::SubscriptionIdentifier(2)).unwrap();
+        let list = properties.as_properties();
+        assert_eq!(list.encoded_len(PacketType::Publish, Version::V5), Ok(5));
+        assert_eq!(
+            list.encoded_len(PacketType::Subscribe, Version::V5),
+            Err(EncodeError::PropertyRepeated(PropertyId::SubscriptionIdentifier))
+        );
+        assert_eq!(
+            list.encoded_len(PacketType::Connack, Version::V5),
+            Err(EncodeError::PropertyNotAllowed(
+                PacketType::Connack,
+                PropertyId::SubscriptionIdentifier
+            ))
+        );
+    }
+
+    #[test]
+    fn every_property_is_allowed_where_table_2_4_says() {
+        let allowed = |id| {
+            let mut packets = alloc::string::String::new();
+            for number in 1..=15 {
+                let first = (number as u8) << 4;
+                let flags = if matches!(number, 6 | 8 | 10) { 2 } else { 0 };
+                let header = crate::codec::peek(&[first | flags, 0], Version::V5, u32::MAX)
+                    .unwrap()
+                    .unwrap();
+                if IdSet::allowed_in(header.packet_type).contains(id) {
+                    packets.push(char::from_digit(number, 16).unwrap());
+                }
+            }
+            if IdSet::WILL.contains(id) {
+                packets.push('w');
+            }
+            packets
+        };
+        let table: Vec<_> = PropertyId::ALL
+            .into_iter()
+            .map(|id| (id as u8, allowed(id)))
+            .collect();
+        let expected = [
+            (0x01, "3w"),
+            (0x02, "3w"),
+            (0x03, "3w"),
+            (0x08, "3w"),
+            (0x09, "3w"),
+            (0x0B, "38"),
+            (0x11, "12e"),
+            (0x12, "2"),
+            (0x13, "2"),
+            (0x15, "12f"),
+            (0x16, "12f"),
+            (0x17, "1"),
+            (0x18, "w"),
+            (0x19, "1"),
+            (0x1A, "2"),
+            (0x1C, "2e"),
+            (0x1F, "245679bef"),
+            (0x21, "12"),
+            (0x22, "12"),
+            (0x23, "3"),
+            (0x24, "2"),
+            (0x25, "2"),
+            (0x26, "123456789abefw"),
+            (0x27, "12"),
+            (0x28, "2"),
+            (0x29, "2"),
+            (0x2A, "2"),
+        ];
+        assert_eq!(table, expected.map(|(id, packets)| (id, packets.into())));
+    }
+
+    #[test]
+    fn copy_of_received_properties_is_equal() {
+        let bytes = hex("20 06 00 00 03 21 0001");
+        let Ok(Packet::Connack(connack)) = read(&bytes, Version::V5) else {
+            panic!("a CONNACK")
+        };
+        assert_eq!(
+            PropertyBuf::from(connack.properties).as_properties(),
+            connack.properties
+        );
+    }
+
+    #[test]
+    fn debug_output_names_properties_without_their_values() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::AuthenticationData(b"secret")).unwrap();
+        assert_eq!(format!("{properties:?}"), "[AuthenticationData]");
     }
 }

@@ -1,7 +1,7 @@
 //! PUBLISH.
 
 use super::primitive::{self, Reader};
-use super::property::IdSet;
+use super::property_id::IdSet;
 use super::{
     DecodeError, DecodeErrorKind, EncodeError, FixedHeader, PacketId, PacketType, Properties, PropertyId,
     QoS, Version,
@@ -157,5 +157,186 @@ impl core::fmt::Debug for Publish<'_> {
             .field("properties", &self.properties)
             .field("payload_len", &self.payload.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{assert_canonical, hex, read, refusal, write};
+    use crate::codec::{Packet, Property, PropertyBuf};
+
+    const BARE: Publish<'_> = Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        topic: "a",
+        packet_id: None,
+        properties: Properties::EMPTY,
+        payload: b"",
+    };
+
+    #[track_caller]
+    fn assert_unwritable(publish: Publish<'_>, version: Version) {
+        match write(&Packet::Publish(publish), version) {
+            Err(EncodeError::Invalid(PacketType::Publish, _)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn publish_carries_flags_identifier_properties_and_payload() {
+        let bytes = hex("3D .. 0003'a/b' 0102 09 01 01 09 0001 FF 23 0007 'hi'");
+        let Ok(Packet::Publish(publish)) = read(&bytes, Version::V5) else {
+            panic!("a PUBLISH")
+        };
+        assert!(publish.dup && publish.retain);
+        assert_eq!(publish.qos, QoS::ExactlyOnce);
+        assert_eq!(publish.topic, "a/b");
+        assert_eq!(publish.packet_id, PacketId::new(0x0102));
+        assert_eq!(publish.payload, b"hi");
+        let properties: Vec<_> = publish.properties.iter().collect();
+        assert_eq!(
+            properties,
+            [
+                Property::PayloadFormatIndicator(true),
+                Property::CorrelationData(b"\xFF"),
+                Property::TopicAlias(7)
+            ]
+        );
+    }
+
+    #[test]
+    fn topic_alias_stands_for_an_empty_topic() {
+        assert_canonical("30 06 0000 03 23 0001", Version::V5);
+        assert_eq!(
+            refusal("30 03 0000 00", Version::V5),
+            DecodeErrorKind::TopicMissing
+        );
+        assert_eq!(
+            refusal("30 02 0000", Version::V3_1_1),
+            DecodeErrorKind::TopicMissing
+        );
+        assert_unwritable(Publish { topic: "", ..BARE }, Version::V5);
+        assert_unwritable(Publish { topic: "", ..BARE }, Version::V3_1_1);
+    }
+
+    #[test]
+    fn topic_with_a_wildcard_or_the_null_character_is_refused() {
+        assert_eq!(
+            refusal("30 06 0003'a/+' 00", Version::V5),
+            DecodeErrorKind::WildcardInTopicName
+        );
+        assert_eq!(
+            refusal("30 05 0003'a/#'", Version::V3_1_1),
+            DecodeErrorKind::WildcardInTopicName
+        );
+        assert_eq!(
+            refusal("30 05 0002 6100 00", Version::V5),
+            DecodeErrorKind::NulInString
+        );
+        assert_eq!(
+            refusal("30 05 0002 61FF 00", Version::V5),
+            DecodeErrorKind::InvalidUtf8
+        );
+        for topic in ["a/+", "#", "a\0"] {
+            assert_unwritable(Publish { topic, ..BARE }, Version::V5);
+        }
+    }
+
+    #[test]
+    fn packet_identifier_goes_with_qos_1_and_2() {
+        assert_eq!(
+            refusal("32 06 0001'a' 0000 00", Version::V5),
+            DecodeErrorKind::PacketIdZero
+        );
+        assert_eq!(
+            refusal("32 04 0001'a' 00", Version::V3_1_1),
+            DecodeErrorKind::Truncated
+        );
+        assert_unwritable(
+            Publish {
+                packet_id: Some(PacketId::MIN),
+                ..BARE
+            },
+            Version::V5,
+        );
+        assert_unwritable(
+            Publish {
+                qos: QoS::AtLeastOnce,
+                ..BARE
+            },
+            Version::V5,
+        );
+        assert_unwritable(Publish { dup: true, ..BARE }, Version::V5);
+    }
+
+    #[test]
+    fn publish_may_carry_several_subscription_identifiers() {
+        let bytes = hex("30 0C 0001'a' 07 0B 01 0B 7F 0B 8001 'p'");
+        let Ok(Packet::Publish(publish)) = read(&bytes, Version::V5) else {
+            panic!("a PUBLISH")
+        };
+        let properties: Vec<_> = publish.properties.iter().collect();
+        assert_eq!(properties, [1, 127, 128].map(Property::SubscriptionIdentifier));
+        assert_eq!(publish.payload, b"p");
+        assert_eq!(write(&Packet::Publish(publish), Version::V5), Ok(bytes.clone()));
+    }
+
+    #[test]
+    fn topic_alias_zero_has_its_own_reason() {
+        let error = read(&hex("30 06 0000 03 23 0000"), Version::V5)
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(error.kind, DecodeErrorKind::TopicAliasZero);
+        assert_eq!(error.reason_code(), crate::codec::ReasonCode::TOPIC_ALIAS_INVALID);
+    }
+
+    #[test]
+    fn properties_cannot_be_written_in_3_1_1() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::ContentType("json")).unwrap();
+        let publish = Publish {
+            properties: properties.as_properties(),
+            ..BARE
+        };
+        assert_eq!(
+            write(&Packet::Publish(publish), Version::V3_1_1),
+            Err(EncodeError::PropertyNotAllowed(
+                PacketType::Publish,
+                PropertyId::ContentType
+            ))
+        );
+    }
+
+    #[test]
+    fn head_and_payload_together_are_the_packet() {
+        let publish = Publish {
+            qos: QoS::AtLeastOnce,
+            packet_id: Some(PacketId::MIN),
+            payload: b"payload",
+            ..BARE
+        };
+        let mut head = Vec::new();
+        publish
+            .encode_head(publish.payload.len(), Version::V5, &mut head)
+            .unwrap();
+        let whole = write(&Packet::Publish(publish), Version::V5).unwrap();
+        assert_eq!([&head, publish.payload].concat(), whole);
+    }
+
+    #[test]
+    fn debug_output_hides_the_payload() {
+        let text = alloc::format!(
+            "{:?}",
+            Publish {
+                payload: b"secret",
+                ..BARE
+            }
+        );
+        assert!(
+            text.contains("payload_len: 6") && !text.contains("115, 101"),
+            "{text}"
+        );
     }
 }

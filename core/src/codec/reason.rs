@@ -236,3 +236,48 @@ const DISCONNECT: CodeSet = CodeSet::of(&[
 ]);
 /// §3.15.2.1.
 const AUTH: CodeSet = CodeSet::of(&[0x00, 0x18, 0x19]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn reason_code_reads_as_name_and_number() {
+        assert_eq!(ReasonCode::NOT_AUTHORIZED.to_string(), "not authorized (0x87)");
+        assert_eq!(ReasonCode(0x7F).to_string(), "unknown reason code (0x7f)");
+    }
+
+    #[test]
+    fn every_code_that_a_packet_may_carry_has_a_name() {
+        let packets = [
+            (PacketType::Connack, 22),
+            (PacketType::Puback, 9),
+            (PacketType::Pubrec, 9),
+            (PacketType::Pubrel, 2),
+            (PacketType::Pubcomp, 2),
+            (PacketType::Suback, 12),
+            (PacketType::Unsuback, 7),
+            (PacketType::Disconnect, 30),
+            (PacketType::Auth, 3),
+            (PacketType::Publish, 0),
+        ];
+        for (packet, count) in packets {
+            let allowed: alloc::vec::Vec<_> = (0..=u8::MAX)
+                .map(ReasonCode)
+                .filter(|code| code.is_allowed_in(packet))
+                .collect();
+            assert_eq!(allowed.len(), count, "{packet}");
+            assert!(
+                allowed.iter().all(|code| code.name() != "unknown reason code"),
+                "{packet}"
+            );
+        }
+    }
+
+    #[test]
+    fn codes_from_0x80_are_errors() {
+        assert!(!ReasonCode(0x7F).is_error());
+        assert!(ReasonCode::UNSPECIFIED_ERROR.is_error());
+    }
+}

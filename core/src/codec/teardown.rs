@@ -1,7 +1,7 @@
 //! DISCONNECT and AUTH.
 
 use super::primitive::Reader;
-use super::property::IdSet;
+use super::property_id::IdSet;
 use super::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Version};
 use alloc::vec::Vec;
 
@@ -127,5 +127,106 @@ impl<'a> Auth<'a> {
             out.push(self.reason.0);
             self.properties.put(version, out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{hex, read, refusal, write};
+    use crate::codec::{Packet, Property, PropertyBuf};
+
+    const NORMAL: Packet<'_> = Packet::Disconnect(Disconnect {
+        reason: ReasonCode::SUCCESS,
+        properties: Properties::EMPTY,
+    });
+
+    #[test]
+    fn normal_disconnect_is_empty_and_all_its_forms_mean_the_same() {
+        assert_eq!(write(&NORMAL, Version::V5), Ok(hex("E0 00")));
+        assert_eq!(write(&NORMAL, Version::V3_1_1), Ok(hex("E0 00")));
+        for form in ["E0 00", "E0 01 00", "E0 02 00 00"] {
+            assert_eq!(read(&hex(form), Version::V5), Ok(NORMAL));
+        }
+    }
+
+    #[test]
+    fn disconnect_of_3_1_1_has_no_body() {
+        assert_eq!(
+            refusal("E0 01 00", Version::V3_1_1),
+            DecodeErrorKind::TrailingBytes
+        );
+        let reason = ReasonCode::DISCONNECT_WITH_WILL;
+        let packet = Packet::Disconnect(Disconnect {
+            reason,
+            properties: Properties::EMPTY,
+        });
+        assert!(write(&packet, Version::V3_1_1).is_err());
+        assert_eq!(write(&packet, Version::V5), Ok(hex("E0 01 04")));
+    }
+
+    #[test]
+    fn disconnect_with_a_reason_code_of_another_packet_is_refused() {
+        assert_eq!(
+            refusal("E0 01 86", Version::V5),
+            DecodeErrorKind::ReasonCodeNotAllowed(0x86)
+        );
+        let reason = ReasonCode::BAD_USER_NAME_OR_PASSWORD;
+        let packet = Packet::Disconnect(Disconnect {
+            reason,
+            properties: Properties::EMPTY,
+        });
+        assert!(write(&packet, Version::V5).is_err());
+    }
+
+    #[test]
+    fn empty_auth_means_success() {
+        let success = Packet::Auth(Auth {
+            reason: ReasonCode::SUCCESS,
+            properties: Properties::EMPTY,
+        });
+        assert_eq!(read(&hex("F0 00"), Version::V5), Ok(success));
+        assert_eq!(write(&success, Version::V5), Ok(hex("F0 00")));
+    }
+
+    #[test]
+    fn auth_without_method_is_refused() {
+        assert_eq!(
+            refusal("F0 02 18 00", Version::V5),
+            DecodeErrorKind::AuthenticationMethodMissing
+        );
+        assert_eq!(
+            refusal("F0 06 18 04 16 0001 00", Version::V5),
+            DecodeErrorKind::AuthenticationMethodMissing
+        );
+        let bare = Auth {
+            reason: ReasonCode::CONTINUE_AUTHENTICATION,
+            properties: Properties::EMPTY,
+        };
+        assert!(write(&Packet::Auth(bare), Version::V5).is_err());
+    }
+
+    #[test]
+    fn auth_with_a_reason_but_no_property_length_is_truncated() {
+        assert_eq!(refusal("F0 01 18", Version::V5), DecodeErrorKind::Truncated);
+    }
+
+    #[test]
+    fn auth_of_3_1_1_cannot_be_written() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::AuthenticationMethod("SCRAM")).unwrap();
+        let auth = Auth {
+            reason: ReasonCode::REAUTHENTICATE,
+            properties: properties.as_properties(),
+        };
+        assert!(write(&Packet::Auth(auth), Version::V3_1_1).is_err());
+        assert_eq!(
+            write(&Packet::Auth(auth), Version::V5),
+            Ok(hex("F0 0A 19 08 15 0005'SCRAM'"))
+        );
+        assert_eq!(
+            refusal("F0 01 86", Version::V5),
+            DecodeErrorKind::ReasonCodeNotAllowed(0x86)
+        );
     }
 }

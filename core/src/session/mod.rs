@@ -351,6 +351,7 @@ impl Session {
     }
 
     fn close_transport(&mut self, now: Instant, reason: DisconnectReason) {
+        self.complete_written();
         self.outputs.push_back(Output::CloseTransport);
         self.link_down(now, reason);
     }
@@ -360,9 +361,7 @@ impl Session {
             Link::Established { since, .. } => Some(now.since(since)),
             _ => None,
         };
-        while let Some(op) = self.tx.next_written() {
-            self.complete(op, Completion::Published(ReasonCode::SUCCESS));
-        }
+        self.complete_written();
         let unwritten: alloc::vec::Vec<_> = self.tx.clear().collect();
         let unanswered = self.outbound.link_lost();
         for op in unwritten.into_iter().chain(unanswered) {
@@ -371,15 +370,16 @@ impl Session {
         self.rx.clear();
         self.inbound.link_lost();
         self.ping_deadline = None;
+        let draining = self.draining.take().is_some();
         let wait = self.redial.after(&reason, uptime, &mut self.rng);
         let retry_at = match wait {
-            Some(wait) if self.draining.is_none() => Some(now.after(wait)),
+            Some(wait) if !draining => Some(now.after(wait)),
             _ => None,
         };
         self.link = retry_at.map_or(Link::Idle, |until| Link::Waiting { until });
         self.outputs
             .push_back(Output::Disconnected(Disconnected { reason, retry_at }));
-        if reason == DisconnectReason::Requested || self.draining.take().is_some() {
+        if draining || reason == DisconnectReason::Requested {
             self.abandon_everything();
         }
     }
@@ -436,6 +436,12 @@ impl Session {
         }
     }
 
+    fn complete_written(&mut self) {
+        while let Some(op) = self.tx.next_written() {
+            self.complete(op, Completion::Published(ReasonCode::SUCCESS));
+        }
+    }
+
     fn complete(&mut self, op: OpId, completion: Completion) {
         self.outputs.push_back(Output::Completed(op, completion));
     }
@@ -459,3 +465,6 @@ impl ServerLimits {
 fn owned(text: &str) -> String {
     String::from(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,17 +160,17 @@ impl Session {
         self.redial.accepted();
         self.last_sent = now;
         self.link = Link::Established { version, since: now };
-        if !connack.session_present {
-            self.session_lost();
-        }
-        self.resumable = expiry != 0;
-        self.outbound.link_established(server.receive_maximum);
         let session_present = connack.session_present;
         self.outputs.push_back(Output::Connected(Connected {
             session_present,
             version,
             server,
         }));
+        if !session_present {
+            self.session_lost();
+        }
+        self.resumable = expiry != 0;
+        self.outbound.link_established(server.receive_maximum);
     }
 
     /// The server has no Session for this client: what it had acknowledged is gone, what it had not may be sent anew.

@@ -136,6 +136,16 @@ impl Diagnostic {
         self.help.as_deref()
     }
 
+    /// The message on one line, for a log.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let message = printable(&self.message);
+        match &self.help {
+            None => format!("{}: {message}", self.place),
+            Some(help) => format!("{}: {message} ({})", self.place, printable(help)),
+        }
+    }
+
     /// The message with its source lines, ready to be printed; ends with a line break.
     #[must_use]
     pub fn render(&self, paint: Paint) -> String {
