@@ -14,14 +14,19 @@ use super::framing::{Fault, Framing};
 /// How long the rest of an unread request is discarded after the answer, before the socket closes.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What hyper reads in place of a faulty line: no head may have a NUL, and hyper looks again at a head that came in
+/// part only when there is an empty line in it.
+const POISON: &[u8] = b"\0\r\n\r\n";
+
 /// A socket that hands hyper only what [`Framing`] has found sound.
 ///
-/// A fault in a head is handed on as a NUL in place of the faulty line, which hyper answers with 400 and a close, after
-/// the answers that are due before it. A fault in a body is an error of that body, which the handler answers.
+/// A fault in a head is handed on as [`POISON`], which hyper answers with 400 and a close, after the answers that are due
+/// before it. A fault in a body is an error of that body, which the handler answers.
 pub(super) struct Wire {
     stream: TcpStream,
     framing: Framing,
-    faulty: bool,
+    /// After a fault, what is left to hand on before the end.
+    poison: Option<&'static [u8]>,
     head_timeout: Duration,
     /// Runs while a head is awaited that has begun, or that is the connection's first.
     head_timer: Option<Pin<Box<Sleep>>>,
@@ -34,7 +39,7 @@ impl Wire {
         Self {
             stream,
             framing,
-            faulty: false,
+            poison: None,
             head_timeout,
             head_timer: None,
             linger_timer: None,
@@ -44,14 +49,23 @@ impl Wire {
     fn refuse(&mut self, fault: &Fault, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
         let violation = fault.violation;
         tracing::debug!(%violation, "closing a connection whose request breaks RFC 9112");
-        self.faulty = true;
         buffer.set_filled(start + fault.sound);
         if !fault.in_head {
+            self.poison = Some(&[]);
             return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
         }
-        // The fault lies in a line that ends in the bytes just read, so at least one of them has been given up.
-        buffer.put_slice(&[0]);
+        self.poison = Some(POISON);
+        // The fault lies in a line that ends in the bytes just read, so there is room for one byte at least.
+        self.hand_on_poison(buffer);
         Ok(())
+    }
+
+    fn hand_on_poison(&mut self, buffer: &mut ReadBuf<'_>) {
+        if let Some(poison) = &mut self.poison {
+            let (now, later) = poison.split_at(poison.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            *poison = later;
+        }
     }
 
     fn poll_head_timer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -75,7 +89,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.faulty {
+        if this.poison.is_some() {
+            this.hand_on_poison(buffer);
             return Poll::Ready(Ok(()));
         }
         let start = buffer.filled().len();
@@ -124,7 +139,7 @@ impl AsyncWrite for Wire {
         let this = self.get_mut();
         if this.linger_timer.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if this.framing.between_requests() && !this.faulty {
+            if this.framing.between_requests() && this.poison.is_none() {
                 return Poll::Ready(Ok(()));
             }
         }
