@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::framing::{Fault, Framing};
+use super::framing::{Fault, Framing, Violation};
 
 /// How long the rest of an unread request is discarded after the answer, before the socket closes.
 const LINGER: Duration = Duration::from_secs(1);
@@ -25,12 +25,27 @@ const POISON: &[u8] = b"\0\r\n\r\n";
 pub(super) struct Wire {
     stream: TcpStream,
     framing: Framing,
-    /// After a fault, what is left to hand on before the end.
-    poison: Option<&'static [u8]>,
+    rest: Rest,
     head_timeout: Duration,
     /// Runs while a head is awaited that has begun, or that is the connection's first.
     head_timer: Option<Pin<Box<Sleep>>>,
     linger_timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What comes after the bytes that hyper has been given.
+enum Rest {
+    /// What the socket has.
+    Unread,
+    /// These, then the end.
+    Poison(&'static [u8]),
+    /// An error, then the end.
+    Error(Violation),
+}
+
+impl Rest {
+    fn is_faulty(&self) -> bool {
+        !matches!(self, Self::Unread)
+    }
 }
 
 impl Wire {
@@ -39,32 +54,45 @@ impl Wire {
         Self {
             stream,
             framing,
-            poison: None,
+            rest: Rest::Unread,
             head_timeout,
             head_timer: None,
             linger_timer: None,
         }
     }
 
+    /// Takes back from `buffer` what follows the sound part of the bytes just read, which began at `start`.
     fn refuse(&mut self, fault: &Fault, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
         let violation = fault.violation;
         tracing::debug!(%violation, "closing a connection whose request breaks RFC 9112");
         buffer.set_filled(start + fault.sound);
-        if !fault.in_head {
-            self.poison = Some(&[]);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
+        self.rest = if fault.in_head {
+            Rest::Poison(POISON)
+        } else {
+            Rest::Error(violation)
+        };
+        // No bytes at all would be the end; and a fault leaves room for one at least.
+        if fault.sound == 0 {
+            self.hand_on_rest(buffer)
+        } else {
+            Ok(())
         }
-        self.poison = Some(POISON);
-        // The fault lies in a line that ends in the bytes just read, so there is room for one byte at least.
-        self.hand_on_poison(buffer);
-        Ok(())
     }
 
-    fn hand_on_poison(&mut self, buffer: &mut ReadBuf<'_>) {
-        if let Some(poison) = &mut self.poison {
-            let (now, later) = poison.split_at(poison.len().min(buffer.remaining()));
-            buffer.put_slice(now);
-            *poison = later;
+    fn hand_on_rest(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        match &mut self.rest {
+            Rest::Unread => Ok(()),
+            Rest::Poison(poison) => {
+                let (now, later) = poison.split_at(poison.len().min(buffer.remaining()));
+                buffer.put_slice(now);
+                *poison = later;
+                Ok(())
+            }
+            Rest::Error(violation) => {
+                let violation = *violation;
+                self.rest = Rest::Poison(&[]);
+                Err(io::Error::new(io::ErrorKind::InvalidData, violation))
+            }
         }
     }
 
@@ -89,9 +117,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.poison.is_some() {
-            this.hand_on_poison(buffer);
-            return Poll::Ready(Ok(()));
+        if this.rest.is_faulty() {
+            return Poll::Ready(this.hand_on_rest(buffer));
         }
         let start = buffer.filled().len();
         if Pin::new(&mut this.stream)
@@ -139,7 +166,7 @@ impl AsyncWrite for Wire {
         let this = self.get_mut();
         if this.linger_timer.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if this.framing.between_requests() && this.poison.is_none() {
+            if this.framing.between_requests() && !this.rest.is_faulty() {
                 return Poll::Ready(Ok(()));
             }
         }
