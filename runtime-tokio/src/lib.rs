@@ -1,5 +1,9 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
 pub mod config;
+pub mod driver;
+pub mod http;
 mod nearest;
+pub mod run;
 pub mod service;
+pub mod transport;
