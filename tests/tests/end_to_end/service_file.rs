@@ -1,9 +1,10 @@
 //! Commissioning files with a mistake: place, what was found, what was expected.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use syncline_tests::agent;
+use syncline_tests::process::Process;
+use syncline_tests::{agent, wait};
 
 /// `EX_CONFIG` of sysexits: what the agent exits with when its configuration cannot be run.
 const CONFIGURATION: i32 = 78;
@@ -25,33 +26,37 @@ resources:
         timeout: 2000
 ";
 
-fn check(folder: &Path, text: &str) -> Output {
+/// Writes `text` and runs `syncline check` on it; returns the exit code and what was printed.
+fn check(folder: &Path, text: &str) -> (Option<i32>, String) {
     let file = folder.join("service.yml");
     std::fs::write(&file, text).expect("a writable temporary folder");
-    agent::syncline()
-        .arg("check")
-        .arg(&file)
-        .output()
-        .expect("the agent starts")
+    let mut command = agent::syncline();
+    command.arg("check").arg(&file);
+    finish(&command, folder)
 }
 
-fn run(folder: &Path) -> Output {
-    let mut command: Command = agent::run(&folder.join("service.yml"), folder);
+fn run(folder: &Path) -> (Option<i32>, String) {
+    let mut command = agent::run(&folder.join("service.yml"), folder);
     // Nothing listens there, and nothing needs to: the file is read first.
     command
         .env("CYBUS_MQTT_PORT", "1")
         .env("SYNCLINE_HTTP_LISTEN", "127.0.0.1:0");
-    command.output().expect("the agent starts")
+    finish(&command, folder)
+}
+
+fn finish(command: &Command, folder: &Path) -> (Option<i32>, String) {
+    let mut process = Process::start(command, &folder.join("output"));
+    let status = process.wait(wait::PATIENCE);
+    (status.code(), process.output())
 }
 
 /// Both commands must refuse `text`, point at `place`, and use each of `words`.
 fn is_refused(text: &str, place: &str, words: &[&str]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for output in [check(folder.path(), text), run(folder.path())] {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(CONFIGURATION), "{errors}");
+    for (code, output) in [check(folder.path(), text), run(folder.path())] {
+        assert_eq!(code, Some(CONFIGURATION), "{output}");
         for word in [&format!("service.yml:{place}")[..]].iter().chain(words) {
-            assert!(errors.contains(word), "`{word}` is not in:\n{errors}");
+            assert!(output.contains(word), "`{word}` is not in:\n{output}");
         }
     }
 }
