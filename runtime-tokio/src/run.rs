@@ -43,7 +43,13 @@ impl Settings {
     #[must_use]
     pub fn new(broker: Endpoint, session: session::Config, http_listen: SocketAddr) -> Self {
         let drain_time = Duration::from_secs(5);
-        Self { broker, session, http_listen, http_limits: Limits::default(), drain_time }
+        Self {
+            broker,
+            session,
+            http_listen,
+            http_limits: Limits::default(),
+            drain_time,
+        }
     }
 }
 
@@ -130,7 +136,11 @@ pub struct RunningAgent {
 ///
 /// # Errors
 /// [`RunError`] when the agent cannot start, or ends by itself.
-pub async fn run(settings: Settings, plan: &Plan, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    settings: Settings,
+    plan: &Plan,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let mut running = start(settings, plan).await?;
     let failure = tokio::select! {
         () = shutdown => None,
@@ -145,9 +155,18 @@ pub async fn run(settings: Settings, plan: &Plan, shutdown: impl Future<Output =
 /// # Errors
 /// [`RunError`] when the agent cannot start.
 pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
-    let has_http = plan.services.iter().any(|service| !service.http_servers.is_empty());
-    let listener = if has_http { Some(listen(settings.http_listen)?) } else { None };
-    let address = listener.as_ref().map_or(settings.http_listen, |(_, address)| *address);
+    let has_http = plan
+        .services
+        .iter()
+        .any(|service| !service.http_servers.is_empty());
+    let listener = if has_http {
+        Some(listen(settings.http_listen)?)
+    } else {
+        None
+    };
+    let address = listener
+        .as_ref()
+        .map_or(settings.http_listen, |(_, address)| *address);
 
     let mut driver = Driver::new(settings.broker, settings.session)?;
     let mut router = Router::default();
@@ -178,9 +197,17 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
 
     let agent = driver.handle();
     let (stop_http, stop) = watch::channel(false);
-    let http = listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
+    let http =
+        listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
     let driver = tokio::spawn(driver.run());
-    Ok(RunningAgent { served, agent, driver, http, stop_http, drain_time: settings.drain_time })
+    Ok(RunningAgent {
+        served,
+        agent,
+        driver,
+        http,
+        stop_http,
+        drain_time: settings.drain_time,
+    })
 }
 
 impl RunningAgent {
@@ -207,7 +234,14 @@ impl RunningAgent {
     /// Stops: takes no more connections, lets held requests end for the drain time, answers the rest with 503, and
     /// disconnects from the broker.
     pub async fn stop(self) {
-        let Self { agent, driver, http, stop_http, drain_time, .. } = self;
+        let Self {
+            agent,
+            driver,
+            http,
+            stop_http,
+            drain_time,
+            ..
+        } = self;
         stop_http.send_replace(true);
         if let Some(mut http) = http.filter(|http| !http.is_finished())
             && timeout(drain_time, &mut http).await.is_err()
@@ -230,7 +264,11 @@ impl RunningAgent {
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
     let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
         // A port in TIME_WAIT of the run before is free.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
@@ -248,7 +286,10 @@ fn add_node(driver: &mut Driver, plan: &HttpNodePlan) -> Result<Node, NodeFault>
         .and_then(|config| config.max_in_flight(transaction.max_in_flight))
         .map_err(NodeFault::Config)?
         .qos(plan.qos)
-        .timeout_error(transaction.timeout_error_code.into(), &transaction.timeout_error_message);
+        .timeout_error(
+            transaction.timeout_error_code.into(),
+            &transaction.timeout_error_message,
+        );
     driver.add_node(config).map_err(NodeFault::Refused)
 }
 

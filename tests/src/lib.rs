@@ -12,6 +12,7 @@ pub mod mosquitto_clients;
 pub mod port;
 pub mod process;
 pub mod responder;
+pub mod virtual_broker;
 pub mod wait;
 
 /// The workspace's top folder.

@@ -96,7 +96,10 @@ impl Node {
     /// [`RequestError::Stopped`] when that will never be: the driver has ended.
     pub async fn ready(&self) -> Result<(), RequestError> {
         let mut ready = self.ready.clone();
-        ready.wait_for(|ready| *ready).await.map_err(|_| RequestError::Stopped)?;
+        ready
+            .wait_for(|ready| *ready)
+            .await
+            .map_err(|_| RequestError::Stopped)?;
         Ok(())
     }
 

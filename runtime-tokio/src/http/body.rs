@@ -242,7 +242,10 @@ mod tests {
     use http_body_util::Full;
     use hyper::body::Frame;
 
-    const LIMITS: ReadLimits = ReadLimits { size: 8, time: Duration::from_secs(3600) };
+    const LIMITS: ReadLimits = ReadLimits {
+        size: 8,
+        time: Duration::from_secs(3600),
+    };
 
     fn content(value: &str) -> Result<Option<Content>, Failure> {
         let mut headers = HeaderMap::new();
@@ -260,16 +263,39 @@ mod tests {
 
     #[test]
     fn media_types_are_told_apart_without_regard_to_case_and_parameters() {
-        for name in ["application/json", "Application/JSON; charset=UTF-8", "application/ld+json", "text/json+json"] {
+        for name in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/ld+json",
+            "text/json+json",
+        ] {
             assert_eq!(content(name).unwrap(), Some(Content::Json), "{name}");
         }
-        for name in ["text/plain", "text/csv;header=present", "text/xml; charset=\"utf-8\"", "application/xml"] {
+        for name in [
+            "text/plain",
+            "text/csv;header=present",
+            "text/xml; charset=\"utf-8\"",
+            "application/xml",
+        ] {
             assert_eq!(content(name).unwrap(), Some(Content::Text), "{name}");
         }
-        assert_eq!(content("application/octet-stream").unwrap(), Some(Content::Octets));
+        assert_eq!(
+            content("application/octet-stream").unwrap(),
+            Some(Content::Octets)
+        );
         assert_eq!(Content::of(&HeaderMap::new()).unwrap(), None);
-        for name in ["application/x-www-form-urlencoded", "text/html", "json", "", "text/plain; charset=latin1"] {
-            assert_eq!(status(content(name)), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{name}");
+        for name in [
+            "application/x-www-form-urlencoded",
+            "text/html",
+            "json",
+            "",
+            "text/plain; charset=latin1",
+        ] {
+            assert_eq!(
+                status(content(name)),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "{name}"
+            );
         }
     }
 
@@ -282,14 +308,20 @@ mod tests {
 
     #[test]
     fn json_is_passed_on_to_the_letter() {
-        assert_eq!(json(Content::Json, b" {\"b\": 1.10,\n\"a\":[1e400]} \r\n"), "{\"b\": 1.10,\n\"a\":[1e400]}");
+        assert_eq!(
+            json(Content::Json, b" {\"b\": 1.10,\n\"a\":[1e400]} \r\n"),
+            "{\"b\": 1.10,\n\"a\":[1e400]}"
+        );
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(json(Content::Json, deep.as_bytes()), deep);
     }
 
     #[test]
     fn text_and_octets_become_strings() {
-        assert_eq!(json(Content::Text, "a\"\n\u{e9}".as_bytes()), "\"a\\\"\\n\u{e9}\"");
+        assert_eq!(
+            json(Content::Text, "a\"\n\u{e9}".as_bytes()),
+            "\"a\\\"\\n\u{e9}\""
+        );
         assert_eq!(json(Content::Text, b""), "\"\"");
         assert_eq!(json(Content::Octets, b"\0\xff~"), "\"AP9+\"");
     }
@@ -311,7 +343,12 @@ mod tests {
 
     #[test]
     fn a_request_without_content_has_its_query_as_value() {
-        let value_of = |query| value(&Method::GET, query, None, Vec::new()).unwrap().get().to_owned();
+        let value_of = |query| {
+            value(&Method::GET, query, None, Vec::new())
+                .unwrap()
+                .get()
+                .to_owned()
+        };
         assert_eq!(value_of(None), "{}");
         assert_eq!(value_of(Some("")), "{}");
         assert_eq!(
@@ -319,7 +356,11 @@ mod tests {
             r#"{"b":["1","\"",""],"a":"x y z","c":""}"#
         );
         let typed = value(&Method::GET, Some("a=1"), Some(Content::Json), Vec::new()).unwrap();
-        assert_eq!(typed.get(), r#"{"a":"1"}"#, "clients that always send a content-type");
+        assert_eq!(
+            typed.get(),
+            r#"{"a":"1"}"#,
+            "clients that always send a content-type"
+        );
     }
 
     #[test]
@@ -334,18 +375,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_may_be_as_long_as_the_limit_and_not_longer() {
-        assert_eq!(read(Full::new(Bytes::from_static(b"12345678")), LIMITS).await.unwrap(), b"12345678");
+        assert_eq!(
+            read(Full::new(Bytes::from_static(b"12345678")), LIMITS)
+                .await
+                .unwrap(),
+            b"12345678"
+        );
         let announced = read(Full::new(Bytes::from_static(b"123456789")), LIMITS).await;
         assert_eq!(status(announced), StatusCode::PAYLOAD_TOO_LARGE);
         for (parts, fits) in [(["1234", "5678"], true), (["1234", "56789"], false)] {
-            let result = read(Frames { frames: parts.to_vec(), stalls: false }, LIMITS).await;
+            let result = read(
+                Frames {
+                    frames: parts.to_vec(),
+                    stalls: false,
+                },
+                LIMITS,
+            )
+            .await;
             assert_eq!(result.is_ok(), fits);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_end_in_time_is_given_up() {
-        let stalled = Frames { frames: vec!["1"], stalls: true };
+        let stalled = Frames {
+            frames: vec!["1"],
+            stalls: true,
+        };
         let started = tokio::time::Instant::now();
         assert_eq!(status(read(stalled, LIMITS).await), StatusCode::REQUEST_TIMEOUT);
         assert!(started.elapsed() >= LIMITS.time);
@@ -361,7 +417,10 @@ mod tests {
         type Data = Bytes;
         type Error = Infallible;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
             let this = self.get_mut();
             match this.frames.pop() {
                 Some(part) => Poll::Ready(Some(Ok(Frame::data(Bytes::from(part))))),

@@ -220,7 +220,10 @@ mod tests {
 
     #[test]
     fn a_problem_object_is_sent_only_to_those_who_name_it() {
-        for accept in ["application/problem+json", "text/html, Application/Problem+JSON;q=0.5"] {
+        for accept in [
+            "application/problem+json",
+            "text/html, Application/Problem+JSON;q=0.5",
+        ] {
             assert_eq!(format(accept), ErrorFormat::Problem, "{accept}");
         }
         for accept in ["*/*", "application/json", "application/problem+json; q=0, */*"] {
@@ -231,19 +234,37 @@ mod tests {
 
     #[test]
     fn codes_that_are_no_http_errors_become_500() {
-        for (code, status) in [(400, 400), (404, 404), (599, 599), (399, 500), (600, 500), (200, 500), (-404, 500)] {
+        for (code, status) in [
+            (400, 400),
+            (404, 404),
+            (599, 599),
+            (399, 500),
+            (600, 500),
+            (200, 500),
+            (-404, 500),
+        ] {
             assert_eq!(Failure::coded(code, String::new()).status, status, "{code}");
         }
-        assert_eq!(Failure::coded(i64::from(u16::MAX) + 1 + 404, String::new()).status, 500);
+        assert_eq!(
+            Failure::coded(i64::from(u16::MAX) + 1 + 404, String::new()).status,
+            500
+        );
     }
 
     #[tokio::test]
     async fn an_error_reply_keeps_its_code_and_message() {
-        let failure = completion(Ok(Outcome::Failed { code: 7, message: "no \"order\"".into() })).unwrap_err();
+        let failure = completion(Ok(Outcome::Failed {
+            code: 7,
+            message: "no \"order\"".into(),
+        }))
+        .unwrap_err();
         let reply = failure.clone().into_reply(ErrorFormat::Envelope);
         assert_eq!(reply.status(), 500);
         assert_eq!(reply.headers()[CONTENT_TYPE], "application/json");
-        assert_eq!(text(reply).await, r#"{"error":{"code":7,"message":"no \"order\""}}"#);
+        assert_eq!(
+            text(reply).await,
+            r#"{"error":{"code":7,"message":"no \"order\""}}"#
+        );
         let reply = failure.into_reply(ErrorFormat::Problem);
         assert_eq!(reply.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(

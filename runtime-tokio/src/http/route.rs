@@ -177,12 +177,24 @@ mod tests {
 
     impl Plans {
         fn new() -> Self {
-            let endpoint = Endpoint { host: "localhost".into(), port: 1883 };
+            let endpoint = Endpoint {
+                host: "localhost".into(),
+                port: 1883,
+            };
             let driver = Driver::new(endpoint, session::Config::new("test")).unwrap();
-            Self { driver, router: Router::default() }
+            Self {
+                driver,
+                router: Router::default(),
+            }
         }
 
-        fn add(&mut self, resource: &str, method: Method, base: &str, route: &str) -> Result<(), RouteConflict> {
+        fn add(
+            &mut self,
+            resource: &str,
+            method: Method,
+            base: &str,
+            route: &str,
+        ) -> Result<(), RouteConflict> {
             let server = HttpServerPlan {
                 resource: "server".into(),
                 base_path: base.into(),
@@ -211,7 +223,9 @@ mod tests {
         fn found(&self, method: Method, path: &str) -> Result<&str, Option<String>> {
             match self.router.find(&method, path) {
                 Match::Node(route) => Ok(&route.resource),
-                Match::Options(allow) | Match::WrongMethod(allow) => Err(Some(allow.to_str().unwrap().to_owned())),
+                Match::Options(allow) | Match::WrongMethod(allow) => {
+                    Err(Some(allow.to_str().unwrap().to_owned()))
+                }
                 Match::Unknown => Err(None),
             }
         }
@@ -219,8 +233,12 @@ mod tests {
 
     fn plans() -> Plans {
         let mut plans = Plans::new();
-        plans.add("read", Method::GET, "/data/FlowSync", "/Motor 1").unwrap();
-        plans.add("write", Method::POST, "/data/flowsync", "/motor 1/").unwrap();
+        plans
+            .add("read", Method::GET, "/data/FlowSync", "/Motor 1")
+            .unwrap();
+        plans
+            .add("write", Method::POST, "/data/flowsync", "/motor 1/")
+            .unwrap();
         plans.add("root", Method::PUT, "/data/flowsync", "").unwrap();
         plans
     }
@@ -228,7 +246,11 @@ mod tests {
     #[test]
     fn a_path_is_found_in_any_case_and_with_escapes() {
         let plans = plans();
-        for path in ["/data/FlowSync/Motor%201", "/data/flowsync/motor%201", "/DATA/fl%6FWSYNC/MOTOR%201/"] {
+        for path in [
+            "/data/FlowSync/Motor%201",
+            "/data/flowsync/motor%201",
+            "/DATA/fl%6FWSYNC/MOTOR%201/",
+        ] {
             assert_eq!(plans.found(Method::GET, path), Ok("read"), "{path}");
             assert_eq!(plans.found(Method::POST, path), Ok("write"), "{path}");
         }
@@ -238,7 +260,15 @@ mod tests {
     #[test]
     fn another_path_is_unknown() {
         let plans = plans();
-        for path in ["/", "", "/data", "/data/flowsync%2Fmotor%201", "/data/flowsync/motor%201/x", "/data/%ff", "*"] {
+        for path in [
+            "/",
+            "",
+            "/data",
+            "/data/flowsync%2Fmotor%201",
+            "/data/flowsync/motor%201/x",
+            "/data/%ff",
+            "*",
+        ] {
             assert_eq!(plans.found(Method::GET, path), Err(None), "{path}");
         }
     }
@@ -249,8 +279,14 @@ mod tests {
         let allow = Err(Some("GET, HEAD, OPTIONS, POST".to_owned()));
         assert_eq!(plans.found(Method::DELETE, "/data/flowsync/motor%201"), allow);
         assert_eq!(plans.found(Method::OPTIONS, "/data/flowsync/motor%201"), allow);
-        assert_eq!(plans.found(Method::GET, "/data/flowsync"), Err(Some("OPTIONS, PUT".to_owned())));
-        assert_eq!(plans.found(Method::OPTIONS, "*"), Err(Some("GET, HEAD, OPTIONS, POST, PUT".to_owned())));
+        assert_eq!(
+            plans.found(Method::GET, "/data/flowsync"),
+            Err(Some("OPTIONS, PUT".to_owned()))
+        );
+        assert_eq!(
+            plans.found(Method::OPTIONS, "*"),
+            Err(Some("GET, HEAD, OPTIONS, POST, PUT".to_owned()))
+        );
     }
 
     #[test]
@@ -263,8 +299,13 @@ mod tests {
     #[test]
     fn two_nodes_for_the_same_requests_conflict_by_name() {
         let mut plans = plans();
-        let conflict = plans.add("other", Method::GET, "/data/FLOWSYNC", "/motor%201").unwrap_err();
-        assert_eq!((conflict.first.as_str(), conflict.second.as_str()), ("read", "other"));
+        let conflict = plans
+            .add("other", Method::GET, "/data/FLOWSYNC", "/motor%201")
+            .unwrap_err();
+        assert_eq!(
+            (conflict.first.as_str(), conflict.second.as_str()),
+            ("read", "other")
+        );
         assert_eq!(conflict.path, "/data/flowsync/motor 1");
         assert_eq!(plans.found(Method::GET, "/data/flowsync/motor%201"), Ok("read"));
     }
