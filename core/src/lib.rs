@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod agent;
 pub mod codec;
 pub mod error;
 pub mod flowsync;

@@ -32,3 +32,6 @@ pub const ACK_RESERVE: usize = 16 << 10;
 
 /// Connections in a row that may end before their CONNACK until 3.1.1 is tried in place of 5.0.
 pub const CLOSES_BEFORE_FALLBACK: u32 = 2;
+
+/// How long an agent waits before it repeats a subscription that the server refused.
+pub const RESUBSCRIBE_INTERVAL: Duration = Duration::from_secs(10);

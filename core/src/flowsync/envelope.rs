@@ -95,7 +95,10 @@ impl<'a> Request<'a> {
         let members = Members::parse(payload)?;
         Ok(Self {
             id: members.id,
-            timestamp: members.timestamp.and_then(|raw| raw.get().parse().ok()).map(UnixMillis),
+            timestamp: members
+                .timestamp
+                .and_then(|raw| raw.get().parse().ok())
+                .map(UnixMillis),
             value: members.value.map_or("null", RawValue::get),
         })
     }
@@ -135,9 +138,10 @@ fn begin(id: TransactionId, timestamp: UnixMillis, room: usize) -> Vec<u8> {
 
 fn parse_error(error: &str) -> ReplyBody<'_> {
     match serde_json::from_str(error) {
-        Ok(serde_json::Value::String(message)) => {
-            ReplyBody::Error { code: DEFAULT_ERROR_CODE, message: Cow::Owned(message) }
-        }
+        Ok(serde_json::Value::String(message)) => ReplyBody::Error {
+            code: DEFAULT_ERROR_CODE,
+            message: Cow::Owned(message),
+        },
         Ok(serde_json::Value::Object(mut object)) => ReplyBody::Error {
             code: object.get("code").and_then(integer).unwrap_or(DEFAULT_ERROR_CODE),
             message: match object.remove("message") {
@@ -146,7 +150,10 @@ fn parse_error(error: &str) -> ReplyBody<'_> {
                 None => Cow::Borrowed(error),
             },
         },
-        _ => ReplyBody::Error { code: DEFAULT_ERROR_CODE, message: Cow::Borrowed(error) },
+        _ => ReplyBody::Error {
+            code: DEFAULT_ERROR_CODE,
+            message: Cow::Borrowed(error),
+        },
     }
 }
 
@@ -156,7 +163,10 @@ fn integer(value: &serde_json::Value) -> Option<i64> {
     match value {
         serde_json::Value::Number(number) => number.as_i64().or_else(|| {
             let float = number.as_f64()?;
-            #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53, so exact")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "integral and within 2^53, so exact"
+            )]
             (float % 1.0 == 0.0 && float.abs() <= EXACT).then_some(float as i64)
         }),
         serde_json::Value::String(text) => text.parse().ok(),
@@ -201,7 +211,10 @@ impl<'a> Members<'a> {
 }
 
 fn parse_id(json: &str) -> Result<TransactionId, Malformed> {
-    let text = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(Malformed::IdNotUuid)?;
+    let text = json
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .ok_or(Malformed::IdNotUuid)?;
     if !text.contains('\\') {
         return text.parse().map_err(|_| Malformed::IdNotUuid);
     }
@@ -263,7 +276,10 @@ mod tests {
     }
 
     fn error(code: i64, message: &'static str) -> ReplyBody<'static> {
-        ReplyBody::Error { code, message: Cow::Borrowed(message) }
+        ReplyBody::Error {
+            code,
+            message: Cow::Borrowed(message),
+        }
     }
 
     #[test]
@@ -287,12 +303,18 @@ mod tests {
 
     #[test]
     fn a_value_keeps_its_text_to_the_letter() {
-        assert_eq!(reply_body(r#","value":{"n":0.10e2,"n":2}"#), ReplyBody::Value(r#"{"n":0.10e2,"n":2}"#));
+        assert_eq!(
+            reply_body(r#","value":{"n":0.10e2,"n":2}"#),
+            ReplyBody::Value(r#"{"n":0.10e2,"n":2}"#)
+        );
     }
 
     #[test]
     fn error_wins_over_value_and_neither_is_null() {
-        assert_eq!(reply_body(r#","value":1,"error":{"code":418,"message":"no"}"#), error(418, "no"));
+        assert_eq!(
+            reply_body(r#","value":1,"error":{"code":418,"message":"no"}"#),
+            error(418, "no")
+        );
         assert_eq!(reply_body(r#","error":null,"value":1"#), ReplyBody::Value("1"));
         assert_eq!(reply_body(""), ReplyBody::Value("null"));
     }
@@ -300,13 +322,31 @@ mod tests {
     #[test]
     fn an_error_of_any_shape_still_fails_the_transaction() {
         assert_eq!(reply_body(r#","error":"broken""#), error(500, "broken"));
-        assert_eq!(reply_body(r#","error":{"message":"broken"}"#), error(500, "broken"));
-        assert_eq!(reply_body(r#","error":{"code":404}"#), error(404, r#"{"code":404}"#));
-        assert_eq!(reply_body(r#","error":{"code":404.0,"message":7}"#), error(404, "7"));
-        assert_eq!(reply_body(r#","error":{"code":"409","message":""}"#), error(409, ""));
-        assert_eq!(reply_body(r#","error":{"code":1e300,"message":""}"#), error(500, ""));
+        assert_eq!(
+            reply_body(r#","error":{"message":"broken"}"#),
+            error(500, "broken")
+        );
+        assert_eq!(
+            reply_body(r#","error":{"code":404}"#),
+            error(404, r#"{"code":404}"#)
+        );
+        assert_eq!(
+            reply_body(r#","error":{"code":404.0,"message":7}"#),
+            error(404, "7")
+        );
+        assert_eq!(
+            reply_body(r#","error":{"code":"409","message":""}"#),
+            error(409, "")
+        );
+        assert_eq!(
+            reply_body(r#","error":{"code":1e300,"message":""}"#),
+            error(500, "")
+        );
         assert_eq!(reply_body(r#","error":true"#), error(500, "true"));
-        assert_eq!(reply_body(r#","error":{"code":2151415808,"message":"x"}"#), error(2_151_415_808, "x"));
+        assert_eq!(
+            reply_body(r#","error":{"code":2151415808,"message":"x"}"#),
+            error(2_151_415_808, "x")
+        );
     }
 
     #[test]
@@ -329,10 +369,16 @@ mod tests {
             ("7", Malformed::NotAnObject),
             ("\"text\"", Malformed::NotAnObject),
             ("{}", Malformed::IdMissing),
-            (r#"{"Id":"6f0c1b6e-3c5d-4a7e-9a51-0a2b3c4d5e6f"}"#, Malformed::IdMissing),
+            (
+                r#"{"Id":"6f0c1b6e-3c5d-4a7e-9a51-0a2b3c4d5e6f"}"#,
+                Malformed::IdMissing,
+            ),
             (r#"{"id":7}"#, Malformed::IdNotUuid),
             (r#"{"id":"7"}"#, Malformed::IdNotUuid),
-            (r#"{"id":"6f0c1b6e3c5d4a7e9a510a2b3c4d5e6f"}"#, Malformed::IdNotUuid),
+            (
+                r#"{"id":"6f0c1b6e3c5d4a7e9a510a2b3c4d5e6f"}"#,
+                Malformed::IdNotUuid,
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(Reply::parse(text.as_bytes()), Err(expected), "{text}");
@@ -359,10 +405,21 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_or_read_but_never_overflows_the_stack() {
         for depth in [100, 100_000] {
-            let text = format!(r#"{{"id":"{ID}","value":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+            let text = format!(
+                r#"{{"id":"{ID}","value":{}{}}}"#,
+                "[".repeat(depth),
+                "]".repeat(depth)
+            );
             let _ = Reply::parse(text.as_bytes());
-            let text = format!(r#"{{"id":"{ID}","error":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-            assert!(matches!(Reply::parse(text.as_bytes()).unwrap().body, ReplyBody::Error { code: 500, .. }));
+            let text = format!(
+                r#"{{"id":"{ID}","error":{}{}}}"#,
+                "[".repeat(depth),
+                "]".repeat(depth)
+            );
+            assert!(matches!(
+                Reply::parse(text.as_bytes()).unwrap().body,
+                ReplyBody::Error { code: 500, .. }
+            ));
         }
     }
 }

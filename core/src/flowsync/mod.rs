@@ -44,7 +44,9 @@ use uuid::Uuid;
 
 pub use envelope::{Malformed, Reply, ReplyBody, Request, encode_error, encode_value};
 pub use node::{NodeConfig, NodeConfigError, NodeId};
-pub use requester::{Completion, Counters, Delivery, Ignored, Outcome, Refusal, Requester, Treq, Undeliverable};
+pub use requester::{
+    Completion, Counters, Delivery, Ignored, Outcome, Refusal, Requester, Treq, Undeliverable,
+};
 pub use responder::{Answer, Incoming, RespondError, Responder, ResponderConfig, tres_topic};
 pub use state::{Input, State};
 

@@ -26,7 +26,10 @@ impl NodeId {
     /// The handle that [`NodeId::to_u64`] gave; an integer of any other origin names no node.
     #[must_use]
     pub const fn from_u64(raw: u64) -> Self {
-        Self { index: (raw & 0xffff_ffff) as u32, generation: (raw >> 32) as u32 }
+        Self {
+            index: (raw & 0xffff_ffff) as u32,
+            generation: (raw >> 32) as u32,
+        }
     }
 }
 
@@ -60,7 +63,10 @@ impl fmt::Display for NodeConfigError {
             Self::Topic(error) => write!(f, "node base topic: {error}"),
             Self::Timeout => f.write_str("node timeout must be within 1 ms to 600 s"),
             Self::MaxInFlight => {
-                write!(f, "node max in flight must be within 1 to {MAX_TRANSACTIONS_PER_NODE}")
+                write!(
+                    f,
+                    "node max in flight must be within 1 to {MAX_TRANSACTIONS_PER_NODE}"
+                )
             }
         }
     }
@@ -167,8 +173,14 @@ mod tests {
     #[test]
     fn timeout_and_in_flight_are_bounded_on_both_sides() {
         let node = || NodeConfig::new("a").unwrap();
-        assert_eq!(node().timeout(Duration::ZERO).unwrap_err(), NodeConfigError::Timeout);
-        assert_eq!(node().timeout(Duration::from_millis(600_001)).unwrap_err(), NodeConfigError::Timeout);
+        assert_eq!(
+            node().timeout(Duration::ZERO).unwrap_err(),
+            NodeConfigError::Timeout
+        );
+        assert_eq!(
+            node().timeout(Duration::from_millis(600_001)).unwrap_err(),
+            NodeConfigError::Timeout
+        );
         assert!(node().timeout(Duration::from_millis(600_000)).is_ok());
         assert_eq!(node().max_in_flight(0).unwrap_err(), NodeConfigError::MaxInFlight);
         assert!(node().max_in_flight(MAX_TRANSACTIONS_PER_NODE).is_ok());
@@ -177,7 +189,10 @@ mod tests {
 
     #[test]
     fn a_handle_survives_its_way_through_an_integer() {
-        let id = NodeId { index: 7, generation: u32::MAX };
+        let id = NodeId {
+            index: 7,
+            generation: u32::MAX,
+        };
         assert_eq!(NodeId::from_u64(id.to_u64()), id);
     }
 }

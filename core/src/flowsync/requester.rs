@@ -269,7 +269,10 @@ impl Requester {
         let index = u32::try_from(index).ok()?;
         self.by_tres.insert(config.tres.clone(), index);
         slot.node = Some(Node { config, open: 0 });
-        Some(NodeId { index, generation: slot.generation })
+        Some(NodeId {
+            index,
+            generation: slot.generation,
+        })
     }
 
     /// Removes a node and cancels its open transactions; returns its configuration.
@@ -302,7 +305,9 @@ impl Requester {
         let transaction = TransactionId::from(self.rng.uuid());
         let owner = self.node_mut(node).ok_or(Refusal::NoSuchNode)?;
         if owner.open >= owner.config.max_in_flight {
-            return Err(Refusal::TooManyInFlight { limit: owner.config.max_in_flight });
+            return Err(Refusal::TooManyInFlight {
+                limit: owner.config.max_in_flight,
+            });
         }
         let patience = owner.config.timeout;
         let patience = timeout.map_or(patience, |asked| asked.clamp(TRANSACTION_TIMEOUT_MIN, patience));
@@ -316,7 +321,15 @@ impl Requester {
             deadline,
         };
         let key = *transaction.as_bytes();
-        self.transactions.insert(key, Transaction { state: State::Open, node, token, deadline });
+        self.transactions.insert(
+            key,
+            Transaction {
+                state: State::Open,
+                node,
+                token,
+                deadline,
+            },
+        );
         self.deadlines.insert((deadline, key));
         self.open += 1;
         self.counters.begun += 1;
@@ -326,7 +339,13 @@ impl Requester {
     /// Takes a transaction back whose treq could not even be queued: as if [`begin`](Self::begin) had refused it.
     pub(crate) fn retract(&mut self, transaction: TransactionId) {
         let key = *transaction.as_bytes();
-        if let Some(Transaction { state: State::Open, node, deadline, .. }) = self.transactions.remove(&key) {
+        if let Some(Transaction {
+            state: State::Open,
+            node,
+            deadline,
+            ..
+        }) = self.transactions.remove(&key)
+        {
             self.deadlines.remove(&(deadline, key));
             self.open -= 1;
             self.counters.begun -= 1;
@@ -355,7 +374,9 @@ impl Requester {
 
     /// Takes in a message that was received on `topic`.
     pub fn handle_message(&mut self, topic: &str, payload: &Bytes, retained: bool) -> Delivery {
-        let Some(&index) = self.by_tres.get(topic) else { return Delivery::NotMine };
+        let Some(&index) = self.by_tres.get(topic) else {
+            return Delivery::NotMine;
+        };
         match self.correlate(index, payload, retained) {
             Ok(transaction) => Delivery::Completed(transaction),
             Err(why) => {
@@ -383,7 +404,10 @@ impl Requester {
                 continue;
             };
             let Some(node) = self.node(node) else { continue };
-            let (code, message) = (node.config.timeout_error_code, node.config.timeout_error_message.clone());
+            let (code, message) = (
+                node.config.timeout_error_code,
+                node.config.timeout_error_message.clone(),
+            );
             self.complete(token, transaction, Outcome::TimedOut { code, message });
         }
     }
@@ -404,7 +428,10 @@ impl Requester {
             return Err(Ignored::Retained);
         }
         let reply = Reply::parse(payload).map_err(Ignored::Malformed)?;
-        let known = self.transactions.get(reply.id.as_bytes()).filter(|known| known.node.index == index);
+        let known = self
+            .transactions
+            .get(reply.id.as_bytes())
+            .filter(|known| known.node.index == index);
         match known.map(|known| known.state) {
             None => return Err(Ignored::Unknown),
             Some(State::Open) => {}
@@ -419,9 +446,13 @@ impl Requester {
                 };
                 (Input::ReplyValue, Outcome::Replied { value })
             }
-            ReplyBody::Error { code, message } => {
-                (Input::ReplyError, Outcome::Failed { code, message: message.into_owned() })
-            }
+            ReplyBody::Error { code, message } => (
+                Input::ReplyError,
+                Outcome::Failed {
+                    code,
+                    message: message.into_owned(),
+                },
+            ),
         };
         let (token, _) = self.end(reply.id, input).ok_or(Ignored::Unknown)?;
         self.complete(token, reply.id, outcome);
@@ -474,7 +505,11 @@ impl Requester {
     }
 
     fn complete(&mut self, token: u64, transaction: TransactionId, outcome: Outcome) {
-        self.completions.push_back(Completion { token, transaction, outcome });
+        self.completions.push_back(Completion {
+            token,
+            transaction,
+            outcome,
+        });
     }
 
     fn node(&self, id: NodeId) -> Option<&Node> {

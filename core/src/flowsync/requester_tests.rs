@@ -31,11 +31,14 @@ impl Bench {
 
     fn reply(&mut self, id: TransactionId, rest: &str) -> Delivery {
         let payload = Bytes::from(format!("{{\"id\":\"{id}\",\"timestamp\":1{rest}}}"));
-        self.requester.handle_message("services/s/n/tres", &payload, false)
+        self.requester
+            .handle_message("services/s/n/tres", &payload, false)
     }
 
     fn outcome(&mut self) -> Option<(u64, Outcome)> {
-        self.requester.poll().map(|completion| (completion.token, completion.outcome))
+        self.requester
+            .poll()
+            .map(|completion| (completion.token, completion.outcome))
     }
 
     /// The sum that must always hold.
@@ -61,7 +64,10 @@ fn a_treq_carries_id_timestamp_and_value_on_the_nodes_topic() {
 fn a_reply_in_the_same_instant_finds_its_waiter() {
     let mut bench = Bench::new();
     let treq = bench.begin(7).unwrap();
-    assert_eq!(bench.reply(treq.transaction, ",\"value\":[1]"), Delivery::Completed(treq.transaction));
+    assert_eq!(
+        bench.reply(treq.transaction, ",\"value\":[1]"),
+        Delivery::Completed(treq.transaction)
+    );
     let value = JsonText::from_static(b"[1]");
     assert_eq!(bench.outcome(), Some((7, Outcome::Replied { value })));
     assert_eq!(bench.outcome(), None);
@@ -73,20 +79,45 @@ fn a_reply_in_the_same_instant_finds_its_waiter() {
 fn an_error_reply_fails_the_transaction_with_its_code() {
     let mut bench = Bench::new();
     let treq = bench.begin(1).unwrap();
-    bench.reply(treq.transaction, ",\"error\":{\"code\":404,\"message\":\"gone\"},\"value\":1");
-    assert_eq!(bench.outcome(), Some((1, Outcome::Failed { code: 404, message: "gone".into() })));
+    bench.reply(
+        treq.transaction,
+        ",\"error\":{\"code\":404,\"message\":\"gone\"},\"value\":1",
+    );
+    assert_eq!(
+        bench.outcome(),
+        Some((
+            1,
+            Outcome::Failed {
+                code: 404,
+                message: "gone".into()
+            }
+        ))
+    );
 }
 
 #[test]
 fn a_transaction_times_out_at_its_deadline_and_not_before() {
-    let config = NodeConfig::new("services/s/n").unwrap().timeout_error(408, "too slow");
+    let config = NodeConfig::new("services/s/n")
+        .unwrap()
+        .timeout_error(408, "too slow");
     let mut bench = Bench::with(config);
     bench.begin(1).unwrap();
     let deadline = bench.requester.poll_timeout().unwrap();
-    bench.requester.handle_timeout(Instant::from_micros(deadline.as_micros() - 1));
+    bench
+        .requester
+        .handle_timeout(Instant::from_micros(deadline.as_micros() - 1));
     assert_eq!(bench.outcome(), None);
     bench.requester.handle_timeout(deadline);
-    assert_eq!(bench.outcome(), Some((1, Outcome::TimedOut { code: 408, message: "too slow".into() })));
+    assert_eq!(
+        bench.outcome(),
+        Some((
+            1,
+            Outcome::TimedOut {
+                code: 408,
+                message: "too slow".into()
+            }
+        ))
+    );
     assert_eq!(bench.requester.poll_timeout(), None);
 }
 
@@ -96,7 +127,10 @@ fn a_request_may_shorten_its_timeout_but_not_lengthen_it() {
     let value = RawValue::from_string("1".into()).unwrap();
     for (asked, granted) in [(0, 1), (1, 1), (500, 500), (2000, 2000), (9000, 2000)] {
         let asked = Some(Duration::from_millis(asked));
-        let treq = bench.requester.begin(T0, WALL, bench.node, &value, 0, asked).unwrap();
+        let treq = bench
+            .requester
+            .begin(T0, WALL, bench.node, &value, 0, asked)
+            .unwrap();
         assert_eq!(treq.deadline, T0.after(Duration::from_millis(granted)));
     }
 }
@@ -106,8 +140,14 @@ fn only_the_first_valid_reply_counts() {
     let mut bench = Bench::new();
     let id = bench.begin(1).unwrap().transaction;
     assert!(matches!(bench.reply(id, ",\"value\":1"), Delivery::Completed(_)));
-    assert_eq!(bench.reply(id, ",\"value\":2"), Delivery::Ignored(Ignored::Duplicate));
-    assert_eq!(bench.reply(id, ",\"error\":\"x\""), Delivery::Ignored(Ignored::Duplicate));
+    assert_eq!(
+        bench.reply(id, ",\"value\":2"),
+        Delivery::Ignored(Ignored::Duplicate)
+    );
+    assert_eq!(
+        bench.reply(id, ",\"error\":\"x\""),
+        Delivery::Ignored(Ignored::Duplicate)
+    );
     assert!(bench.outcome().is_some());
     assert_eq!(bench.outcome(), None);
     assert_eq!(bench.requester.counters().duplicate, 2);
@@ -130,8 +170,13 @@ fn a_malformed_or_retained_reply_leaves_the_transaction_waiting() {
     let mut bench = Bench::new();
     let id = bench.begin(1).unwrap().transaction;
     let topic = "services/s/n/tres";
-    let not_json = bench.requester.handle_message(topic, &Bytes::from_static(b"{"), false);
-    assert_eq!(not_json, Delivery::Ignored(Ignored::Malformed(Malformed::NotJson)));
+    let not_json = bench
+        .requester
+        .handle_message(topic, &Bytes::from_static(b"{"), false);
+    assert_eq!(
+        not_json,
+        Delivery::Ignored(Ignored::Malformed(Malformed::NotJson))
+    );
     let payload = Bytes::from(format!("{{\"id\":\"{id}\"}}"));
     let retained = bench.requester.handle_message(topic, &payload, true);
     assert_eq!(retained, Delivery::Ignored(Ignored::Retained));
@@ -142,12 +187,22 @@ fn a_malformed_or_retained_reply_leaves_the_transaction_waiting() {
 #[test]
 fn a_reply_on_another_nodes_topic_completes_nothing() {
     let mut bench = Bench::new();
-    bench.requester.add_node(NodeConfig::new("services/s/other").unwrap()).unwrap();
+    bench
+        .requester
+        .add_node(NodeConfig::new("services/s/other").unwrap())
+        .unwrap();
     let id = bench.begin(1).unwrap().transaction;
     let payload = Bytes::from(format!("{{\"id\":\"{id}\"}}"));
-    let other = bench.requester.handle_message("services/s/other/tres", &payload, false);
+    let other = bench
+        .requester
+        .handle_message("services/s/other/tres", &payload, false);
     assert_eq!(other, Delivery::Ignored(Ignored::Unknown));
-    assert_eq!(bench.requester.handle_message("services/s/n/treq", &payload, false), Delivery::NotMine);
+    assert_eq!(
+        bench
+            .requester
+            .handle_message("services/s/n/treq", &payload, false),
+        Delivery::NotMine
+    );
     assert_eq!(bench.requester.open(), 1);
 }
 
@@ -168,7 +223,10 @@ fn an_aborted_transaction_frees_its_slot_at_once_and_completes_nothing() {
 #[test]
 fn removing_a_node_cancels_its_transactions_alone_and_kills_its_handle() {
     let mut bench = Bench::new();
-    let other = bench.requester.add_node(NodeConfig::new("services/s/other").unwrap()).unwrap();
+    let other = bench
+        .requester
+        .add_node(NodeConfig::new("services/s/other").unwrap())
+        .unwrap();
     let value = RawValue::from_string("1".into()).unwrap();
     bench.begin(1).unwrap();
     bench.requester.begin(T0, WALL, other, &value, 2, None).unwrap();
@@ -176,7 +234,10 @@ fn removing_a_node_cancels_its_transactions_alone_and_kills_its_handle() {
     assert_eq!(bench.outcome(), Some((1, Outcome::Cancelled)));
     assert_eq!(bench.outcome(), None);
     assert_eq!(bench.begin(3).unwrap_err(), Refusal::NoSuchNode);
-    let reused = bench.requester.add_node(NodeConfig::new("services/s/n").unwrap()).unwrap();
+    let reused = bench
+        .requester
+        .add_node(NodeConfig::new("services/s/n").unwrap())
+        .unwrap();
     assert_ne!(reused, bench.node);
     assert_eq!(bench.begin(4).unwrap_err(), Refusal::NoSuchNode);
     bench.requester.cancel_all();
@@ -187,7 +248,12 @@ fn removing_a_node_cancels_its_transactions_alone_and_kills_its_handle() {
 #[test]
 fn two_nodes_cannot_read_the_same_topic() {
     let mut bench = Bench::new();
-    assert!(bench.requester.add_node(NodeConfig::new("services/s/n").unwrap()).is_none());
+    assert!(
+        bench
+            .requester
+            .add_node(NodeConfig::new("services/s/n").unwrap())
+            .is_none()
+    );
 }
 
 #[test]
@@ -206,7 +272,10 @@ fn an_undeliverable_treq_ends_its_transaction_once() {
     let id = bench.begin(1).unwrap().transaction;
     bench.requester.undeliverable(id, Undeliverable::LinkLost);
     bench.requester.undeliverable(id, Undeliverable::LinkLost);
-    assert_eq!(bench.outcome(), Some((1, Outcome::Undeliverable(Undeliverable::LinkLost))));
+    assert_eq!(
+        bench.outcome(),
+        Some((1, Outcome::Undeliverable(Undeliverable::LinkLost)))
+    );
     assert_eq!(bench.outcome(), None);
     bench.assert_counters_sum();
 }
@@ -228,7 +297,9 @@ fn memory_of_ended_transactions_is_bounded() {
 #[test]
 fn ten_thousand_transactions_answered_in_reverse_each_get_their_own_reply() {
     let mut bench = Bench::new();
-    let mut ids: Vec<_> = (0..10_000).map(|token| (token, bench.begin(token).unwrap().transaction)).collect();
+    let mut ids: Vec<_> = (0..10_000)
+        .map(|token| (token, bench.begin(token).unwrap().transaction))
+        .collect();
     while let Some((token, id)) = ids.pop() {
         bench.reply(id, &format!(",\"value\":{token}"));
         let value = JsonText::from(format!("{token}"));

@@ -24,7 +24,11 @@ pub struct ResponderConfig {
 
 impl Default for ResponderConfig {
     fn default() -> Self {
-        Self { max_transactions: 10_000, max_answer_bytes: 1 << 20, retention: Duration::from_secs(60) }
+        Self {
+            max_transactions: 10_000,
+            max_answer_bytes: 1 << 20,
+            retention: Duration::from_secs(60),
+        }
     }
 }
 
@@ -130,7 +134,9 @@ impl Responder {
             Err(malformed) => return Incoming::Malformed(malformed),
         };
         match self.transactions.get(&request.id) {
-            Some(Transaction { answer: Some(tres), .. }) => return Incoming::Repeated(tres.clone()),
+            Some(Transaction {
+                answer: Some(tres), ..
+            }) => return Incoming::Repeated(tres.clone()),
             Some(Transaction { answer: None, .. }) => return Incoming::InProgress,
             None => {}
         }
@@ -138,7 +144,13 @@ impl Responder {
             return Incoming::Overloaded;
         }
         let remembered_until = now.after(self.config.retention);
-        self.transactions.insert(request.id, Transaction { remembered_until, answer: None });
+        self.transactions.insert(
+            request.id,
+            Transaction {
+                remembered_until,
+                answer: None,
+            },
+        );
         self.by_age.insert((remembered_until, request.id));
         Incoming::Fresh {
             transaction: request.id,
@@ -162,7 +174,10 @@ impl Responder {
         transaction: TransactionId,
         answer: &Answer<'_>,
     ) -> Result<Bytes, RespondError> {
-        let entry = self.transactions.get_mut(&transaction).ok_or(RespondError::Unknown)?;
+        let entry = self
+            .transactions
+            .get_mut(&transaction)
+            .ok_or(RespondError::Unknown)?;
         if entry.answer.is_some() {
             return Err(RespondError::AlreadyAnswered);
         }
@@ -185,7 +200,11 @@ impl Responder {
             }
             self.forget(transaction);
         }
-        while self.answered.front().is_some_and(|oldest| !self.transactions.contains_key(oldest)) {
+        while self
+            .answered
+            .front()
+            .is_some_and(|oldest| !self.transactions.contains_key(oldest))
+        {
             self.answered.pop_front();
         }
     }
@@ -197,7 +216,9 @@ impl Responder {
     }
 
     fn forget(&mut self, transaction: TransactionId) -> bool {
-        let Some(entry) = self.transactions.remove(&transaction) else { return false };
+        let Some(entry) = self.transactions.remove(&transaction) else {
+            return false;
+        };
         self.by_age.remove(&(entry.remembered_until, transaction));
         self.answer_bytes -= entry.answer.map_or(0, |tres| tres.len());
         true
@@ -233,11 +254,20 @@ mod tests {
 
     fn treq(id: u8) -> (TransactionId, Bytes) {
         let id = TransactionId::from_bytes([id; 16]);
-        (id, Bytes::from(format!("{{\"id\":\"{id}\",\"timestamp\":3,\"value\":{{\"q\":1}}}}")))
+        (
+            id,
+            Bytes::from(format!(
+                "{{\"id\":\"{id}\",\"timestamp\":3,\"value\":{{\"q\":1}}}}"
+            )),
+        )
     }
 
     fn responder(max_transactions: usize, max_answer_bytes: usize) -> Responder {
-        Responder::new(ResponderConfig { max_transactions, max_answer_bytes, ..ResponderConfig::default() })
+        Responder::new(ResponderConfig {
+            max_transactions,
+            max_answer_bytes,
+            ..ResponderConfig::default()
+        })
     }
 
     fn answer(responder: &mut Responder, id: TransactionId) -> Result<Bytes, RespondError> {
@@ -263,17 +293,35 @@ mod tests {
     fn a_request_is_handed_out_once_and_its_answer_repeated() {
         let mut responder = responder(9, 999);
         let (id, payload) = treq(1);
-        assert!(matches!(responder.handle_request(Instant::ZERO, &payload, None), Incoming::Fresh { .. }));
-        assert_eq!(responder.handle_request(Instant::ZERO, &payload, None), Incoming::InProgress);
+        assert!(matches!(
+            responder.handle_request(Instant::ZERO, &payload, None),
+            Incoming::Fresh { .. }
+        ));
+        assert_eq!(
+            responder.handle_request(Instant::ZERO, &payload, None),
+            Incoming::InProgress
+        );
         let tres = answer(&mut responder, id).unwrap();
-        assert_eq!(Reply::parse(&tres).unwrap(), Reply { id, body: ReplyBody::Value("true") });
-        assert_eq!(responder.handle_request(Instant::ZERO, &payload, None), Incoming::Repeated(tres));
+        assert_eq!(
+            Reply::parse(&tres).unwrap(),
+            Reply {
+                id,
+                body: ReplyBody::Value("true")
+            }
+        );
+        assert_eq!(
+            responder.handle_request(Instant::ZERO, &payload, None),
+            Incoming::Repeated(tres)
+        );
         assert_eq!(answer(&mut responder, id), Err(RespondError::AlreadyAnswered));
     }
 
     #[test]
     fn an_answer_to_an_unknown_transaction_is_refused() {
-        assert_eq!(answer(&mut responder(9, 999), treq(1).0), Err(RespondError::Unknown));
+        assert_eq!(
+            answer(&mut responder(9, 999), treq(1).0),
+            Err(RespondError::Unknown)
+        );
     }
 
     #[test]
@@ -295,9 +343,15 @@ mod tests {
         for id in [1, 2] {
             responder.handle_request(Instant::ZERO, &treq(id).1, None);
         }
-        assert_eq!(responder.handle_request(Instant::ZERO, &treq(3).1, None), Incoming::Overloaded);
+        assert_eq!(
+            responder.handle_request(Instant::ZERO, &treq(3).1, None),
+            Incoming::Overloaded
+        );
         answer(&mut responder, treq(1).0).unwrap();
-        assert!(matches!(responder.handle_request(Instant::ZERO, &treq(3).1, None), Incoming::Fresh { .. }));
+        assert!(matches!(
+            responder.handle_request(Instant::ZERO, &treq(3).1, None),
+            Incoming::Fresh { .. }
+        ));
         assert_eq!(answer(&mut responder, treq(1).0), Err(RespondError::Unknown));
         assert!(answer(&mut responder, treq(2).0).is_ok());
     }
@@ -316,7 +370,10 @@ mod tests {
 
     #[test]
     fn the_reply_topic_follows_from_the_request_topic() {
-        assert_eq!(tres_topic("services/s/n/treq").as_deref(), Some("services/s/n/tres"));
+        assert_eq!(
+            tres_topic("services/s/n/treq").as_deref(),
+            Some("services/s/n/tres")
+        );
         assert_eq!(tres_topic("services/s/n/tres"), None);
     }
 }

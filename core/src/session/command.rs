@@ -42,7 +42,10 @@ pub enum When {
 
 impl Default for Disconnect {
     fn default() -> Self {
-        Self { when: When::Now, reason: ReasonCode::SUCCESS }
+        Self {
+            when: When::Now,
+            reason: ReasonCode::SUCCESS,
+        }
     }
 }
 
@@ -63,7 +66,10 @@ impl Session {
             When::Now => now,
             When::Settled(patience) => now.after(patience),
         };
-        self.draining = Some(Draining { deadline, reason: disconnect.reason });
+        self.draining = Some(Draining {
+            deadline,
+            reason: disconnect.reason,
+        });
         let settled = !self.is_established() || self.outbound.is_settled();
         if disconnect.when == When::Now || settled {
             self.finish_draining(now, disconnect.reason);
@@ -78,10 +84,17 @@ impl Session {
     #[allow(clippy::result_large_err)]
     pub fn publish(&mut self, now: Instant, publication: Publication) -> Result<OpId, Refused<Publication>> {
         if let Err(reason) = self.check_submit(&publication) {
-            return Err(Refused { reason, submitted: publication });
+            return Err(Refused {
+                reason,
+                submitted: publication,
+            });
         }
         let expires_at = publication.expiry.map(|expiry| now.after(expiry));
-        let outgoing = Outgoing { op: self.peek_op(), publication, expires_at };
+        let outgoing = Outgoing {
+            op: self.peek_op(),
+            publication,
+            expires_at,
+        };
         let direct = self.is_established()
             && self.outbound.nothing_waits()
             && self.outbound.may_send(outgoing.publication.qos)
@@ -90,13 +103,19 @@ impl Session {
         if direct {
             return match self.send(now, outgoing) {
                 Ok(()) => Ok(self.next_op()),
-                Err((reason, outgoing)) => Err(Refused { reason, submitted: outgoing.publication }),
+                Err((reason, outgoing)) => Err(Refused {
+                    reason,
+                    submitted: outgoing.publication,
+                }),
             };
         }
         let full = self.outbound.queued() >= self.config.queue_messages
             || self.outbound.queued_bytes() + outgoing.publication.weight() > self.config.queue_bytes;
         if full {
-            return Err(Refused { reason: SubmitError::QueueFull, submitted: outgoing.publication });
+            return Err(Refused {
+                reason: SubmitError::QueueFull,
+                submitted: outgoing.publication,
+            });
         }
         if let Some(at) = expires_at {
             self.next_expiry = Some(self.next_expiry.map_or(at, |earlier| earlier.min(at)));
@@ -114,14 +133,18 @@ impl Session {
         for filter in filters {
             self.check_filter(&filter.filter)?;
         }
-        let has_id =
-            properties.as_properties().iter().any(|p| matches!(p, Property::SubscriptionIdentifier(_)));
+        let has_id = properties
+            .as_properties()
+            .iter()
+            .any(|p| matches!(p, Property::SubscriptionIdentifier(_)));
         if has_id && !self.server.subscription_id_available {
             return Err(SubmitError::SubscriptionIdNotSupported);
         }
         let mut encoded = FilterBuf::default();
         for filter in filters {
-            encoded.push(&filter.filter, filter.options).map_err(SubmitError::Invalid)?;
+            encoded
+                .push(&filter.filter, filter.options)
+                .map_err(SubmitError::Invalid)?;
         }
         let packet_id = self.outbound.free_id().ok_or(SubmitError::NoPacketId)?;
         let packet = Subscribe {
@@ -129,7 +152,9 @@ impl Session {
             properties: properties_for(version, properties),
             filters: encoded.as_filters(),
         };
-        let awaited = Awaited::Suback { filters: count(filters.len()) };
+        let awaited = Awaited::Suback {
+            filters: count(filters.len()),
+        };
         self.submit(version, &Packet::Subscribe(packet), awaited)
     }
 
@@ -137,11 +162,17 @@ impl Session {
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was sent.
-    pub fn unsubscribe(&mut self, filters: &[TopicFilter], properties: &PropertyBuf) -> Result<OpId, SubmitError> {
+    pub fn unsubscribe(
+        &mut self,
+        filters: &[TopicFilter],
+        properties: &PropertyBuf,
+    ) -> Result<OpId, SubmitError> {
         let version = self.version_for_submit()?;
-        let mut encoded = FilterBuf::for_unsubscribe();
+        let mut encoded = FilterBuf::default();
         for filter in filters {
-            encoded.push(filter, SubscribeOptions::default()).map_err(SubmitError::Invalid)?;
+            encoded
+                .push(filter, SubscribeOptions::default())
+                .map_err(SubmitError::Invalid)?;
         }
         let packet_id = self.outbound.free_id().ok_or(SubmitError::NoPacketId)?;
         let packet = Unsubscribe {
@@ -149,7 +180,9 @@ impl Session {
             properties: properties_for(version, properties),
             filters: encoded.as_filters(),
         };
-        let awaited = Awaited::Unsuback { filters: count(filters.len()) };
+        let awaited = Awaited::Unsuback {
+            filters: count(filters.len()),
+        };
         self.submit(version, &Packet::Unsubscribe(packet), awaited)
     }
 
@@ -170,10 +203,22 @@ impl Session {
 
     /// What can be told before a packet is encoded.
     fn check_submit(&self, publication: &Publication) -> Result<(), SubmitError> {
-        if self.draining.is_some() || matches!(self.link, Link::Closing { reason: DisconnectReason::Requested, .. }) {
+        if self.draining.is_some()
+            || matches!(
+                self.link,
+                Link::Closing {
+                    reason: DisconnectReason::Requested,
+                    ..
+                }
+            )
+        {
             return Err(SubmitError::Closing);
         }
-        if self.is_established() { self.check_server(publication) } else { Ok(()) }
+        if self.is_established() {
+            self.check_server(publication)
+        } else {
+            Ok(())
+        }
     }
 
     /// What the server on this connection does not accept.
@@ -208,7 +253,12 @@ impl Session {
     }
 
     /// Encodes a packet that carries the free Packet Identifier, then puts the identifier to use.
-    fn submit(&mut self, version: Version, packet: &Packet<'_>, awaited: Awaited) -> Result<OpId, SubmitError> {
+    fn submit(
+        &mut self,
+        version: Version,
+        packet: &Packet<'_>,
+        awaited: Awaited,
+    ) -> Result<OpId, SubmitError> {
         let max = self.server.maximum_packet_size;
         self.tx.append(|out| {
             let size = packet.encoded_len(version).map_err(SubmitError::Invalid)?;

@@ -176,12 +176,19 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ClientId => f.write_str("client id must be at most 65535 bytes and must not contain U+0000"),
+            Self::ClientId => {
+                f.write_str("client id must be at most 65535 bytes and must not contain U+0000")
+            }
             Self::KeepAlive => f.write_str("keep alive must be a whole number of seconds from 0 to 65535"),
             Self::MaxPacketSize => {
-                write!(f, "maximum packet size must be within {MIN_PACKET_SIZE} to {MAX_PACKET_SIZE} bytes")
+                write!(
+                    f,
+                    "maximum packet size must be within {MIN_PACKET_SIZE} to {MAX_PACKET_SIZE} bytes"
+                )
             }
-            Self::Reconnect => f.write_str("reconnect waits must satisfy shortest <= longest and first <= longest"),
+            Self::Reconnect => {
+                f.write_str("reconnect waits must satisfy shortest <= longest and first <= longest")
+            }
             Self::Credentials => {
                 f.write_str("user name, password and will must each be at most 65535 bytes without U+0000")
             }
@@ -240,6 +247,10 @@ impl Config {
         let credentials = self.username.as_deref().is_none_or(text)
             && self.password.as_deref().is_none_or(fits)
             && self.will.as_ref().is_none_or(|will| fits(&will.payload));
-        if credentials { Ok(()) } else { Err(ConfigError::Credentials) }
+        if credentials {
+            Ok(())
+        } else {
+            Err(ConfigError::Credentials)
+        }
     }
 }

@@ -28,7 +28,12 @@ pub(super) struct Inbound {
 
 impl Inbound {
     pub(super) fn new() -> Self {
-        Self { unreleased: PacketIdSet::default(), due: VecDeque::new(), first_token: 0, unfinished: 0 }
+        Self {
+            unreleased: PacketIdSet::default(),
+            due: VecDeque::new(),
+            first_token: 0,
+            unfinished: 0,
+        }
     }
 
     /// Notes a received QoS 1 or new QoS 2 message and returns how many are unfinished now.
@@ -71,7 +76,10 @@ impl Inbound {
 
     /// The caller acknowledges; false for a token that is not outstanding.
     pub(super) fn acknowledge(&mut self, token: AckToken) -> bool {
-        let place = token.0.checked_sub(self.first_token).and_then(|place| usize::try_from(place).ok());
+        let place = token
+            .0
+            .checked_sub(self.first_token)
+            .and_then(|place| usize::try_from(place).ok());
         match place.and_then(|place| self.due.get_mut(place)) {
             Some((_, done @ false)) => {
                 *done = true;
@@ -83,7 +91,9 @@ impl Inbound {
 
     /// The next acknowledgement that may be sent, in order of receipt.
     pub(super) fn next_due(&mut self) -> Option<DueAck> {
-        let (ack, true) = *self.due.front()? else { return None };
+        let (ack, true) = *self.due.front()? else {
+            return None;
+        };
         self.due.pop_front();
         self.first_token += 1;
         Some(ack)

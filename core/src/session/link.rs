@@ -28,7 +28,10 @@ pub(super) enum Link {
     /// CONNACK was received.
     Established { version: Version, since: Instant },
     /// The connection is over; what is left in the transmit queue may still leave.
-    Closing { deadline: Instant, reason: DisconnectReason },
+    Closing {
+        deadline: Instant,
+        reason: DisconnectReason,
+    },
 }
 
 impl Link {
@@ -36,9 +39,9 @@ impl Link {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Waiting { until } => Some(*until),
-            Self::Opening { deadline } | Self::AwaitConnack { deadline, .. } | Self::Closing { deadline, .. } => {
-                Some(*deadline)
-            }
+            Self::Opening { deadline }
+            | Self::AwaitConnack { deadline, .. }
+            | Self::Closing { deadline, .. } => Some(*deadline),
             Self::Idle | Self::Established { .. } => None,
         }
     }
@@ -105,7 +108,13 @@ impl Redial {
             VersionPolicy::Auto | VersionPolicy::V5 => Version::V5,
             VersionPolicy::V3_1_1 => Version::V3_1_1,
         };
-        Self { policy, versions, version, failures: 0, closes_before_connack: 0 }
+        Self {
+            policy,
+            versions,
+            version,
+            failures: 0,
+            closes_before_connack: 0,
+        }
     }
 
     /// Version for the next CONNECT.
@@ -137,7 +146,11 @@ impl Redial {
             Verdict::Refused if self.policy.on_refusal == OnRefusal::Stop => return None,
             Verdict::Refused | Verdict::Retry => {}
         }
-        let ceiling = self.policy.first.saturating_mul(1 << self.failures.min(20)).min(self.policy.longest);
+        let ceiling = self
+            .policy
+            .first
+            .saturating_mul(1 << self.failures.min(20))
+            .min(self.policy.longest);
         self.failures = self.failures.saturating_add(1);
         Some(rng.jitter(ceiling).max(self.policy.shortest))
     }
@@ -153,7 +166,9 @@ impl Redial {
             return false;
         }
         match reason {
-            DisconnectReason::Refused(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION) if self.version == Version::V5 => {
+            DisconnectReason::Refused(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION)
+                if self.version == Version::V5 =>
+            {
                 self.version = Version::V3_1_1;
                 true
             }
@@ -186,9 +201,14 @@ mod tests {
         let policy = Reconnect::default();
         let (mut redial, mut rng) = redial(policy);
         for round in 0..40 {
-            let wait = redial.after(&DisconnectReason::TransportFailed, None, &mut rng).unwrap();
+            let wait = redial
+                .after(&DisconnectReason::TransportFailed, None, &mut rng)
+                .unwrap();
             let ceiling = policy.first.saturating_mul(1 << round.min(6)).min(policy.longest);
-            assert!((policy.shortest..=ceiling).contains(&wait), "round {round}: {wait:?}");
+            assert!(
+                (policy.shortest..=ceiling).contains(&wait),
+                "round {round}: {wait:?}"
+            );
         }
     }
 
@@ -199,9 +219,17 @@ mod tests {
         for _ in 0..5 {
             redial.after(&DisconnectReason::TransportFailed, None, &mut rng);
         }
-        redial.after(&DisconnectReason::TransportClosed, Some(Duration::from_secs(29)), &mut rng);
+        redial.after(
+            &DisconnectReason::TransportClosed,
+            Some(Duration::from_secs(29)),
+            &mut rng,
+        );
         assert_eq!(redial.failures, 6);
-        let wait = redial.after(&DisconnectReason::TransportClosed, Some(Duration::from_secs(30)), &mut rng);
+        let wait = redial.after(
+            &DisconnectReason::TransportClosed,
+            Some(Duration::from_secs(30)),
+            &mut rng,
+        );
         assert!(wait.unwrap() <= policy.first);
         assert_eq!(redial.failures, 1);
     }
@@ -211,16 +239,25 @@ mod tests {
         let refused = DisconnectReason::Refused(ReasonCode::NOT_AUTHORIZED);
         let (mut stopping, mut rng) = redial(Reconnect::default());
         assert_eq!(stopping.after(&refused, None, &mut rng), None);
-        let policy = Reconnect { on_refusal: OnRefusal::Retry, ..Reconnect::default() };
+        let policy = Reconnect {
+            on_refusal: OnRefusal::Retry,
+            ..Reconnect::default()
+        };
         let (mut retrying, mut rng) = redial(policy);
         assert!(retrying.after(&refused, None, &mut rng).is_some());
     }
 
     #[test]
     fn a_session_taken_over_is_not_taken_back() {
-        let (mut redial, mut rng) = redial(Reconnect { on_refusal: OnRefusal::Retry, ..Reconnect::default() });
+        let (mut redial, mut rng) = redial(Reconnect {
+            on_refusal: OnRefusal::Retry,
+            ..Reconnect::default()
+        });
         let reason = DisconnectReason::ByServer(ReasonCode::SESSION_TAKEN_OVER);
-        assert_eq!(redial.after(&reason, Some(Duration::from_secs(99)), &mut rng), None);
+        assert_eq!(
+            redial.after(&reason, Some(Duration::from_secs(99)), &mut rng),
+            None
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::codec::{Properties, Publish, QoS};
+use crate::codec::{Properties, Publish, QoS, Validated};
 
 /// An Application Message from the server.
 ///
@@ -15,6 +15,7 @@ pub struct Message {
     frame: Bytes,
     topic: Range<u32>,
     properties: Range<u32>,
+    validated: Validated,
     payload: u32,
     qos: QoS,
     retain: bool,
@@ -45,6 +46,7 @@ impl AckToken {
 pub(super) struct Layout {
     topic: Range<u32>,
     properties: Range<u32>,
+    validated: Validated,
     payload: u32,
     qos: QoS,
     retain: bool,
@@ -53,17 +55,25 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Notes where the parts of `publish` are in `frame`, from which it was decoded.
-    #[expect(clippy::cast_possible_truncation, reason = "a packet is shorter than 2^28 bytes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a packet is shorter than 2^28 bytes"
+    )]
     pub(super) fn of(publish: &Publish<'_>, frame: &[u8]) -> Self {
         let base = frame.as_ptr() as usize;
         let range = |part: &[u8]| {
             // An empty part may be a constant elsewhere.
-            let start = if part.is_empty() { 0 } else { part.as_ptr() as usize - base } as u32;
+            let start = if part.is_empty() {
+                0
+            } else {
+                part.as_ptr() as usize - base
+            } as u32;
             start..start + part.len() as u32
         };
         Self {
             topic: range(publish.topic.as_bytes()),
             properties: range(publish.properties.as_bytes()),
+            validated: publish.properties.validated(),
             payload: (frame.len() - publish.payload.len()) as u32,
             qos: publish.qos,
             retain: publish.retain,
@@ -72,8 +82,26 @@ impl Layout {
     }
 
     pub(super) fn message(self, frame: Bytes, ack: Option<AckToken>) -> Message {
-        let Self { topic, properties, payload, qos, retain, dup } = self;
-        Message { frame, topic, properties, payload, qos, retain, dup, ack }
+        let Self {
+            topic,
+            properties,
+            validated,
+            payload,
+            qos,
+            retain,
+            dup,
+        } = self;
+        Message {
+            frame,
+            topic,
+            properties,
+            validated,
+            payload,
+            qos,
+            retain,
+            dup,
+            ack,
+        }
     }
 }
 
@@ -99,7 +127,7 @@ impl Message {
     /// Properties; empty in 3.1.1.
     #[must_use]
     pub fn properties(&self) -> Properties<'_> {
-        Properties::from_validated(self.part(&self.properties))
+        Properties::rejoin(self.part(&self.properties), self.validated)
     }
 
     /// Quality of Service of the delivery.

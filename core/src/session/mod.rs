@@ -48,9 +48,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 
 pub use command::{Disconnect, Filter, When};
-pub use config::{
-    AckMode, Config, ConfigError, OnRefusal, Reconnect, SessionLost, VersionPolicy, Will,
-};
+pub use config::{AckMode, Config, ConfigError, OnRefusal, Reconnect, SessionLost, VersionPolicy, Will};
 pub use message::{AckToken, Message};
 pub use op::{Completion, Loss, OpId, Publication, Reasons, Refused, SubmitError};
 pub use output::{Connected, DisconnectReason, Disconnected, Output, ServerLimits, Violation};
@@ -124,7 +122,9 @@ impl Session {
             config,
         };
         for version in session.config.version.versions() {
-            session.encode_connect(version).map_err(|_| ConfigError::Credentials)?;
+            session
+                .encode_connect(version)
+                .map_err(|_| ConfigError::Credentials)?;
         }
         Ok(session)
     }
@@ -185,7 +185,11 @@ impl Session {
 
     /// Copies received bytes in and returns how many fitted; poll before offering the rest.
     pub fn rx_extend(&mut self, bytes: &[u8]) -> usize {
-        if self.link.version().is_none() { 0 } else { self.rx.extend(bytes) }
+        if self.link.version().is_none() {
+            0
+        } else {
+            self.rx.extend(bytes)
+        }
     }
 
     /// What waits to be written, as contiguous runs in wire order.
@@ -227,7 +231,10 @@ impl Session {
             _ => None,
         };
         let draining = self.draining.map(|draining| draining.deadline);
-        [self.link.deadline(), ping, draining, self.next_expiry].into_iter().flatten().min()
+        [self.link.deadline(), ping, draining, self.next_expiry]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due at `now`: connect timeouts, pings, back-off, expiry.
@@ -266,7 +273,10 @@ impl Session {
             return;
         }
         let version = self.redial.version();
-        self.link = Link::AwaitConnack { deadline: now.after(self.config.connack_timeout), version };
+        self.link = Link::AwaitConnack {
+            deadline: now.after(self.config.connack_timeout),
+            version,
+        };
         self.last_sent = now;
         match self.encode_connect(version) {
             Ok(connect) => self.append_control(|out| {
@@ -316,16 +326,24 @@ impl Session {
     // How connections begin and end.
 
     fn open_transport(&mut self, now: Instant) {
-        self.link = Link::Opening { deadline: now.after(self.config.connect_timeout) };
+        self.link = Link::Opening {
+            deadline: now.after(self.config.connect_timeout),
+        };
         self.outputs.push_back(Output::OpenTransport);
     }
 
     /// Ends the connection on this side's account; a 5.0 server is told why before the transport closes.
     fn fail(&mut self, now: Instant, code: ReasonCode, reason: DisconnectReason) {
         if self.link.version() == Some(Version::V5) {
-            let disconnect = crate::codec::Disconnect { reason: code, properties: crate::codec::Properties::EMPTY };
+            let disconnect = crate::codec::Disconnect {
+                reason: code,
+                properties: crate::codec::Properties::EMPTY,
+            };
             self.append_control(|out| Packet::Disconnect(disconnect).encode(Version::V5, out));
-            self.link = Link::Closing { deadline: now.after(self.config.close_timeout), reason };
+            self.link = Link::Closing {
+                deadline: now.after(self.config.close_timeout),
+                reason,
+            };
             self.rx.clear();
         } else {
             self.close_transport(now, reason);
@@ -333,6 +351,7 @@ impl Session {
     }
 
     fn close_transport(&mut self, now: Instant, reason: DisconnectReason) {
+        self.complete_written();
         self.outputs.push_back(Output::CloseTransport);
         self.link_down(now, reason);
     }
@@ -342,9 +361,7 @@ impl Session {
             Link::Established { since, .. } => Some(now.since(since)),
             _ => None,
         };
-        while let Some(op) = self.tx.next_written() {
-            self.complete(op, Completion::Published(ReasonCode::SUCCESS));
-        }
+        self.complete_written();
         let unwritten: alloc::vec::Vec<_> = self.tx.clear().collect();
         let unanswered = self.outbound.link_lost();
         for op in unwritten.into_iter().chain(unanswered) {
@@ -353,14 +370,16 @@ impl Session {
         self.rx.clear();
         self.inbound.link_lost();
         self.ping_deadline = None;
+        let draining = self.draining.take().is_some();
         let wait = self.redial.after(&reason, uptime, &mut self.rng);
         let retry_at = match wait {
-            Some(wait) if self.draining.is_none() => Some(now.after(wait)),
+            Some(wait) if !draining => Some(now.after(wait)),
             _ => None,
         };
         self.link = retry_at.map_or(Link::Idle, |until| Link::Waiting { until });
-        self.outputs.push_back(Output::Disconnected(Disconnected { reason, retry_at }));
-        if reason == DisconnectReason::Requested || self.draining.take().is_some() {
+        self.outputs
+            .push_back(Output::Disconnected(Disconnected { reason, retry_at }));
+        if draining || reason == DisconnectReason::Requested {
             self.abandon_everything();
         }
     }
@@ -417,6 +436,12 @@ impl Session {
         }
     }
 
+    fn complete_written(&mut self) {
+        while let Some(op) = self.tx.next_written() {
+            self.complete(op, Completion::Published(ReasonCode::SUCCESS));
+        }
+    }
+
     fn complete(&mut self, op: OpId, completion: Completion) {
         self.outputs.push_back(Output::Completed(op, completion));
     }
@@ -440,3 +465,6 @@ impl ServerLimits {
 fn owned(text: &str) -> String {
     String::from(text)
 }
+
+#[cfg(test)]
+mod tests;

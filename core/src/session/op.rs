@@ -145,7 +145,9 @@ impl fmt::Debug for Reasons {
 #[non_exhaustive]
 pub enum SubmitError {
     /// The queue of messages to send is at its bound.
-    #[error("queue of outgoing messages is full; wait for completions or raise queue_messages or queue_bytes")]
+    #[error(
+        "queue of outgoing messages is full; wait for completions or raise queue_messages or queue_bytes"
+    )]
     QueueFull,
     /// The packet is larger than the server's Maximum Packet Size.
     #[error("packet of {size} bytes is larger than the server's maximum of {max}")]

@@ -142,14 +142,24 @@ impl Outbound {
     }
 
     /// Puts the free identifier to use.
-    pub(super) fn occupy(&mut self, op: OpId, awaited: Awaited, message: Option<(Publication, Option<Instant>)>) {
+    pub(super) fn occupy(
+        &mut self,
+        op: OpId,
+        awaited: Awaited,
+        message: Option<(Publication, Option<Instant>)>,
+    ) {
         let order = self.next_order;
         self.next_order += 1;
         if message.is_some() {
             self.publishes += 1;
             self.quota = self.quota.saturating_sub(1);
         }
-        let flight = Some(Flight { awaited, op, order, message });
+        let flight = Some(Flight {
+            awaited,
+            op,
+            order,
+            message,
+        });
         match self.free.pop_front() {
             Some(index) => self.flights[usize::from(index)] = flight,
             None => self.flights.push(flight),
@@ -166,7 +176,10 @@ impl Outbound {
         let index = id.get() - 1;
         let flight = self.flights.get_mut(usize::from(index))?.take()?;
         self.free.push_back(index);
-        if matches!(flight.awaited, Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp) {
+        if matches!(
+            flight.awaited,
+            Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp
+        ) {
             self.publishes -= 1;
             self.quota = (self.quota + 1).min(self.quota_max);
         }
@@ -184,7 +197,10 @@ impl Outbound {
                 matches!(awaited, Some(Awaited::Suback { .. } | Awaited::Unsuback { .. }))
             })
             .collect();
-        over.into_iter().filter_map(|id| self.release(id)).map(|flight| flight.op).collect()
+        over.into_iter()
+            .filter_map(|id| self.release(id))
+            .map(|flight| flight.op)
+            .collect()
     }
 
     /// A connection begins that lets `quota` messages be unacknowledged; with the Session resumed, everything in flight
@@ -215,7 +231,10 @@ impl Outbound {
     /// Ends every exchange and returns them in original order.
     pub(super) fn abandon_flights(&mut self) -> Vec<Flight> {
         self.resend.clear();
-        self.in_order().into_iter().filter_map(|id| self.release(id)).collect()
+        self.in_order()
+            .into_iter()
+            .filter_map(|id| self.release(id))
+            .collect()
     }
 
     /// Puts messages back before everything that is queued, in their order.

@@ -9,8 +9,8 @@ use super::outbound::{Awaited, Flight, Outgoing};
 use super::output::{Connected, DisconnectReason, Output, ServerLimits, Violation};
 use super::{Session, owned};
 use crate::codec::{
-    Ack, Connack, DecodeError, FixedHeader, Packet, PacketId, PacketType, Properties, Property, Publish, QoS,
-    ReasonCode, ReasonCodes, Version, decode, peek,
+    Ack, Connack, DecodeError, FixedHeader, Packet, PacketId, PacketType, Properties, Property, PropertyId,
+    Publish, QoS, ReasonCode, ReasonCodes, Version, decode, peek,
 };
 use crate::limits::{ACK_RESERVE, TRANSMIT_HIGH_WATER};
 use crate::time::{Duration, Instant};
@@ -44,7 +44,9 @@ fn violation(reason: ReasonCode, rule: &'static str) -> Fault {
 impl Session {
     /// Parses the packet at the front of the receive buffer, if it is complete.
     pub(super) fn receive_one(&mut self, now: Instant) -> Received {
-        let Some(version) = self.link.version() else { return Received::Nothing };
+        let Some(version) = self.link.version() else {
+            return Received::Nothing;
+        };
         // A peer that does not read must not make acknowledgements pile up, nor a caller that does not acknowledge.
         // In 5.0 the Receive Maximum is the bound of the latter, and the server answers for it.
         let writing_stalled = self.tx.scratch_len() > TRANSMIT_HIGH_WATER + ACK_RESERVE;
@@ -85,23 +87,41 @@ impl Session {
         self.receive_other(now, version, header)
     }
 
-    fn receive_connack(&mut self, now: Instant, version: Version, header: FixedHeader) -> Result<Received, Fault> {
+    fn receive_connack(
+        &mut self,
+        now: Instant,
+        version: Version,
+        header: FixedHeader,
+    ) -> Result<Received, Fault> {
         if header.packet_type != PacketType::Connack {
-            return Err(violation(ReasonCode::PROTOCOL_ERROR, "first packet was not CONNACK"));
+            return Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "first packet was not CONNACK",
+            ));
         }
         let len = header.packet_len();
         // A 3.1.1 server answers a 5.0 CONNECT in its own form, which has no property length.
-        let spoken = if header.remaining_len == 2 { Version::V3_1_1 } else { version };
+        let spoken = if header.remaining_len == 2 {
+            Version::V3_1_1
+        } else {
+            version
+        };
         let frame = self.rx.take(len);
         let Packet::Connack(connack) = decode(header, &frame, spoken)? else {
-            return Err(violation(ReasonCode::PROTOCOL_ERROR, "first packet was not CONNACK"));
+            return Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "first packet was not CONNACK",
+            ));
         };
         if connack.reason != ReasonCode::SUCCESS {
             self.close_transport(now, DisconnectReason::Refused(connack.reason));
             return Ok(Received::Packet);
         }
         if spoken != version {
-            return Err(violation(ReasonCode::PROTOCOL_ERROR, "CONNACK is of another protocol version"));
+            return Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "CONNACK is of another protocol version",
+            ));
         }
         if connack.session_present && version == Version::V5 && !self.resumable {
             let rule = "CONNACK has Session Present for a client without Session state [MQTT-3.2.2-4]";
@@ -113,7 +133,10 @@ impl Session {
 
     fn establish(&mut self, now: Instant, version: Version, connack: &Connack<'_>) {
         let mut expiry = self.config.session_expiry;
-        let mut server = ServerLimits { keep_alive: self.config.keep_alive, ..ServerLimits::UNRESTRICTED };
+        let mut server = ServerLimits {
+            keep_alive: self.config.keep_alive,
+            ..ServerLimits::UNRESTRICTED
+        };
         for property in connack.properties.iter() {
             match property {
                 Property::ReceiveMaximum(max) => server.receive_maximum = max,
@@ -137,13 +160,17 @@ impl Session {
         self.redial.accepted();
         self.last_sent = now;
         self.link = Link::Established { version, since: now };
-        if !connack.session_present {
+        let session_present = connack.session_present;
+        self.outputs.push_back(Output::Connected(Connected {
+            session_present,
+            version,
+            server,
+        }));
+        if !session_present {
             self.session_lost();
         }
         self.resumable = expiry != 0;
         self.outbound.link_established(server.receive_maximum);
-        let session_present = connack.session_present;
-        self.outputs.push_back(Output::Connected(Connected { session_present, version, server }));
     }
 
     /// The server has no Session for this client: what it had acknowledged is gone, what it had not may be sent anew.
@@ -153,7 +180,11 @@ impl Session {
         for Flight { op, message, .. } in self.outbound.abandon_flights() {
             match (self.config.on_session_lost, message) {
                 (SessionLost::Republish, Some((publication, expires_at))) => {
-                    again.push(Outgoing { op, publication, expires_at });
+                    again.push(Outgoing {
+                        op,
+                        publication,
+                        expires_at,
+                    });
                 }
                 _ => self.complete(op, Completion::Lost(Loss::SessionLost)),
             }
@@ -165,9 +196,7 @@ impl Session {
         let len = header.packet_len();
         let frame = &self.rx.bytes()[..len];
         let publish = Publish::decode(header, frame, version)?;
-        if !publish.properties.is_empty() {
-            check_publish_properties(&publish.properties)?;
-        }
+        check_publish_properties(&publish.properties)?;
         let layout = Layout::of(&publish, frame);
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         let ack = match (qos, packet_id) {
@@ -204,15 +233,24 @@ impl Session {
         Ok(Received::Output(Output::Message(message)))
     }
 
-    fn receive_other(&mut self, now: Instant, version: Version, header: FixedHeader) -> Result<Received, Fault> {
+    fn receive_other(
+        &mut self,
+        now: Instant,
+        version: Version,
+        header: FixedHeader,
+    ) -> Result<Received, Fault> {
         let len = header.packet_len();
         let packet = decode(header, &self.rx.bytes()[..len], version)?;
         match packet {
-            Packet::Puback(Ack { packet_id, reason, .. }) => {
+            Packet::Puback(Ack {
+                packet_id, reason, ..
+            }) => {
                 self.rx.skip(len);
                 self.receive_puback(packet_id, reason)
             }
-            Packet::Pubrec(Ack { packet_id, reason, .. }) => {
+            Packet::Pubrec(Ack {
+                packet_id, reason, ..
+            }) => {
                 self.rx.skip(len);
                 self.receive_pubrec(version, packet_id, reason)
             }
@@ -227,7 +265,9 @@ impl Session {
                 self.send_pubcomp(version, packet_id, reason);
                 Ok(Received::Packet)
             }
-            Packet::Pubcomp(Ack { packet_id, reason, .. }) => {
+            Packet::Pubcomp(Ack {
+                packet_id, reason, ..
+            }) => {
                 self.rx.skip(len);
                 self.receive_pubcomp(packet_id, reason)
             }
@@ -250,15 +290,20 @@ impl Session {
                 self.close_transport(now, DisconnectReason::ByServer(disconnect.reason));
                 Ok(Received::Packet)
             }
-            Packet::Disconnect(_) => {
-                Err(violation(ReasonCode::PROTOCOL_ERROR, "a 3.1.1 server must not send DISCONNECT"))
-            }
-            Packet::Auth(_) => {
-                Err(violation(ReasonCode::PROTOCOL_ERROR, "AUTH without an authentication method in CONNECT"))
-            }
+            Packet::Disconnect(_) => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "a 3.1.1 server must not send DISCONNECT",
+            )),
+            Packet::Auth(_) => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "AUTH without an authentication method in CONNECT",
+            )),
             Packet::Connack(_) => Err(violation(ReasonCode::PROTOCOL_ERROR, "second CONNACK")),
             Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::Pingreq => {
-                Err(violation(ReasonCode::PROTOCOL_ERROR, "server sent a packet that only a client may send"))
+                Err(violation(
+                    ReasonCode::PROTOCOL_ERROR,
+                    "server sent a packet that only a client may send",
+                ))
             }
             Packet::Publish(_) => Ok(Received::Nothing),
         }
@@ -269,11 +314,19 @@ impl Session {
             Some(Awaited::Puback) => Ok(self.published(id, reason)),
             // The exchange was given up with an earlier connection: late, harmless.
             None => Ok(Received::Packet),
-            Some(_) => Err(violation(ReasonCode::PROTOCOL_ERROR, "PUBACK for an identifier that awaits another packet")),
+            Some(_) => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "PUBACK for an identifier that awaits another packet",
+            )),
         }
     }
 
-    fn receive_pubrec(&mut self, version: Version, id: PacketId, reason: ReasonCode) -> Result<Received, Fault> {
+    fn receive_pubrec(
+        &mut self,
+        version: Version,
+        id: PacketId,
+        reason: ReasonCode,
+    ) -> Result<Received, Fault> {
         let Some(flight) = self.outbound.flight(id) else {
             self.send_pubrel(version, id, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
             return Ok(Received::Packet);
@@ -286,7 +339,10 @@ impl Session {
                 self.send_pubrel(version, id, ReasonCode::SUCCESS);
                 Ok(Received::Packet)
             }
-            _ => Err(violation(ReasonCode::PROTOCOL_ERROR, "PUBREC for an identifier that awaits another packet")),
+            _ => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "PUBREC for an identifier that awaits another packet",
+            )),
         }
     }
 
@@ -294,7 +350,10 @@ impl Session {
         match self.outbound.flight(id).map(|flight| flight.awaited) {
             Some(Awaited::Pubcomp) => Ok(self.published(id, reason)),
             None => Ok(Received::Packet),
-            Some(_) => Err(violation(ReasonCode::PROTOCOL_ERROR, "PUBCOMP for an identifier that awaits another packet")),
+            Some(_) => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "PUBCOMP for an identifier that awaits another packet",
+            )),
         }
     }
 
@@ -303,14 +362,23 @@ impl Session {
             Some(Awaited::Suback { filters }) if reasons.iter().len() == filters as usize => {
                 Ok(self.released(id, Completion::Subscribed(reasons)))
             }
-            Some(Awaited::Suback { .. }) => {
-                Err(violation(ReasonCode::PROTOCOL_ERROR, "SUBACK has another number of codes than SUBSCRIBE of filters"))
-            }
-            _ => Err(violation(ReasonCode::PROTOCOL_ERROR, "SUBACK for an identifier that awaits none")),
+            Some(Awaited::Suback { .. }) => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "SUBACK has another number of codes than SUBSCRIBE of filters",
+            )),
+            _ => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "SUBACK for an identifier that awaits none",
+            )),
         }
     }
 
-    fn receive_unsuback(&mut self, version: Version, id: PacketId, reasons: Reasons) -> Result<Received, Fault> {
+    fn receive_unsuback(
+        &mut self,
+        version: Version,
+        id: PacketId,
+        reasons: Reasons,
+    ) -> Result<Received, Fault> {
         match self.outbound.flight(id).map(|flight| flight.awaited) {
             Some(Awaited::Unsuback { filters })
                 if version == Version::V3_1_1 || reasons.iter().len() == filters as usize =>
@@ -321,7 +389,10 @@ impl Session {
                 ReasonCode::PROTOCOL_ERROR,
                 "UNSUBACK has another number of codes than UNSUBSCRIBE of filters",
             )),
-            _ => Err(violation(ReasonCode::PROTOCOL_ERROR, "UNSUBACK for an identifier that awaits none")),
+            _ => Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "UNSUBACK for an identifier that awaits none",
+            )),
         }
     }
 
@@ -343,15 +414,19 @@ fn completed(op: OpId, completion: Completion) -> Output {
 
 /// Rules about a received PUBLISH that depend on what the CONNECT allowed.
 fn check_publish_properties(properties: &Properties<'_>) -> Result<(), Fault> {
-    for property in properties.iter() {
-        if let Property::TopicAlias(_) = property {
-            let rule = "Topic Alias is above the Topic Alias Maximum of zero [MQTT-3.3.2-10]";
-            return Err(violation(ReasonCode::TOPIC_ALIAS_INVALID, rule));
-        }
+    if properties.contains(PropertyId::TopicAlias) {
+        let rule = "Topic Alias is above the Topic Alias Maximum of zero [MQTT-3.3.2-10]";
+        return Err(violation(ReasonCode::TOPIC_ALIAS_INVALID, rule));
     }
     Ok(())
 }
 
 fn copy(reasons: &ReasonCodes<'_>) -> Reasons {
-    Reasons(reasons.iter().map(|code| code.0).collect::<alloc::vec::Vec<u8>>().into())
+    Reasons(
+        reasons
+            .iter()
+            .map(|code| code.0)
+            .collect::<alloc::vec::Vec<u8>>()
+            .into(),
+    )
 }

@@ -21,7 +21,12 @@ pub(super) struct Rx {
 
 impl Rx {
     pub(super) fn new(read_size: usize) -> Self {
-        Self { buf: BytesMut::new(), filled: 0, awaited: 0, read_size: read_size.max(MIN_SPACE) }
+        Self {
+            buf: BytesMut::new(),
+            filled: 0,
+            awaited: 0,
+            read_size: read_size.max(MIN_SPACE),
+        }
     }
 
     /// Received bytes that wait to be parsed.
@@ -107,7 +112,10 @@ mod tests {
         let mut received = 0;
         while received < 1 << 20 {
             let space = rx.space().len();
-            assert!(space <= received.max(MIN_SPACE), "{space} bytes of room after {received}");
+            assert!(
+                space <= received.max(MIN_SPACE),
+                "{space} bytes of room after {received}"
+            );
             rx.commit(space);
             received += space;
         }

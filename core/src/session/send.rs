@@ -8,8 +8,8 @@ use super::op::{Completion, Loss, Publication, SubmitError};
 use super::outbound::{Awaited, Outgoing};
 use super::{Draining, Session};
 use crate::codec::{
-    Ack, Connect, Disconnect, EncodeError, LastWill, Packet, PacketId, Properties, Property, PropertyBuf, Publish,
-    QoS, ReasonCode, Version,
+    Ack, Connect, Disconnect, EncodeError, LastWill, Packet, PacketId, Properties, Property, PropertyBuf,
+    Publish, QoS, ReasonCode, Version,
 };
 use crate::limits::TRANSMIT_HIGH_WATER;
 use crate::time::Instant;
@@ -18,10 +18,14 @@ impl Session {
     /// Moves to the transmit queue what flow control and its high water mark allow: first what is due again, then the
     /// queue in order.
     pub(super) fn pump(&mut self, now: Instant) {
-        let Link::Established { version, .. } = self.link else { return };
+        let Link::Established { version, .. } = self.link else {
+            return;
+        };
         while self.tx.len() < TRANSMIT_HIGH_WATER {
             if self.outbound.resends_wait() {
-                let Some(id) = self.outbound.next_resend() else { break };
+                let Some(id) = self.outbound.next_resend() else {
+                    break;
+                };
                 self.send_again(now, version, id);
                 continue;
             }
@@ -31,7 +35,9 @@ impl Session {
             if !self.outbound.may_send(qos) || (qos != QoS::AtMostOnce && !window) {
                 break;
             }
-            let Some(outgoing) = self.outbound.dequeue() else { break };
+            let Some(outgoing) = self.outbound.dequeue() else {
+                break;
+            };
             let op = outgoing.op;
             if outgoing.expires_at.is_some_and(|at| at <= now) {
                 self.complete(op, Completion::Lost(Loss::Expired));
@@ -59,16 +65,36 @@ impl Session {
         let Link::Established { version, .. } = self.link else {
             return Err((SubmitError::NotConnected, outgoing));
         };
-        let Outgoing { op, publication, expires_at } = outgoing;
+        let Outgoing {
+            op,
+            publication,
+            expires_at,
+        } = outgoing;
         let packet_id = match publication.qos {
             QoS::AtMostOnce => None,
             _ => match self.outbound.free_id() {
                 Some(id) => Some(id),
-                None => return Err((SubmitError::NoPacketId, Outgoing { op, publication, expires_at })),
+                None => {
+                    return Err((
+                        SubmitError::NoPacketId,
+                        Outgoing {
+                            op,
+                            publication,
+                            expires_at,
+                        },
+                    ));
+                }
             },
         };
         if let Err(reason) = self.encode_publish(now, version, &publication, expires_at, packet_id, false) {
-            return Err((reason, Outgoing { op, publication, expires_at }));
+            return Err((
+                reason,
+                Outgoing {
+                    op,
+                    publication,
+                    expires_at,
+                },
+            ));
         }
         let awaited = match publication.qos {
             QoS::AtMostOnce => {
@@ -84,12 +110,16 @@ impl Session {
 
     /// Sends again what an identifier still awaits, after the Session was resumed.
     fn send_again(&mut self, now: Instant, version: Version, id: PacketId) {
-        let Some(flight) = self.outbound.flight(id) else { return };
+        let Some(flight) = self.outbound.flight(id) else {
+            return;
+        };
         match flight.awaited {
             Awaited::Pubcomp => self.send_pubrel(version, id, ReasonCode::SUCCESS),
             Awaited::Puback | Awaited::Pubrec => {
                 let op = flight.op;
-                let Some((publication, expires_at)) = flight.message.take() else { return };
+                let Some((publication, expires_at)) = flight.message.take() else {
+                    return;
+                };
                 match self.encode_publish(now, version, &publication, expires_at, Some(id), true) {
                     Ok(()) => {
                         if let Some(flight) = self.outbound.flight(id) {
@@ -141,7 +171,9 @@ impl Session {
         let payload = &publication.payload;
         self.tx.append(|out| {
             let before = out.len();
-            publish.encode_head(payload.len(), version, out).map_err(SubmitError::Invalid)?;
+            publish
+                .encode_head(payload.len(), version, out)
+                .map_err(SubmitError::Invalid)?;
             let size = out.len() - before + payload.len();
             if size > max as usize {
                 out.truncate(before);
@@ -154,7 +186,9 @@ impl Session {
     }
 
     pub(super) fn send_due_ack(&mut self, due: DueAck) {
-        let Some(version) = self.link.version() else { return };
+        let Some(version) = self.link.version() else {
+            return;
+        };
         match due {
             DueAck::Puback(packet_id) => {
                 self.inbound.finish();
@@ -185,7 +219,11 @@ impl Session {
             Version::V5 => reason,
             Version::V3_1_1 => ReasonCode::SUCCESS,
         };
-        let ack = packet(Ack { packet_id, reason, properties: Properties::EMPTY });
+        let ack = packet(Ack {
+            packet_id,
+            reason,
+            properties: Properties::EMPTY,
+        });
         self.append_control(|out| ack.encode(version, out));
     }
 
@@ -194,7 +232,10 @@ impl Session {
             Version::V5 => reason,
             Version::V3_1_1 => ReasonCode::SUCCESS,
         };
-        let disconnect = Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY });
+        let disconnect = Packet::Disconnect(Disconnect {
+            reason,
+            properties: Properties::EMPTY,
+        });
         self.append_control(|out| disconnect.encode(version, out));
     }
 
@@ -217,7 +258,9 @@ impl Session {
                 config.clean_start || !self.resumable
             }
             // In 3.1.1 the flag also decides whether the Session outlives the connection.
-            Version::V3_1_1 => config.clean_start || config.session_expiry == 0 || config.client_id.is_empty(),
+            Version::V3_1_1 => {
+                config.clean_start || config.session_expiry == 0 || config.client_id.is_empty()
+            }
         };
         let empty = PropertyBuf::new();
         let will = config.will.as_ref().map(|will| LastWill {

@@ -69,7 +69,10 @@ impl Tx {
         } else {
             self.payload_bytes += payload.len();
             let scratch_before = core::mem::take(&mut self.tail);
-            self.payloads.push_back(Placed { scratch_before, payload: payload.clone() });
+            self.payloads.push_back(Placed {
+                scratch_before,
+                payload: payload.clone(),
+            });
         }
     }
 
@@ -123,14 +126,23 @@ impl Tx {
     /// Forgets everything and returns the operations that were not completely written.
     pub(super) fn clear(&mut self) -> impl Iterator<Item = OpId> + use<> {
         let marks = core::mem::take(&mut self.marks);
-        *self = Self { scratch: core::mem::take(&mut self.scratch), ..Self::default() };
+        *self = Self {
+            scratch: core::mem::take(&mut self.scratch),
+            ..Self::default()
+        };
         self.scratch.clear();
         marks.into_iter().map(|(_, op)| op)
     }
 
     /// A view of the unwritten bytes.
     pub(super) fn view(&self) -> Transmit<'_> {
-        Transmit { tx: self, index: 0, scratch: self.consumed, offset: 0, remaining: self.len() }
+        Transmit {
+            tx: self,
+            index: 0,
+            scratch: self.consumed,
+            offset: 0,
+            remaining: self.len(),
+        }
     }
 
     /// Moves the unwritten rest to the front once more than half is written, so that a slow reader on the other side

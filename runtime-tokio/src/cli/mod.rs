@@ -1,0 +1,169 @@
+//! Command line: what can be asked, and with which exit code it is answered.
+
+mod check;
+mod config;
+mod flags;
+mod logging;
+mod output;
+mod pending;
+mod run;
+mod signal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use syncline::config::{AgentMode, Environment, Flags};
+use syncline::service::Paint;
+
+use self::flags::{Overrides, Parameter};
+use self::output::Exit;
+
+const TEMPLATE: &str = "\
+{about-section}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+/// MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
+#[derive(Debug, Parser)]
+#[command(
+    name = "syncline",
+    version,
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline demo                       everything in one process: see a request held and answered
+  syncline check service.yml          what would run, and every mistake of the file
+  CYBUS_AGENT_NAME=line-1 CYBUS_MQTT_HOST=localhost syncline run --service service.yml",
+    after_help = "`run` and `check` read the environment as well: `syncline config env` lists its variables."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Run),
+    Check(Check),
+    #[cfg(feature = "demo")]
+    Demo(Demo),
+    Config(Config),
+}
+
+/// Run the services of commissioning files on this agent
+#[derive(Debug, Default, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline run --agent-name line-1 --mqtt-host localhost --service service.yml
+  syncline run --service service.yml --set machine=press-2 --log-level debug"
+)]
+struct Run {
+    /// Commissioning file, may be given more than once [default: all files of the services folder]
+    #[arg(long, value_name = "FILE")]
+    service: Vec<PathBuf>,
+    /// Value for a parameter of the commissioning files, may be given more than once
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<Parameter>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Check commissioning files and show what they would run
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline check service.yml
+  syncline check --json services/*.yml | jq '.services[].httpServers[].nodes[].url'"
+)]
+struct Check {
+    /// Commissioning files, planned together
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Value for a parameter of the commissioning files, may be given more than once
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<Parameter>,
+    /// Print plan, errors and warnings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Watch a request being held and answered: broker, agent and responder in one process
+#[cfg(feature = "demo")]
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline demo
+  syncline demo --once"
+)]
+struct Demo {
+    /// Send one request, show its answer and exit
+    #[arg(long)]
+    once: bool,
+}
+
+/// Show the configuration
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline config env
+  syncline config show --origin"
+)]
+struct Config {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// List every variable of the environment
+    Env {
+        /// Print the table of `docs/configuration.md`
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Print every value as it is now, secrets masked
+    Show {
+        /// Print where each value comes from as well
+        #[arg(long)]
+        origin: bool,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+}
+
+/// Runs the command of this process.
+pub(crate) fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let exit = match Cli::parse().command {
+        Some(Command::Run(run)) => run::main(run, &environment),
+        Some(Command::Check(check)) => check::main(check, &environment),
+        #[cfg(feature = "demo")]
+        Some(Command::Demo(demo)) => run::demo(demo.once),
+        Some(Command::Config(config)) => config::main(config.command, &environment),
+        None => without_command(&environment),
+    };
+    exit.into()
+}
+
+/// A container sets the mode and gives no command: that is `run`.
+fn without_command(environment: &Environment) -> Exit {
+    match syncline::config::load(&Flags::new(), environment) {
+        Err(error) => output::configuration(&error),
+        Ok(loaded) => match loaded.config.agent_mode {
+            Some(AgentMode::Distributed) => run::main(Run::default(), environment),
+            None => {
+                let help = Cli::command().render_help();
+                output::diagnostics(&match output::paint() {
+                    Paint::Plain => help.to_string(),
+                    Paint::Colour => help.ansi().to_string(),
+                });
+                Exit::Usage
+            }
+        },
+    }
+}

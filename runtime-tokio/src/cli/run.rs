@@ -1,0 +1,114 @@
+//! `syncline run`: configuration and commissioning files first, then the agent.
+
+use std::path::{Path, PathBuf};
+
+use syncline::config::{self, Environment, RunConfig};
+use syncline::service::{self, Plan, Planned};
+
+use super::output::{self, Exit};
+use super::signal::StopSignals;
+use super::{check, logging, pending};
+
+pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
+    let loaded = match config::load(&run.overrides.0, environment) {
+        Ok(loaded) => loaded,
+        Err(error) => return output::configuration(&error),
+    };
+    logging::start(loaded.config.log_level);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut context = loaded.config.service_context();
+    context.parameters = run
+        .set
+        .into_iter()
+        .map(|parameter| (parameter.name, parameter.value))
+        .collect();
+    let services_dir = loaded.config.services_dir();
+    let config = match loaded.config.run() {
+        Ok(config) => config,
+        Err(error) => return output::configuration(&error),
+    };
+    let files = match run.service.is_empty() {
+        false => run.service,
+        true => match commissioning_files(&services_dir) {
+            Ok(files) => files,
+            Err(message) => {
+                output::error(&message);
+                output::diagnostics("next: syncline run --service FILE\n");
+                return Exit::Configuration;
+            }
+        },
+    };
+    match service::plan_files(&files, &context) {
+        Ok(Planned { plan, warnings }) => {
+            for warning in warnings.diagnostics() {
+                tracing::warn!("{}", warning.line());
+            }
+            start(config, plan)
+        }
+        Err(report) => {
+            output::diagnostics(&report.render(output::paint()));
+            output::diagnostics(&check::summary(&report));
+            Exit::Configuration
+        }
+    }
+}
+
+/// The commissioning files of a folder, in the order of their names.
+fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let shown = folder.display();
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| format!("SYNCLINE_SERVICES: cannot read the folder {shown}: {error}"))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry
+            .map_err(|error| format!("SYNCLINE_SERVICES: cannot read the folder {shown}: {error}"))?
+            .path();
+        let yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yml" || extension == "yaml");
+        if yaml && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    match files.is_empty() {
+        true => Err(format!(
+            "SYNCLINE_SERVICES: found no file `*.yml` or `*.yaml` in {shown}"
+        )),
+        false => Ok(files),
+    }
+}
+
+fn start(config: RunConfig, plan: Plan) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start the runtime: {error}")),
+    };
+    runtime.block_on(async {
+        let signals = match StopSignals::catch() {
+            Ok(signals) => signals,
+            Err(error) => return failed(&format!("cannot catch signals: {error}")),
+        };
+        let received = signals.received();
+        match pending::run(config, plan, signals.first()).await {
+            Ok(()) => received.exit(),
+            Err(error) => failed(&error.to_string()),
+        }
+    })
+}
+
+#[cfg(feature = "demo")]
+pub(super) fn demo(once: bool) -> Exit {
+    logging::start(config::LogLevel::Warn);
+    match pending::demo(once) {
+        Ok(()) => Exit::Ok,
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+fn failed(message: &str) -> Exit {
+    output::error(message);
+    Exit::Software
+}

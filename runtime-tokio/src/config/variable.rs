@@ -1,0 +1,248 @@
+//! Variables of the environment: what one is, and the table from which parsing, flags and documentation are made.
+
+use super::value::{
+    self, AgentMode, AgentName, Host, LogLevel, MqttScheme, MqttVersion, optional, or_default,
+};
+use super::{Resolved, Setting};
+use secrecy::SecretString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// One variable of the environment.
+#[derive(Debug)]
+pub struct Variable {
+    /// The name that documentation uses.
+    pub name: &'static str,
+    /// Further names, besides the `SYNCLINE_` alias.
+    pub also: &'static [&'static str],
+    /// Flag that goes before the environment, without its dashes. A secret has none: other users could read it.
+    pub flag: Option<&'static str>,
+    /// Whether `syncline run` needs it.
+    pub required: bool,
+    /// Text that stands for the variable when it is not set.
+    pub default: Option<&'static str>,
+    /// What documentation shows as the default when it is worked out from others.
+    pub default_shown: &'static str,
+    /// What it is for, in one sentence.
+    pub meaning: &'static str,
+    /// Whether the value is never shown, and may be given as `NAME_FILE`.
+    pub secret: bool,
+    /// What this version does with it.
+    pub support: Support,
+}
+
+/// What this version does with a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It is used.
+    Read,
+    /// It is not used yet; setting it is worth a warning.
+    Unread,
+    /// It is not used yet, and going on without it would be less safe than the operator believes: setting it is an
+    /// error.
+    Refused,
+}
+
+impl Variable {
+    /// A variable that is read, with nothing special about it.
+    const fn new(name: &'static str, meaning: &'static str) -> Self {
+        Self {
+            name,
+            also: &[],
+            flag: None,
+            required: false,
+            default: None,
+            default_shown: "",
+            meaning,
+            secret: false,
+            support: Support::Read,
+        }
+    }
+
+    const fn unread(name: &'static str, default_shown: &'static str, meaning: &'static str) -> Self {
+        Self {
+            support: Support::Unread,
+            default_shown,
+            ..Self::new(name, meaning)
+        }
+    }
+
+    const fn refused(name: &'static str, default_shown: &'static str, meaning: &'static str) -> Self {
+        Self {
+            support: Support::Refused,
+            ..Self::unread(name, default_shown, meaning)
+        }
+    }
+
+    /// All names under which the variable is read, the one that wins first.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let alias = match self.name.strip_prefix("SYNCLINE_") {
+            Some(_) => None,
+            None => Some(format!(
+                "SYNCLINE_{}",
+                self.name.strip_prefix("CYBUS_").unwrap_or(self.name)
+            )),
+        };
+        let own = std::iter::once(self.name)
+            .chain(self.also.iter().copied())
+            .map(str::to_owned);
+        alias.into_iter().chain(own).collect()
+    }
+
+    /// The default as documentation shows it; empty when there is none.
+    #[must_use]
+    pub fn default_text(&self) -> &'static str {
+        self.default.unwrap_or(self.default_shown)
+    }
+}
+
+/// Makes the table and the struct that it fills: each variable is written once.
+macro_rules! variables {
+    ($($(#[$doc:meta])+ $field:ident: $type:ty = $parse:expr => $variable:expr;)+ $(unread $unread:expr;)+) => {
+        /// Every variable that is read, checked by itself; [`Config::run`](super::Config::run) checks them together.
+        #[derive(Debug)]
+        pub struct Config {
+            $($(#[$doc])+ pub $field: $type,)+
+        }
+
+        /// Every variable there is, in the order of the documentation.
+        pub static VARIABLES: &[Variable] = &[$($variable,)+ $($unread,)+];
+
+        impl Config {
+            /// Reads every value; all that are wrong are reported at once.
+            pub(super) fn read(settings: &[Resolved]) -> Result<Self, Vec<String>> {
+                let mut errors = Vec::new();
+                $(
+                    let variable: Variable = $variable;
+                    let setting = settings.iter().find(|resolved| resolved.variable.name == variable.name);
+                    let parse: fn(Option<&Setting>) -> Result<$type, String> = $parse;
+                    let $field = match parse(setting.and_then(|resolved| resolved.setting.as_ref())) {
+                        Ok(value) => Some(value),
+                        Err(error) => {
+                            errors.push(error);
+                            None
+                        }
+                    };
+                )+
+                match ($($field,)+) {
+                    ($(Some($field),)+) => Ok(Self { $($field,)+ }),
+                    _ => Err(errors),
+                }
+            }
+        }
+    };
+}
+
+variables! {
+    /// Set in a container: without a subcommand the agent then runs.
+    agent_mode: Option<AgentMode> = |setting| optional(setting, AgentMode::parse) => Variable {
+        required: false,
+        ..Variable::new("CYBUS_AGENT_MODE", "`distributed`: run as an agent when no subcommand is given.")
+    };
+
+    /// Unique identity of this agent.
+    agent_name: Option<AgentName> = |setting| optional(setting, AgentName::parse) => Variable {
+        flag: Some("agent-name"),
+        required: true,
+        ..Variable::new("CYBUS_AGENT_NAME", "Unique identity; equals `agentName` in commissioning files.")
+    };
+
+    /// Host of the broker.
+    mqtt_host: Option<Host> = |setting| optional(setting, Host::parse) => Variable {
+        flag: Some("mqtt-host"),
+        required: true,
+        ..Variable::new("CYBUS_MQTT_HOST", "Host of the broker.")
+    };
+
+    /// Port of the broker.
+    mqtt_port: u16 = |setting| or_default(setting, value::port) => Variable {
+        flag: Some("mqtt-port"),
+        default: Some("1883"),
+        ..Variable::new("CYBUS_MQTT_PORT", "Port of the broker; it does not follow the scheme.")
+    };
+
+    /// Transport to the broker.
+    mqtt_scheme: MqttScheme = |setting| or_default(setting, MqttScheme::parse) => Variable {
+        flag: Some("mqtt-scheme"),
+        default: Some("mqtt"),
+        ..Variable::new("CYBUS_MQTT_SCHEME", "`mqtt`, or `mqtts` for TLS, which this version does not have yet.")
+    };
+
+    /// Login name; the agent's name when absent.
+    mqtt_username: Option<String> = |setting| optional(setting, value::text) => Variable {
+        flag: Some("mqtt-username"),
+        default_shown: "the agent's name",
+        ..Variable::new("CYBUS_MQTT_USERNAME", "Login name at the broker.")
+    };
+
+    /// Login password.
+    mqtt_password: Option<SecretString> = |setting| optional(setting, value::secret) => Variable {
+        secret: true,
+        ..Variable::new("CYBUS_PROTOCOL_MAPPER_PASSWORD", "Login password at the broker; none means login without one.")
+    };
+
+    /// Protocol version.
+    mqtt_version: MqttVersion = |setting| or_default(setting, MqttVersion::parse) => Variable {
+        flag: Some("mqtt-version"),
+        default: Some("auto"),
+        ..Variable::new("SYNCLINE_MQTT_VERSION", "`5`, `3.1.1`, or `auto`: 5 first, 3.1.1 when the broker refuses.")
+    };
+
+    /// Least grave message that is logged.
+    log_level: LogLevel = |setting| or_default(setting, LogLevel::parse) => Variable {
+        flag: Some("log-level"),
+        default: Some("info"),
+        ..Variable::new("CYBUS_LOG_LEVEL", "`debug`, `info`, `warn` or `error`; `RUST_LOG` goes before it.")
+    };
+
+    /// Folder of everything that is kept.
+    data_dir: PathBuf = |setting| or_default(setting, value::path) => Variable {
+        flag: Some("data-dir"),
+        default: Some("/data"),
+        ..Variable::new("SYNCLINE_DATA_DIR", "Folder of everything that the agent keeps.")
+    };
+
+    /// Folder of commissioning files; `services` in the data folder when absent.
+    services: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("services"),
+        default_shown: "`services` in the data folder",
+        ..Variable::new("SYNCLINE_SERVICES", "Folder of commissioning files, read when no `--service` is given.")
+    };
+
+    /// Address of the HTTP servers.
+    http_listen: SocketAddr = |setting| or_default(setting, value::listen_address) => Variable {
+        flag: Some("http-listen"),
+        default: Some("127.0.0.1:8080"),
+        ..Variable::new("SYNCLINE_HTTP_LISTEN", "Address and port of the HTTP servers.")
+    };
+
+    /// Whether a listener without TLS and login may leave the loopback interface.
+    allow_insecure: bool = |setting| or_default(setting, value::boolean) => Variable {
+        flag: Some("allow-insecure"),
+        default: Some("false"),
+        ..Variable::new(
+            "SYNCLINE_ALLOW_INSECURE",
+            "Let a listener without TLS and login leave the loopback interface.",
+        )
+    };
+
+    unread Variable {
+        also: &["CYBUS_USE_MUTUAL_TLS"],
+        ..Variable::refused("USE_MUTUAL_TLS", "false", "Login by client certificate.")
+    };
+    unread Variable::unread("AGENT_KEY", "/connectware/certs/client/tls.key", "Key of the client certificate, PEM.");
+    unread Variable::unread("AGENT_CERT", "/connectware/certs/client/tls.crt", "Client certificate, PEM.");
+    unread Variable::unread("CA", "/connectware/certs/ca/ca-chain.pem", "Certificates that servers are verified against, PEM.");
+    unread Variable {
+        also: &["CYBUS_TRUST_ALL_CERTS"],
+        ..Variable::unread("TRUST_ALL_CERTS", "false", "Skip the verification of servers.")
+    };
+    unread Variable::unread("SYNCLINE_REGISTRY_URL", "`https://` and the broker's host", "Client registry.");
+    unread Variable::unread("SYNCLINE_REGISTRATION", "auto", "`auto` (REST, else MQTT), `rest`, `mqtt` or `off`.");
+    unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "", "Certificate of the HTTP servers, PEM.");
+    unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "", "Key of that certificate, PEM.");
+    unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "", "Who may call the HTTP servers.") };
+    unread Variable::unread("SYNCLINE_ADMIN_LISTEN", "off", "Address of `/livez`, `/readyz` and `/metrics`.");
+    unread Variable::unread("SYNCLINE_VERSION_CHECK", "compatible", "`exact`, `compatible` (same major.minor) or `off`.");
+}

@@ -1,0 +1,136 @@
+//! Service commissioning files: from YAML text to the plan of what this agent runs.
+//!
+//! ```text
+//! Source ─ yaml ─▶ Node ─ scope ─▶ Value ─ resource, http ─▶ Document ─ build ─▶ Plan
+//!          tree with places,  tags carried out,  types checked,        collisions found
+//!          tags and bounds    still with places  one file by itself    over all files
+//! ```
+//! Every stage reports what is wrong and goes on with the rest, so that one run names all mistakes of all files.
+
+mod build;
+mod diagnostic;
+mod document;
+mod http;
+mod parameters;
+pub mod plan;
+mod resource;
+mod scalar;
+mod scope;
+mod source;
+mod value;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use diagnostic::{Diagnostic, Paint, Report, Severity};
+pub use plan::{HttpNodePlan, HttpServerPlan, Plan, ServicePlan, TransactionPlan};
+pub use source::{Position, Source};
+
+/// What a commissioning file can learn about the agent that runs it.
+#[derive(Clone, Default)]
+pub struct Context {
+    /// This agent's name. Without one nothing is left out on account of `agentName`.
+    pub agent_name: Option<String>,
+    /// `Cybus::MqttHost`.
+    pub mqtt_host: Option<String>,
+    /// `Cybus::MqttPort`.
+    pub mqtt_port: Option<u16>,
+    /// `Cybus::MqttUser`.
+    pub mqtt_user: Option<String>,
+    /// `Cybus::MqttPassword`.
+    pub mqtt_password: Option<String>,
+    /// Values for `parameters`; each goes to every file that declares its name.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// A plan, and what was left out of it.
+#[derive(Debug)]
+pub struct Planned {
+    /// What this agent runs.
+    pub plan: Plan,
+    /// What it does not run, and why: warnings only.
+    pub warnings: Report,
+}
+
+/// Plans the given texts together.
+///
+/// # Errors
+/// Every mistake of every text, with the warnings among them.
+pub fn plan_sources(sources: Vec<Source>, context: &Context) -> Result<Planned, Report> {
+    plan_readable(sources, context, Report::default())
+}
+
+/// Reads the given files and plans them together.
+///
+/// # Errors
+/// Every mistake of every file, with the warnings among them; a file that cannot be read is a mistake too.
+pub fn plan_files(paths: &[PathBuf], context: &Context) -> Result<Planned, Report> {
+    let mut report = Report::default();
+    let mut sources = Vec::new();
+    for path in paths {
+        match read(path) {
+            Ok(source) => sources.push(source),
+            Err(message) => report.push(Diagnostic::unreadable(path.display().to_string(), message)),
+        }
+    }
+    plan_readable(sources, context, report)
+}
+
+fn plan_readable(sources: Vec<Source>, context: &Context, mut report: Report) -> Result<Planned, Report> {
+    let mut documents = Vec::new();
+    let mut unread = false;
+    for source in sources {
+        match document::read(&Arc::new(source), context, &mut report) {
+            Some(document) => documents.push(document),
+            None => unread = true,
+        }
+    }
+    let plan = build::build(&documents, &mut report);
+    for name in context.parameters.keys() {
+        let declared = documents.iter().flat_map(|document| &document.parameters);
+        // A file that could not be read may be the one that declares it.
+        if !unread && !declared.clone().any(|known| known == name) {
+            let nearest = crate::nearest::nearest(name, declared.map(String::as_str));
+            let message = format!("no file declares the parameter {}", diagnostic::quoted(name));
+            report
+                .push(Diagnostic::unreadable("--set", message).maybe_help(nearest.map(value::did_you_mean)));
+        }
+    }
+    report.sort();
+    if report.errors() > 0 {
+        Err(report)
+    } else {
+        Ok(Planned {
+            plan,
+            warnings: report,
+        })
+    }
+}
+
+/// Reads a file, but never more of it than a commissioning file may have.
+fn read(path: &Path) -> Result<Source, String> {
+    use std::io::Read as _;
+
+    let cannot = |error: std::io::Error| format!("cannot read the file: {error}");
+    let mut bytes = Vec::new();
+    let limit = yaml::MAX_FILE_BYTES as u64 + 1;
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(limit).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 == limit {
+        return Err(format!(
+            "the file is too large, expected at most {} bytes",
+            yaml::MAX_FILE_BYTES
+        ));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(path.display().to_string(), text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Err(format!(
+                "the byte at offset {at} is not UTF-8, expected a text in UTF-8"
+            ))
+        }
+    }
+}
