@@ -529,8 +529,7 @@ syncline_result syncline_requester_poll(struct syncline_requester *requester,
  * # Safety
  * `requester` is a live handle, `transaction` points to 16 bytes.
  */
-syncline_result syncline_requester_abort(struct syncline_requester *requester,
-                                         const uint8_t (*transaction)[16]);
+syncline_result syncline_requester_abort(struct syncline_requester *requester, const uint8_t *transaction);
 
 /**
  * Ends every open transaction as CANCELLED.
