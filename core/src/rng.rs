@@ -50,7 +50,9 @@ impl Rng {
 
     /// A duration drawn evenly from zero up to and including `ceiling` ("full jitter").
     pub fn jitter(&mut self, ceiling: Duration) -> Duration {
-        let span = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX - 1).saturating_add(1);
+        let span = u64::try_from(ceiling.as_micros())
+            .unwrap_or(u64::MAX - 1)
+            .saturating_add(1);
         // A 64-bit draw scaled by multiplication: the bias is below 2^-20 for spans under six months.
         let scaled = (u128::from(self.next_u64()) * u128::from(span)) >> 64;
         Duration::from_micros(u64::try_from(scaled).unwrap_or(u64::MAX))
@@ -76,7 +78,10 @@ mod tests {
         let draws: alloc::vec::Vec<_> = (0..1000).map(|_| rng.jitter(Duration::from_micros(9))).collect();
         assert!(draws.iter().all(|d| *d <= Duration::from_micros(9)));
         for micros in 0..=9 {
-            assert!(draws.contains(&Duration::from_micros(micros)), "never drew {micros}");
+            assert!(
+                draws.contains(&Duration::from_micros(micros)),
+                "never drew {micros}"
+            );
         }
         assert_eq!(rng.jitter(Duration::ZERO), Duration::ZERO);
     }

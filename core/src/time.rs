@@ -54,13 +54,19 @@ mod tests {
 
     #[test]
     fn addition_saturates_at_the_far_future() {
-        assert_eq!(Instant::FAR_FUTURE.after(Duration::from_secs(1)), Instant::FAR_FUTURE);
+        assert_eq!(
+            Instant::FAR_FUTURE.after(Duration::from_secs(1)),
+            Instant::FAR_FUTURE
+        );
         assert_eq!(Instant::ZERO.after(Duration::MAX), Instant::FAR_FUTURE);
     }
 
     #[test]
     fn time_since_a_later_instant_is_zero() {
         assert_eq!(Instant::ZERO.since(Instant::from_micros(5)), Duration::ZERO);
-        assert_eq!(Instant::from_micros(5).since(Instant::ZERO), Duration::from_micros(5));
+        assert_eq!(
+            Instant::from_micros(5).since(Instant::ZERO),
+            Duration::from_micros(5)
+        );
     }
 }

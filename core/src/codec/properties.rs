@@ -1,126 +1,531 @@
-//! MQTT 5.0 properties: validated once, iterated lazily, built without a context.
+//! The property lists of MQTT 5.0 packets: validated once, iterated lazily, built without a context.
 
-/// Property identifiers (MQTT 5.0 §2.2.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum PropertyId {
-    PayloadFormatIndicator = 0x01,
-    MessageExpiryInterval = 0x02,
-    ContentType = 0x03,
-    ResponseTopic = 0x08,
-    CorrelationData = 0x09,
-    SubscriptionIdentifier = 0x0B,
-    SessionExpiryInterval = 0x11,
-    AssignedClientIdentifier = 0x12,
-    ServerKeepAlive = 0x13,
-    AuthenticationMethod = 0x15,
-    AuthenticationData = 0x16,
-    RequestProblemInformation = 0x17,
-    WillDelayInterval = 0x18,
-    RequestResponseInformation = 0x19,
-    ResponseInformation = 0x1A,
-    ServerReference = 0x1C,
-    ReasonString = 0x1F,
-    ReceiveMaximum = 0x21,
-    TopicAliasMaximum = 0x22,
-    TopicAlias = 0x23,
-    MaximumQos = 0x24,
-    RetainAvailable = 0x25,
-    UserProperty = 0x26,
-    MaximumPacketSize = 0x27,
-    WildcardSubscriptionAvailable = 0x28,
-    SubscriptionIdentifierAvailable = 0x29,
-    SharedSubscriptionAvailable = 0x2A,
-}
-
-/// One property with its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Property<'a> {
-    PayloadFormatIndicator(bool),
-    MessageExpiryInterval(u32),
-    ContentType(&'a str),
-    ResponseTopic(&'a str),
-    CorrelationData(&'a [u8]),
-    SubscriptionIdentifier(u32),
-    SessionExpiryInterval(u32),
-    AssignedClientIdentifier(&'a str),
-    ServerKeepAlive(u16),
-    AuthenticationMethod(&'a str),
-    AuthenticationData(&'a [u8]),
-    RequestProblemInformation(bool),
-    WillDelayInterval(u32),
-    RequestResponseInformation(bool),
-    ResponseInformation(&'a str),
-    ServerReference(&'a str),
-    ReasonString(&'a str),
-    ReceiveMaximum(u16),
-    TopicAliasMaximum(u16),
-    TopicAlias(u16),
-    MaximumQos(super::QoS),
-    RetainAvailable(bool),
-    UserProperty(&'a str, &'a str),
-    MaximumPacketSize(u32),
-    WildcardSubscriptionAvailable(bool),
-    SubscriptionIdentifierAvailable(bool),
-    SharedSubscriptionAvailable(bool),
-}
+use super::primitive::{self, Reader};
+use super::property_id::IdSet;
+use super::{DecodeErrorKind, EncodeError, PacketType, Property, PropertyId, Version};
+use alloc::vec::Vec;
+use core::fmt;
 
 /// A packet's properties: validated bytes, without their length prefix. Empty in 3.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Properties<'a>(&'a [u8]);
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Properties<'a> {
+    bytes: &'a [u8],
+    /// What `bytes` contains, so that a packet can be checked against its table without reading them again.
+    ids: IdSet,
+}
 
 impl<'a> Properties<'a> {
     /// No properties.
-    pub const EMPTY: Self = Self(&[]);
+    pub const EMPTY: Self = Self {
+        bytes: &[],
+        ids: IdSet::EMPTY,
+    };
+
     /// Iterates in wire order.
     #[must_use]
+    #[inline]
     pub fn iter(&self) -> PropertiesIter<'a> {
-        PropertiesIter(self.0)
+        PropertiesIter(Reader::new(self.bytes))
     }
+
     /// No property at all.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
+
     /// The encoded properties, without the length prefix.
     #[must_use]
+    #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0
+        self.bytes
+    }
+
+    /// Whether a property of this kind is present; costs one comparison.
+    #[must_use]
+    #[inline]
+    pub const fn contains(&self, id: PropertyId) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// The first property of this kind; costs one comparison when there is none.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, id: PropertyId) -> Option<Property<'a>> {
+        if self.contains(id) {
+            self.iter().find(|property| property.id() == id)
+        } else {
+            None
+        }
+    }
+
+    /// Reads the length prefix and the properties behind it; each must be in `allowed`.
+    #[inline]
+    pub(super) fn read(reader: &mut Reader<'a>, allowed: IdSet) -> Result<Self, DecodeErrorKind> {
+        let len = reader.var_int()?;
+        if len == 0 {
+            return Ok(Self::EMPTY);
+        }
+        Self::validate(reader.take(len as usize)?, allowed)
+    }
+
+    fn validate(bytes: &'a [u8], allowed: IdSet) -> Result<Self, DecodeErrorKind> {
+        let mut reader = Reader::new(bytes);
+        let mut ids = IdSet::EMPTY;
+        while !reader.is_empty() {
+            let id = Property::read(&mut reader)?.id();
+            if !allowed.contains(id) {
+                return Err(DecodeErrorKind::PropertyNotAllowed(id));
+            }
+            ids = match ids.insert(id) {
+                Some(ids) if ids.is_within(allowed) => ids,
+                _ => return Err(DecodeErrorKind::DuplicateProperty(id)),
+            };
+        }
+        if lacks_authentication_method(ids) {
+            return Err(DecodeErrorKind::AuthenticationMethodMissing);
+        }
+        Ok(Self { bytes, ids })
+    }
+
+    /// Checks that `packet` may carry these and returns the bytes that [`Self::put`] writes: none at all in 3.1.1.
+    #[inline]
+    pub(super) fn encoded_len(&self, packet: PacketType, version: Version) -> Result<usize, EncodeError> {
+        self.encoded_len_within(IdSet::allowed_in(packet), packet, version)
+    }
+
+    /// As [`Self::encoded_len`], for the properties of a Will.
+    pub(super) fn encoded_will_len(&self, version: Version) -> Result<usize, EncodeError> {
+        self.encoded_len_within(IdSet::WILL, PacketType::Connect, version)
+    }
+
+    #[inline]
+    fn encoded_len_within(
+        &self,
+        allowed: IdSet,
+        packet: PacketType,
+        version: Version,
+    ) -> Result<usize, EncodeError> {
+        if self.is_empty() {
+            return Ok(if version == Version::V5 { 1 } else { 0 });
+        }
+        let allowed = if version == Version::V5 {
+            allowed
+        } else {
+            IdSet::EMPTY
+        };
+        if !self.ids.is_within(allowed) {
+            return Err(self.offence(allowed, packet));
+        }
+        if lacks_authentication_method(self.ids) {
+            return Err(EncodeError::Invalid(
+                packet,
+                "authentication data needs an authentication method: add the method",
+            ));
+        }
+        let len = primitive::remaining_len(self.bytes.len())?;
+        Ok(primitive::var_int_len(len) + self.bytes.len())
+    }
+
+    /// Names the property that is not in `allowed`.
+    #[cold]
+    fn offence(&self, allowed: IdSet, packet: PacketType) -> EncodeError {
+        match self
+            .iter()
+            .map(|property| property.id())
+            .find(|id| !allowed.contains(*id))
+        {
+            Some(id) => EncodeError::PropertyNotAllowed(packet, id),
+            None => EncodeError::PropertyRepeated(PropertyId::SubscriptionIdentifier),
+        }
+    }
+
+    /// Appends length prefix and properties, which [`Self::encoded_len`] has checked; nothing in 3.1.1.
+    #[inline]
+    pub(super) fn put(&self, version: Version, out: &mut Vec<u8>) {
+        if version == Version::V5 {
+            primitive::put_var_int(out, self.bytes.len() as u32);
+            out.extend_from_slice(self.bytes);
+        }
+    }
+}
+
+impl fmt::Debug for Properties<'_> {
+    /// Names the properties without their values, some of which are credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|property| property.id()))
+            .finish()
+    }
+}
+
+impl<'a> IntoIterator for Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = PropertiesIter<'a>;
+
+    fn into_iter(self) -> PropertiesIter<'a> {
+        self.iter()
     }
 }
 
 /// Iterator over [`Properties`].
 #[derive(Debug, Clone)]
-pub struct PropertiesIter<'a>(&'a [u8]);
+pub struct PropertiesIter<'a>(Reader<'a>);
+
 impl<'a> Iterator for PropertiesIter<'a> {
     type Item = Property<'a>;
+
+    #[inline]
     fn next(&mut self) -> Option<Property<'a>> {
-        let _ = self.0;
-        todo!()
+        if self.0.is_empty() {
+            return None;
+        }
+        // The bytes were validated when the list was made: reading them again cannot fail.
+        Property::read(&mut self.0).ok()
     }
 }
 
+impl core::iter::FusedIterator for PropertiesIter<'_> {}
+
 /// Owned properties under construction; allocates nothing until the first `push`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PropertyBuf(alloc::vec::Vec<u8>);
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct PropertyBuf {
+    bytes: Vec<u8>,
+    ids: IdSet,
+}
+
 impl PropertyBuf {
     /// Empty.
     #[must_use]
     pub const fn new() -> Self {
-        Self(alloc::vec::Vec::new())
+        Self {
+            bytes: Vec::new(),
+            ids: IdSet::EMPTY,
+        }
     }
-    /// Appends a property.
+
+    /// Appends a property. Whether a packet may carry it is checked when that packet is encoded.
+    ///
     /// # Errors
-    /// a value out of range / too long / a second of a kind that may occur once
-    pub fn push(&mut self, property: Property<'_>) -> Result<&mut Self, super::EncodeError> {
-        let _ = property;
-        todo!()
+    /// [`EncodeError`] for a value out of range, a field that is too long, or a second property of a kind that may occur
+    /// once; the buffer is unchanged then. User Property and Subscription Identifier may be repeated.
+    pub fn push(&mut self, property: Property<'_>) -> Result<&mut Self, EncodeError> {
+        let id = property.id();
+        let ids = self.ids.insert(id).ok_or(EncodeError::PropertyRepeated(id))?;
+        property.put(&mut self.bytes)?;
+        self.ids = ids;
+        Ok(self)
     }
+
+    /// Removes all properties and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ids = IdSet::EMPTY;
+    }
+
     /// View for a packet.
     #[must_use]
+    #[inline]
     pub fn as_properties(&self) -> Properties<'_> {
-        Properties(&self.0)
+        Properties {
+            bytes: &self.bytes,
+            ids: self.ids,
+        }
+    }
+}
+
+impl fmt::Debug for PropertyBuf {
+    /// As that of [`Properties`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_properties().fmt(f)
+    }
+}
+
+impl From<Properties<'_>> for PropertyBuf {
+    fn from(properties: Properties<'_>) -> Self {
+        Self {
+            bytes: properties.bytes.to_vec(),
+            ids: properties.ids,
+        }
+    }
+}
+
+#[inline]
+const fn lacks_authentication_method(ids: IdSet) -> bool {
+    ids.contains(PropertyId::AuthenticationData) && !ids.contains(PropertyId::AuthenticationMethod)
+}
+
+/// A validated property list apart from the bytes that it was read from, to be joined with them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validated(IdSet);
+
+impl<'a> Properties<'a> {
+    /// What validation found out, to be kept where the bytes move.
+    pub(crate) const fn validated(&self) -> Validated {
+        Validated(self.ids)
+    }
+
+    /// Joins bytes with what their validation found out.
+    pub(crate) const fn rejoin(bytes: &'a [u8], validated: Validated) -> Self {
+        Self {
+            bytes,
+            ids: validated.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::{assert_canonical, hex, read, refusal};
+    use crate::codec::{Packet, QoS};
+    use alloc::format;
+
+    /// The refusal of a CONNACK with these properties.
+    #[track_caller]
+    fn connack_refusal(properties: &str) -> DecodeErrorKind {
+        let len = hex(properties).len();
+        refusal(
+            &format!("20 {:02X} 00 00 {len:02X} {properties}", len + 3),
+            Version::V5,
+        )
+    }
+
+    #[test]
+    fn unknown_property_and_property_of_another_packet_are_malformed() {
+        assert_eq!(connack_refusal("00"), DecodeErrorKind::UnknownProperty(0));
+        assert_eq!(connack_refusal("2B 00"), DecodeErrorKind::UnknownProperty(0x2B));
+        assert_eq!(connack_refusal("FF01 00"), DecodeErrorKind::UnknownProperty(0xFF));
+        assert_eq!(connack_refusal("A100 00"), DecodeErrorKind::LengthNotMinimal);
+        assert_eq!(
+            connack_refusal("01 00"),
+            DecodeErrorKind::PropertyNotAllowed(PropertyId::PayloadFormatIndicator)
+        );
+    }
+
+    #[test]
+    fn property_that_occurs_twice_is_refused_except_user_property() {
+        assert_eq!(
+            connack_refusal("21 0001 21 0001"),
+            DecodeErrorKind::DuplicateProperty(PropertyId::ReceiveMaximum)
+        );
+        assert_canonical(
+            "20 11 00 00 0E 26 0001'a' 0001'b' 26 0001'a' 0001'b'",
+            Version::V5,
+        );
+        assert_eq!(
+            refusal("82 0B 0001 04 0B 01 0B 02 0001'a' 00", Version::V5),
+            DecodeErrorKind::DuplicateProperty(PropertyId::SubscriptionIdentifier)
+        );
+    }
+
+    #[test]
+    fn property_values_must_be_in_range() {
+        for (properties, id) in [
+            ("21 0000", PropertyId::ReceiveMaximum),
+            ("27 00000000", PropertyId::MaximumPacketSize),
+            ("24 02", PropertyId::MaximumQos),
+            ("24 03", PropertyId::MaximumQos),
+            ("25 02", PropertyId::RetainAvailable),
+            ("28 FF", PropertyId::WildcardSubscriptionAvailable),
+            ("29 02", PropertyId::SubscriptionIdentifierAvailable),
+            ("2A 02", PropertyId::SharedSubscriptionAvailable),
+        ] {
+            assert_eq!(
+                connack_refusal(properties),
+                DecodeErrorKind::PropertyValueInvalid(id),
+                "{properties}"
+            );
+        }
+        assert_eq!(
+            refusal("30 06 0001'a' 02 0B 00", Version::V5),
+            DecodeErrorKind::PropertyValueInvalid(PropertyId::SubscriptionIdentifier)
+        );
+        assert_eq!(
+            refusal("30 06 0001'a' 02 01 02", Version::V5),
+            DecodeErrorKind::PropertyValueInvalid(PropertyId::PayloadFormatIndicator)
+        );
+        for (flag, id) in [
+            (0x17, PropertyId::RequestProblemInformation),
+            (0x19, PropertyId::RequestResponseInformation),
+        ] {
+            assert_eq!(
+                refusal(
+                    &format!("10 0F 0004'MQTT' 05 02 003C 02 {flag:02X} 02 0000"),
+                    Version::V5
+                ),
+                DecodeErrorKind::PropertyValueInvalid(id)
+            );
+        }
+    }
+
+    #[test]
+    fn response_topic_must_be_a_topic_name() {
+        for topic in ["'a/+'", "'#a/'"] {
+            assert_eq!(
+                refusal(&format!("30 0A 0001'a' 06 08 0003 {topic}"), Version::V5),
+                DecodeErrorKind::PropertyValueInvalid(PropertyId::ResponseTopic)
+            );
+        }
+        assert_eq!(
+            refusal("30 07 0001'a' 03 08 0000", Version::V5),
+            DecodeErrorKind::PropertyValueInvalid(PropertyId::ResponseTopic)
+        );
+    }
+
+    #[test]
+    fn authentication_data_needs_a_method() {
+        assert_eq!(
+            connack_refusal("16 0001 00"),
+            DecodeErrorKind::AuthenticationMethodMissing
+        );
+        assert_canonical("20 0B 00 00 08 16 0001 00 15 0001'm'", Version::V5);
+    }
+
+    #[test]
+    fn property_that_reaches_behind_the_list_is_truncated() {
+        assert_eq!(connack_refusal("21 00"), DecodeErrorKind::Truncated);
+        assert_eq!(connack_refusal("1F 0004'abc'"), DecodeErrorKind::Truncated);
+        assert_eq!(connack_refusal("26 0001'a'"), DecodeErrorKind::Truncated);
+        // The list itself reaches behind the packet.
+        assert_eq!(refusal("20 03 00 00 01", Version::V5), DecodeErrorKind::Truncated);
+    }
+
+    #[test]
+    fn buffer_refuses_what_no_packet_may_carry_and_stays_as_it_was() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::ReceiveMaximum(1)).unwrap();
+        let before = properties.clone();
+        let long = alloc::string::String::from_utf8(alloc::vec![b'a'; 65_536]).unwrap();
+        let name = PropertyId::UserProperty.name();
+        for (property, error) in [
+            (
+                Property::ReceiveMaximum(2),
+                EncodeError::PropertyRepeated(PropertyId::ReceiveMaximum),
+            ),
+            (
+                Property::MaximumPacketSize(0),
+                EncodeError::PropertyValueInvalid(PropertyId::MaximumPacketSize),
+            ),
+            (
+                Property::TopicAlias(0),
+                EncodeError::PropertyValueInvalid(PropertyId::TopicAlias),
+            ),
+            (
+                Property::SubscriptionIdentifier(268_435_456),
+                EncodeError::PropertyValueInvalid(PropertyId::SubscriptionIdentifier),
+            ),
+            (
+                Property::MaximumQos(QoS::ExactlyOnce),
+                EncodeError::PropertyValueInvalid(PropertyId::MaximumQos),
+            ),
+            (
+                Property::ResponseTopic("a/#"),
+                EncodeError::PropertyValueInvalid(PropertyId::ResponseTopic),
+            ),
+            (
+                Property::UserProperty("a", &long),
+                EncodeError::FieldTooLong(name),
+            ),
+            (Property::UserProperty("a\0", "b"), EncodeError::NulInField(name)),
+        ] {
+            assert_eq!(properties.push(property).map(|_| ()), Err(error));
+            assert!(properties == before);
+        }
+    }
+
+    #[test]
+    fn second_subscription_identifier_is_for_publish_alone() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::SubscriptionIdentifier(1)).unwrap();
+        properties.push(Property::SubscriptionIdentifier(2)).unwrap();
+        let list = properties.as_properties();
+        assert_eq!(list.encoded_len(PacketType::Publish, Version::V5), Ok(5));
+        assert_eq!(
+            list.encoded_len(PacketType::Subscribe, Version::V5),
+            Err(EncodeError::PropertyRepeated(PropertyId::SubscriptionIdentifier))
+        );
+        assert_eq!(
+            list.encoded_len(PacketType::Connack, Version::V5),
+            Err(EncodeError::PropertyNotAllowed(
+                PacketType::Connack,
+                PropertyId::SubscriptionIdentifier
+            ))
+        );
+    }
+
+    #[test]
+    fn every_property_is_allowed_where_table_2_4_says() {
+        let allowed = |id| {
+            let mut packets = alloc::string::String::new();
+            for number in 1..=15 {
+                let first = (number as u8) << 4;
+                let flags = if matches!(number, 6 | 8 | 10) { 2 } else { 0 };
+                let header = crate::codec::peek(&[first | flags, 0], Version::V5, u32::MAX)
+                    .unwrap()
+                    .unwrap();
+                if IdSet::allowed_in(header.packet_type).contains(id) {
+                    packets.push(char::from_digit(number, 16).unwrap());
+                }
+            }
+            if IdSet::WILL.contains(id) {
+                packets.push('w');
+            }
+            packets
+        };
+        let table: Vec<_> = PropertyId::ALL
+            .into_iter()
+            .map(|id| (id as u8, allowed(id)))
+            .collect();
+        let expected = [
+            (0x01, "3w"),
+            (0x02, "3w"),
+            (0x03, "3w"),
+            (0x08, "3w"),
+            (0x09, "3w"),
+            (0x0B, "38"),
+            (0x11, "12e"),
+            (0x12, "2"),
+            (0x13, "2"),
+            (0x15, "12f"),
+            (0x16, "12f"),
+            (0x17, "1"),
+            (0x18, "w"),
+            (0x19, "1"),
+            (0x1A, "2"),
+            (0x1C, "2e"),
+            (0x1F, "245679bef"),
+            (0x21, "12"),
+            (0x22, "12"),
+            (0x23, "3"),
+            (0x24, "2"),
+            (0x25, "2"),
+            (0x26, "123456789abefw"),
+            (0x27, "12"),
+            (0x28, "2"),
+            (0x29, "2"),
+            (0x2A, "2"),
+        ];
+        assert_eq!(table, expected.map(|(id, packets)| (id, packets.into())));
+    }
+
+    #[test]
+    fn copy_of_received_properties_is_equal() {
+        let bytes = hex("20 06 00 00 03 21 0001");
+        let Ok(Packet::Connack(connack)) = read(&bytes, Version::V5) else {
+            panic!("a CONNACK")
+        };
+        assert_eq!(
+            PropertyBuf::from(connack.properties).as_properties(),
+            connack.properties
+        );
+    }
+
+    #[test]
+    fn debug_output_names_properties_without_their_values() {
+        let mut properties = PropertyBuf::new();
+        properties.push(Property::AuthenticationData(b"secret")).unwrap();
+        assert_eq!(format!("{properties:?}"), "[AuthenticationData]");
     }
 }

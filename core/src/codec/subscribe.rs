@@ -1,6 +1,10 @@
-//! SUBSCRIBE, SUBACK, UNSUBSCRIBE and UNSUBACK.
+//! SUBSCRIBE and UNSUBSCRIBE.
 
-use super::*;
+use super::filters::Layout;
+use super::primitive::Reader;
+use super::property_id::IdSet;
+use super::{DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Version};
+use alloc::vec::Vec;
 
 /// SUBSCRIBE (MQTT 5.0 §3.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,90 +28,65 @@ pub struct Unsubscribe<'a> {
     pub filters: Filters<'a>,
 }
 
-/// Per-filter options (MQTT 5.0 §3.8.3.1). 3.1.1 carries the QoS alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SubscribeOptions {
-    /// Maximum QoS.
-    pub qos: QoS,
-    /// No Local.
-    pub no_local: bool,
-    /// Retain As Published.
-    pub retain_as_published: bool,
-    /// Retain Handling.
-    pub retain_handling: RetainHandling,
-}
+impl<'a> Subscribe<'a> {
+    pub(super) fn read(mut reader: Reader<'a>, version: Version) -> Result<Self, DecodeErrorKind> {
+        let (packet_id, properties) = read_head(&mut reader, PacketType::Subscribe, version)?;
+        Ok(Self {
+            packet_id,
+            properties,
+            filters: Filters::read(reader, Layout::Options, version)?,
+        })
+    }
 
-/// Retain Handling option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(u8)]
-pub enum RetainHandling {
-    /// Send retained messages at the time of the subscribe.
-    #[default]
-    Send = 0,
-    /// Send them only if the subscription is new.
-    SendIfNew = 1,
-    /// Do not send them.
-    DoNotSend = 2,
-}
+    pub(super) fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        let packet = PacketType::Subscribe;
+        Ok(2 + self.properties.encoded_len(packet, version)?
+            + self.filters.encoded_len(packet, Layout::Options, version)?)
+    }
 
-/// Validated Topic Filters of a SUBSCRIBE or UNSUBSCRIBE, iterated lazily.
-/// Representation is the helper's: e.g. wire bytes + whether an options byte follows each filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Filters<'a>(&'a [u8]);
-impl<'a> Filters<'a> {
-    /// Iterates in wire order (UNSUBSCRIBE yields default options).
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, SubscribeOptions)> + use<'a> {
-        let _ = self.0;
-        core::iter::empty()
+    pub(super) fn put_body(&self, version: Version, out: &mut Vec<u8>) {
+        put_head(self.packet_id, self.properties, version, out);
+        self.filters.put(Layout::Options, out);
     }
 }
 
-/// Owned Topic Filters under construction.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FilterBuf(alloc::vec::Vec<u8>);
-impl FilterBuf {
-    /// For a SUBSCRIBE.
-    /// # Errors
-    /// helper
-    pub fn push(&mut self, filter: &crate::topic::TopicFilter, options: SubscribeOptions) -> Result<&mut Self, EncodeError> {
-        let _ = (filter, options);
-        todo!()
+impl<'a> Unsubscribe<'a> {
+    pub(super) fn read(mut reader: Reader<'a>, version: Version) -> Result<Self, DecodeErrorKind> {
+        let (packet_id, properties) = read_head(&mut reader, PacketType::Unsubscribe, version)?;
+        Ok(Self {
+            packet_id,
+            properties,
+            filters: Filters::read(reader, Layout::Bare, version)?,
+        })
     }
-    /// View for a packet.
-    #[must_use]
-    pub fn as_filters(&self) -> Filters<'_> {
-        Filters(&self.0)
+
+    pub(super) fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        let packet = PacketType::Unsubscribe;
+        Ok(2 + self.properties.encoded_len(packet, version)?
+            + self.filters.encoded_len(packet, Layout::Bare, version)?)
+    }
+
+    pub(super) fn put_body(&self, version: Version, out: &mut Vec<u8>) {
+        put_head(self.packet_id, self.properties, version, out);
+        self.filters.put(Layout::Bare, out);
     }
 }
 
-/// SUBACK (MQTT 5.0 §3.9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Suback<'a> {
-    /// Packet Identifier.
-    pub packet_id: PacketId,
-    /// Properties.
-    pub properties: Properties<'a>,
-    /// One Reason Code a filter.
-    pub reasons: ReasonCodes<'a>,
+/// Packet Identifier and properties, with which all four packets begin.
+pub(super) fn read_head<'a>(
+    reader: &mut Reader<'a>,
+    packet: PacketType,
+    version: Version,
+) -> Result<(PacketId, Properties<'a>), DecodeErrorKind> {
+    let packet_id = reader.packet_id()?;
+    let properties = match version {
+        Version::V3_1_1 => Properties::EMPTY,
+        Version::V5 => Properties::read(reader, IdSet::allowed_in(packet))?,
+    };
+    Ok((packet_id, properties))
 }
 
-/// UNSUBACK (MQTT 5.0 §3.11). No reasons in 3.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unsuback<'a> {
-    /// Packet Identifier.
-    pub packet_id: PacketId,
-    /// Properties.
-    pub properties: Properties<'a>,
-    /// One Reason Code a filter; empty in 3.1.1.
-    pub reasons: ReasonCodes<'a>,
-}
-
-/// Validated reason codes of a SUBACK or UNSUBACK.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReasonCodes<'a>(&'a [u8]);
-impl<'a> ReasonCodes<'a> {
-    /// In filter order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = ReasonCode> + use<'a> {
-        self.0.iter().map(|code| ReasonCode(*code))
-    }
+pub(super) fn put_head(packet_id: PacketId, properties: Properties<'_>, version: Version, out: &mut Vec<u8>) {
+    out.extend_from_slice(&packet_id.get().to_be_bytes());
+    properties.put(version, out);
 }

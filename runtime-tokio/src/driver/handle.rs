@@ -1,0 +1,161 @@
+//! What other tasks hold of the driver: nodes to make requests of, and the switch that stops it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use syncline_core::flowsync::{NodeId, Outcome, Refusal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Why a request was not taken. Nothing has been published for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The broker cannot be reached or has not confirmed the node's subscription.
+    #[error("the broker cannot be reached, try again")]
+    NotReady,
+    /// More requests wait for the driver than its queue holds.
+    #[error("this agent is at its limit, try again")]
+    Busy,
+    /// The driver has ended.
+    #[error("this agent is stopping, try again")]
+    Stopped,
+    /// The agent refused it.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+/// A request on its way to the driver.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) node: NodeId,
+    pub(super) value: Box<RawValue>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) token: u64,
+    pub(super) reply: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+/// What a handle asks for besides requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control {
+    /// End all open transactions as cancelled, and take no more.
+    CancelAll,
+    /// Disconnect from the broker and end the driver.
+    Stop,
+}
+
+/// The sending ends that nodes and handles share.
+#[derive(Debug)]
+pub(super) struct Senders {
+    /// Bounded: a full queue refuses.
+    pub(super) requests: mpsc::Sender<Request>,
+    /// Tokens of requests that nobody waits for any more. Unbounded, yet never longer than the requests in flight.
+    pub(super) aborts: mpsc::UnboundedSender<u64>,
+    pub(super) control: mpsc::UnboundedSender<Control>,
+    pub(super) tokens: AtomicU64,
+}
+
+/// Switches a driver off.
+#[derive(Debug, Clone)]
+pub struct AgentHandle {
+    pub(super) senders: Arc<Senders>,
+}
+
+impl AgentHandle {
+    /// Ends all open transactions as cancelled; their requests complete with [`Outcome::Cancelled`].
+    pub fn cancel_all(&self) {
+        // A driver that has ended has no transactions.
+        let _ = self.senders.control.send(Control::CancelAll);
+    }
+
+    /// Disconnects from the broker in an orderly way and ends the driver.
+    pub fn stop(&self) {
+        let _ = self.senders.control.send(Control::Stop);
+    }
+}
+
+/// A transaction node. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub(super) id: NodeId,
+    pub(super) ready: watch::Receiver<bool>,
+    pub(super) senders: Arc<Senders>,
+}
+
+impl Node {
+    /// Whether a request made now would be published: the broker has confirmed the subscription to this node's tres.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Waits until [`Node::is_ready`].
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`] when that will never be: the driver has ended.
+    pub async fn ready(&self) -> Result<(), RequestError> {
+        let mut ready = self.ready.clone();
+        ready
+            .wait_for(|ready| *ready)
+            .await
+            .map_err(|_| RequestError::Stopped)?;
+        Ok(())
+    }
+
+    /// Publishes `value` and waits for what becomes of it, at most `timeout` where that is shorter than the node's own.
+    ///
+    /// Dropping the future aborts the transaction.
+    ///
+    /// # Errors
+    /// [`RequestError`] at once when the request cannot be taken.
+    pub async fn request(
+        &self,
+        value: Box<RawValue>,
+        timeout: Option<Duration>,
+    ) -> Result<Outcome, RequestError> {
+        if !self.is_ready() {
+            return Err(RequestError::NotReady);
+        }
+        let (reply, outcome) = oneshot::channel();
+        let token = self.senders.tokens.fetch_add(1, Ordering::Relaxed);
+        let request = Request {
+            node: self.id,
+            value,
+            timeout,
+            token,
+            reply,
+        };
+        self.senders
+            .requests
+            .try_send(request)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => RequestError::Busy,
+                mpsc::error::TrySendError::Closed(_) => RequestError::Stopped,
+            })?;
+        // Dropped after the receiver, so that a driver that sees the abort first sees the request as closed.
+        let mut abort = AbortOnDrop {
+            senders: Some(&self.senders),
+            token,
+        };
+        let outcome = outcome.await;
+        abort.senders = None;
+        outcome
+            .map_err(|_| RequestError::Stopped)?
+            .map_err(RequestError::Refused)
+    }
+}
+
+/// Tells the driver that nobody waits any more, unless disarmed.
+struct AbortOnDrop<'a> {
+    senders: Option<&'a Senders>,
+    token: u64,
+}
+
+impl Drop for AbortOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(senders) = self.senders {
+            let _ = senders.aborts.send(self.token);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The transport's state, and the step that moves bytes between it and the core.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Buf as _;
+use syncline_core::agent::Agent;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+
+use super::Clock;
+use crate::transport::{DialError, Transport};
+
+/// Slices handed to one vectored write; the system takes 1024 at most.
+const SLICES: usize = 128;
+
+/// The connection to the broker, or the attempt at one.
+pub(super) enum Link {
+    Down,
+    Dialing(Pin<Box<dyn Future<Output = Result<Transport, DialError>> + Send>>),
+    Up(Transport),
+}
+
+/// What has happened to the link.
+pub(super) enum LinkEvent {
+    /// The attempt has ended.
+    Dialed(Result<Transport, DialError>),
+    /// Bytes went out or came in; the core has been told.
+    Moved { received: bool },
+    /// The connection has ended: by the broker, or with an error.
+    Lost(Option<io::Error>),
+}
+
+impl Link {
+    /// Waits for the next event. Cancel safe: what has moved has been reported to the core.
+    pub(super) async fn next(&mut self, agent: &mut Agent, clock: Clock) -> LinkEvent {
+        std::future::poll_fn(|context| match self {
+            Self::Down => Poll::Pending,
+            Self::Dialing(attempt) => attempt.as_mut().poll(context).map(LinkEvent::Dialed),
+            Self::Up(transport) => poll_bytes(transport, agent, clock, context),
+        })
+        .await
+    }
+
+    pub(super) fn acknowledge_now(&self) {
+        if let Self::Up(transport) = self {
+            transport.acknowledge_now();
+        }
+    }
+}
+
+/// Writes all that the socket takes, then reads once. Neither waits for the other.
+fn poll_bytes(
+    transport: &mut Transport,
+    agent: &mut Agent,
+    clock: Clock,
+    context: &mut Context<'_>,
+) -> Poll<LinkEvent> {
+    let written = write_all(transport, agent, clock, context);
+    // A broker that says why and closes leaves its words behind a failed write, so reading comes before giving up.
+    let read = read_once(transport, agent, context);
+    match (read, written) {
+        (Poll::Ready(Ok(0)), _) => Poll::Ready(LinkEvent::Lost(None)),
+        (Poll::Ready(Ok(_)), _) => Poll::Ready(LinkEvent::Moved { received: true }),
+        (Poll::Ready(Err(error)), _) | (Poll::Pending, Err(error)) => {
+            Poll::Ready(LinkEvent::Lost(Some(error)))
+        }
+        (Poll::Pending, Ok(true)) => Poll::Ready(LinkEvent::Moved { received: false }),
+        (Poll::Pending, Ok(false)) => Poll::Pending,
+    }
+}
+
+/// Whether anything was written.
+fn write_all(
+    transport: &mut Transport,
+    agent: &mut Agent,
+    clock: Clock,
+    context: &mut Context<'_>,
+) -> io::Result<bool> {
+    let mut moved = false;
+    while agent.has_transmit() {
+        let poll = {
+            let transmit = agent.transmit();
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = transmit.chunks_vectored(&mut slices);
+            Pin::new(&mut *transport).poll_write_vectored(context, &slices[..filled])
+        };
+        match poll {
+            Poll::Pending => break,
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(count)) => agent.tx_advance(clock.now(), count),
+            Poll::Ready(Err(error)) => return Err(error),
+        }
+        moved = true;
+    }
+    Ok(moved)
+}
+
+/// How many bytes were read; pending too while the core has no room for more.
+fn read_once(
+    transport: &mut Transport,
+    agent: &mut Agent,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(agent.rx_space());
+    if buffer.capacity() == 0 {
+        return Poll::Pending;
+    }
+    match Pin::new(transport).poll_read(context, &mut buffer) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Ready(Ok(())) => {
+            let count = buffer.filled().len();
+            if count > 0 {
+                agent.rx_commit(count);
+            }
+            Poll::Ready(Ok(count))
+        }
+    }
+}

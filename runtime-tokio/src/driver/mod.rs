@@ -1,0 +1,420 @@
+//! The one task that owns the agent's core and its socket to the broker.
+//!
+//! The core is touched only between awaits: an event (bytes, time, a request) goes in, all outputs are drained, and
+//! whatever they have made ready leaves in one vectored write. Reading and writing do not wait for one another.
+
+mod handle;
+mod link;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use syncline_core::agent::{Agent, Output, Readiness};
+use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
+use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Disconnected};
+use syncline_core::time::{Instant, UnixMillis};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Sleep, sleep_until};
+
+pub use handle::{AgentHandle, Node, RequestError};
+use handle::{Control, Request, Senders};
+use link::{Link, LinkEvent};
+
+use crate::transport::{DialError, Endpoint, text};
+
+/// Requests that wait for the driver; one more is refused with [`RequestError::Busy`].
+const REQUEST_QUEUE: usize = 16_384;
+/// Requests and aborts taken in before what they have queued is written.
+const BATCH: usize = 256;
+/// With more transactions open than this, replies are many enough for the system's own acknowledgement.
+const ACKNOWLEDGE_UP_TO: usize = 8;
+
+/// Why an agent cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operating system gave no entropy.
+    #[error("the operating system gave no random numbers: {0}")]
+    Entropy(getrandom::Error),
+    /// The configuration of the core contradicts itself.
+    #[error("{0}")]
+    Config(ConfigError),
+}
+
+/// Why a node was not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another node has the same topic, or there are too many nodes: give it a topic of its own")]
+pub struct AddNodeError;
+
+/// Reacts to connections, messages and operations that are not FlowSync's own: between two awaits, with the core in
+/// its hands.
+pub trait Reactor: Send {
+    /// Takes in `output`; what it has `agent` do leaves with the next write.
+    fn handle(&mut self, now: Instant, wall: UnixMillis, output: &Output, agent: &mut Agent);
+}
+
+/// Owner of an [`Agent`], of the socket to its broker, and of those who wait for completions.
+pub struct Driver {
+    agent: Agent,
+    start: tokio::time::Instant,
+    endpoint: Endpoint,
+    link: Link,
+    reactor: Option<Box<dyn Reactor>>,
+    waiters: HashMap<u64, Waiter>,
+    nodes: HashMap<NodeId, watch::Sender<bool>>,
+    senders: Arc<Senders>,
+    inboxes: Inboxes,
+    outage: Outage,
+    phase: Phase,
+}
+
+/// A request that is held.
+struct Waiter {
+    transaction: TransactionId,
+    reply: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+struct Inboxes {
+    requests: mpsc::Receiver<Request>,
+    aborts: mpsc::UnboundedReceiver<u64>,
+    control: mpsc::UnboundedReceiver<Control>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Waiting for the session to let go of the transport.
+    Disconnecting,
+    Ended,
+}
+
+/// Why the broker is out of reach, as the log was last told.
+#[derive(Debug, Default)]
+struct Outage {
+    /// What the transport said, until the session says when it tries again.
+    cause: Option<String>,
+    logged: Option<String>,
+}
+
+impl Driver {
+    /// A driver that will connect to the broker at `endpoint`.
+    ///
+    /// # Errors
+    /// [`StartError`] when the configuration is wrong or the system has no entropy.
+    pub fn new(endpoint: Endpoint, config: Config) -> Result<Self, StartError> {
+        let mut seed = [0; syncline_core::rng::SEED_LEN];
+        getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
+        let agent = Agent::new(config, seed).map_err(StartError::Config)?;
+        let (requests, request_inbox) = mpsc::channel(REQUEST_QUEUE);
+        let (aborts, abort_inbox) = mpsc::unbounded_channel();
+        let (control, control_inbox) = mpsc::unbounded_channel();
+        let tokens = AtomicU64::new(0);
+        Ok(Self {
+            agent,
+            start: tokio::time::Instant::now(),
+            endpoint,
+            link: Link::Down,
+            reactor: None,
+            waiters: HashMap::new(),
+            nodes: HashMap::new(),
+            senders: Arc::new(Senders {
+                requests,
+                aborts,
+                control,
+                tokens,
+            }),
+            inboxes: Inboxes {
+                requests: request_inbox,
+                aborts: abort_inbox,
+                control: control_inbox,
+            },
+            outage: Outage::default(),
+            phase: Phase::Running,
+        })
+    }
+
+    /// Adds a transaction node.
+    ///
+    /// # Errors
+    /// [`AddNodeError`] when the agent holds as many nodes as it may, or one that reads the same tres.
+    pub fn add_node(&mut self, config: NodeConfig) -> Result<Node, AddNodeError> {
+        let id = self.agent.add_node(self.now(), config).ok_or(AddNodeError)?;
+        let (is_ready, ready) = watch::channel(false);
+        self.nodes.insert(id, is_ready);
+        Ok(Node {
+            id,
+            ready,
+            senders: Arc::clone(&self.senders),
+        })
+    }
+
+    /// Has `reactor` see all further outputs but the completions of transactions.
+    pub fn react_with(&mut self, reactor: Box<dyn Reactor>) {
+        self.reactor = Some(reactor);
+    }
+
+    /// A handle to stop this driver with.
+    #[must_use]
+    pub fn handle(&self) -> AgentHandle {
+        AgentHandle {
+            senders: Arc::clone(&self.senders),
+        }
+    }
+
+    /// Connects, and keeps the connection and the held requests going until [`AgentHandle::stop`].
+    pub async fn run(mut self) {
+        self.agent.connect(self.now());
+        let mut timer = Timer::default();
+        loop {
+            self.drain();
+            if self.phase == Phase::Ended {
+                return;
+            }
+            timer.set(self.agent.poll_timeout(), self.start);
+            let clock = Clock(self.start);
+            tokio::select! {
+                biased;
+                event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
+                () = timer.elapsed() => self.agent.handle_timeout(self.now()),
+                Some(control) = self.inboxes.control.recv() => self.handle_control(control),
+                Some(request) = self.inboxes.requests.recv() => self.begin(request),
+                Some(token) = self.inboxes.aborts.recv() => self.abort(token),
+            }
+            self.catch_up();
+        }
+    }
+
+    /// Gives every source its turn, so that none starves the others, and takes in together what is written together.
+    fn catch_up(&mut self) {
+        let now = self.now();
+        if self.agent.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.agent.handle_timeout(now);
+        }
+        while let Ok(control) = self.inboxes.control.try_recv() {
+            self.handle_control(control);
+        }
+        for _ in 0..BATCH {
+            let Ok(request) = self.inboxes.requests.try_recv() else {
+                break;
+            };
+            self.begin(request);
+        }
+        for _ in 0..BATCH {
+            let Ok(token) = self.inboxes.aborts.try_recv() else {
+                break;
+            };
+            self.abort(token);
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Clock(self.start).now()
+    }
+
+    fn begin(&mut self, request: Request) {
+        let Request {
+            node,
+            value,
+            timeout,
+            token,
+            reply,
+        } = request;
+        // Its abort has been seen already, or will find nothing to abort.
+        if reply.is_closed() {
+            return;
+        }
+        match self
+            .agent
+            .request(self.now(), wall(), node, &value, token, timeout)
+        {
+            Ok(transaction) => {
+                self.waiters.insert(token, Waiter { transaction, reply });
+            }
+            // Whoever asked may be gone by now, here and below.
+            Err(refusal) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    fn abort(&mut self, token: u64) {
+        if let Some(waiter) = self.waiters.remove(&token) {
+            self.agent.abort(waiter.transaction);
+        }
+    }
+
+    fn handle_control(&mut self, control: Control) {
+        match control {
+            Control::CancelAll => {
+                for (node, ready) in self.nodes.drain() {
+                    ready.send_replace(false);
+                    self.agent.remove_node(node);
+                }
+            }
+            Control::Stop => {
+                self.agent.disconnect(self.now(), Disconnect::default());
+                self.phase = Phase::Disconnecting;
+            }
+        }
+    }
+
+    fn handle_link(&mut self, event: LinkEvent) {
+        let now = self.now();
+        match event {
+            LinkEvent::Moved { received } => {
+                if received && self.waiters.len() <= ACKNOWLEDGE_UP_TO {
+                    self.link.acknowledge_now();
+                }
+            }
+            LinkEvent::Dialed(Ok(transport)) => {
+                self.link = Link::Up(transport);
+                self.agent.handle_transport_open(now);
+            }
+            LinkEvent::Dialed(Err(error)) => {
+                self.outage.cause = Some(match error {
+                    DialError::Resolve(_) => format!("{} cannot be found: {error}", self.endpoint),
+                    DialError::Connect(_) => format!("{} unreachable: {error}", self.endpoint),
+                });
+                self.link = Link::Down;
+                self.agent.handle_transport_closed(now);
+            }
+            LinkEvent::Lost(error) => {
+                let cause = error.map_or_else(|| "closed by the broker".to_owned(), |error| text(&error));
+                self.outage.cause = Some(format!("{}: connection lost: {cause}", self.endpoint));
+                self.link = Link::Down;
+                self.agent.handle_transport_closed(now);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        let now = self.now();
+        while let Some(output) = self.agent.poll(now) {
+            match output {
+                Output::Completed { token, outcome, .. } => {
+                    if let Some(waiter) = self.waiters.remove(&token) {
+                        let _ = waiter.reply.send(Ok(outcome));
+                    }
+                }
+                output => {
+                    self.handle_output(now, &output);
+                    if let Some(reactor) = &mut self.reactor {
+                        reactor.handle(now, wall(), &output, &mut self.agent);
+                    }
+                }
+            }
+        }
+        if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
+            self.phase = Phase::Ended;
+        }
+    }
+
+    fn handle_output(&mut self, now: Instant, output: &Output) {
+        match output {
+            Output::OpenTransport => {
+                let endpoint = self.endpoint.clone();
+                self.link = Link::Dialing(Box::pin(async move { endpoint.dial().await }));
+            }
+            Output::CloseTransport => self.link = Link::Down,
+            Output::Connected(connected) => {
+                self.outage = Outage::default();
+                let (version, session_present) = (connected.version, connected.session_present);
+                tracing::info!(broker = %self.endpoint, ?version, session_present, "connected to the broker");
+            }
+            Output::Disconnected(disconnected) => self.outage.report(&self.endpoint, disconnected, now),
+            Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
+            Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
+            Output::Completed { .. } | Output::Message(_) | Output::OpCompleted(..) => {}
+        }
+    }
+
+    fn handle_readiness(&self, node: NodeId, readiness: Readiness) {
+        if let Some(ready) = self.nodes.get(&node) {
+            ready.send_replace(readiness == Readiness::Ready);
+        }
+        match readiness {
+            Readiness::Ready | Readiness::Waiting => {}
+            Readiness::Refused(reason) => tracing::warn!(
+                "the broker refuses the subscription to a node's replies: {reason}; grant this agent read access to its \
+                 tres topics"
+            ),
+            Readiness::NotSupported(reason) => {
+                tracing::warn!("the broker cannot serve the subscription to a node's replies: {reason}");
+            }
+        }
+    }
+}
+
+impl Outage {
+    /// Logs the end of a connection: each cause once as a warning until there is a connection again.
+    fn report(&mut self, endpoint: &Endpoint, disconnected: &Disconnected, now: Instant) {
+        let from_transport = self.cause.take();
+        let cause = match disconnected.reason {
+            DisconnectReason::Requested => {
+                tracing::info!(broker = %endpoint, "disconnected from the broker");
+                return;
+            }
+            DisconnectReason::TransportFailed | DisconnectReason::TransportClosed => from_transport,
+            _ => None,
+        };
+        let cause = cause.unwrap_or_else(|| format!("{endpoint}: {}", disconnected.reason));
+        let next = disconnected.retry_at.map_or_else(
+            || "not trying again, mend the cause and restart".to_owned(),
+            |retry_at| format!("next try in {:.1} s", retry_at.since(now).as_secs_f64()),
+        );
+        if self.logged.as_ref() == Some(&cause) {
+            tracing::debug!("broker {cause}; {next}");
+        } else {
+            tracing::warn!("broker {cause}; {next}");
+            self.logged = Some(cause);
+        }
+    }
+}
+
+/// The core's clock: microseconds since the driver was made.
+#[derive(Debug, Clone, Copy)]
+struct Clock(tokio::time::Instant);
+
+impl Clock {
+    fn now(self) -> Instant {
+        Instant::from_micros(u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+fn wall() -> UnixMillis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The core's next deadline as a timer, registered anew only when it has changed.
+#[derive(Default)]
+struct Timer {
+    deadline: Option<Instant>,
+    sleep: Option<std::pin::Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    fn set(&mut self, deadline: Option<Instant>, start: tokio::time::Instant) {
+        let deadline = deadline.filter(|deadline| *deadline != Instant::FAR_FUTURE);
+        if deadline == self.deadline {
+            return;
+        }
+        self.deadline = deadline;
+        let Some(deadline) = deadline else { return };
+        let deadline = start + std::time::Duration::from_micros(deadline.as_micros());
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(deadline),
+            None => self.sleep = Some(Box::pin(sleep_until(deadline))),
+        }
+    }
+
+    /// Pending for ever while there is no deadline.
+    async fn elapsed(&mut self) {
+        match (&mut self.sleep, self.deadline) {
+            (Some(sleep), Some(_)) => {
+                sleep.as_mut().await;
+                self.deadline = None;
+            }
+            _ => std::future::pending().await,
+        }
+    }
+}

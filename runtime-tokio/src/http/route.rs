@@ -1,0 +1,312 @@
+//! Which node answers a request: paths without regard to case, then methods.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use http::{HeaderValue, Method};
+use percent_encoding::percent_decode_str;
+
+use crate::driver::Node;
+use crate::service::plan::{HttpNodePlan, HttpServerPlan};
+
+/// Two nodes that would answer the same requests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "nodes {first} and {second} both answer {method} {path}, paths differ only in case if at all: give one of them \
+     another route or method"
+)]
+pub struct RouteConflict {
+    /// The node that was there first.
+    pub first: String,
+    /// The node that came second.
+    pub second: String,
+    /// Method of both.
+    pub method: Method,
+    /// Path of both, in lower case.
+    pub path: String,
+}
+
+/// The nodes of all HTTP servers of this agent by path and method.
+#[derive(Debug, Default)]
+pub struct Router {
+    paths: HashMap<String, Path>,
+}
+
+#[derive(Debug, Default)]
+struct Path {
+    routes: Vec<Route>,
+}
+
+/// A transaction node as the data plane needs it.
+#[derive(Debug)]
+pub struct Route {
+    resource: String,
+    method: Method,
+    /// Where its requests go.
+    pub(super) node: Node,
+    /// Longest request body in bytes.
+    pub(super) max_body: usize,
+}
+
+/// Where a request belongs.
+#[derive(Debug)]
+pub(super) enum Match<'a> {
+    /// To this node.
+    Node(&'a Route),
+    /// It is `OPTIONS`, and no node takes that: the methods of its path.
+    Options(HeaderValue),
+    /// No node of this path takes the method: those that are taken.
+    WrongMethod(HeaderValue),
+    /// No node has the path.
+    Unknown,
+}
+
+impl Router {
+    /// Adds a node of `server` that `node` drives.
+    ///
+    /// # Errors
+    /// [`RouteConflict`] if another node has the same path and method; this router is unchanged then.
+    pub fn add(
+        &mut self,
+        server: &HttpServerPlan,
+        plan: &HttpNodePlan,
+        node: Node,
+    ) -> Result<(), RouteConflict> {
+        let path = format!("{}{}", server.base_path, plan.route);
+        let path = normal(&path).unwrap_or_else(|| path.to_lowercase());
+        let route = Route {
+            resource: plan.resource.clone(),
+            method: plan.method.clone(),
+            node,
+            max_body: server.request_max_body_size,
+        };
+        match self.paths.entry(path) {
+            Entry::Vacant(entry) => {
+                entry.insert(Path { routes: vec![route] });
+            }
+            Entry::Occupied(mut entry) => {
+                if let Some(first) = entry
+                    .get()
+                    .routes
+                    .iter()
+                    .find(|other| other.method == route.method)
+                {
+                    return Err(RouteConflict {
+                        first: first.resource.clone(),
+                        second: route.resource,
+                        method: route.method,
+                        path: entry.key().clone(),
+                    });
+                }
+                entry.get_mut().routes.push(route);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the node for a request. `HEAD` is taken by a node for `GET` unless it has a node of its own.
+    pub(super) fn find(&self, method: &Method, path: &str) -> Match<'_> {
+        if path == "*" && *method == Method::OPTIONS {
+            return Match::Options(self.all_methods());
+        }
+        let Some(path) = normal(path).and_then(|path| self.paths.get(&path)) else {
+            return Match::Unknown;
+        };
+        let route = path.route(method);
+        match route.or_else(|| path.route(&Method::GET).filter(|_| *method == Method::HEAD)) {
+            Some(route) => Match::Node(route),
+            None if *method == Method::OPTIONS => Match::Options(allow(&path.routes)),
+            None => Match::WrongMethod(allow(&path.routes)),
+        }
+    }
+
+    fn all_methods(&self) -> HeaderValue {
+        allow(self.paths.values().flat_map(|path| &path.routes))
+    }
+}
+
+impl Path {
+    fn route(&self, method: &Method) -> Option<&Route> {
+        self.routes.iter().find(|route| route.method == *method)
+    }
+}
+
+/// The value of `Allow`: sorted, so that it does not depend on the order of files.
+fn allow<'a>(routes: impl IntoIterator<Item = &'a Route>) -> HeaderValue {
+    let mut methods: Vec<_> = routes.into_iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    methods.dedup();
+    HeaderValue::from_str(&methods.join(", ")).expect("methods are tokens")
+}
+
+/// The spelling by which paths are compared: escapes decoded, lower case, no `/` at the end. `None` for a path that no
+/// node can have: not UTF-8, or with an escaped `/`, which is no separator.
+fn normal(path: &str) -> Option<String> {
+    let mut normal = String::with_capacity(path.len());
+    for segment in path.split('/').skip(1) {
+        let segment = percent_decode_str(segment).decode_utf8().ok()?;
+        if segment.contains('/') {
+            return None;
+        }
+        normal.push('/');
+        normal.push_str(&segment.to_lowercase());
+    }
+    normal.truncate(normal.trim_end_matches('/').len());
+    Some(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Driver;
+    use crate::service::plan::TransactionPlan;
+    use crate::transport::Endpoint;
+    use syncline_core::codec::QoS;
+    use syncline_core::flowsync::NodeConfig;
+    use syncline_core::session;
+    use syncline_core::topic::TopicName;
+
+    struct Plans {
+        driver: Driver,
+        router: Router,
+    }
+
+    impl Plans {
+        fn new() -> Self {
+            let endpoint = Endpoint {
+                host: "localhost".into(),
+                port: 1883,
+            };
+            let driver = Driver::new(endpoint, session::Config::new("test")).unwrap();
+            Self {
+                driver,
+                router: Router::default(),
+            }
+        }
+
+        fn add(
+            &mut self,
+            resource: &str,
+            method: Method,
+            base: &str,
+            route: &str,
+        ) -> Result<(), RouteConflict> {
+            let server = HttpServerPlan {
+                resource: "server".into(),
+                base_path: base.into(),
+                request_max_body_size: 100,
+                nodes: Vec::new(),
+            };
+            let plan = HttpNodePlan {
+                resource: resource.into(),
+                method,
+                route: route.into(),
+                topic: resource.into(),
+                treq: TopicName::new(format!("{resource}/treq")).unwrap(),
+                tres: TopicName::new(format!("{resource}/tres")).unwrap(),
+                qos: QoS::AtMostOnce,
+                transaction: TransactionPlan {
+                    timeout: NodeConfig::DEFAULT_TIMEOUT,
+                    timeout_error_code: 500,
+                    timeout_error_message: String::new(),
+                    max_in_flight: 1,
+                },
+            };
+            let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
+            self.router.add(&server, &plan, node)
+        }
+
+        fn found(&self, method: Method, path: &str) -> Result<&str, Option<String>> {
+            match self.router.find(&method, path) {
+                Match::Node(route) => Ok(&route.resource),
+                Match::Options(allow) | Match::WrongMethod(allow) => {
+                    Err(Some(allow.to_str().unwrap().to_owned()))
+                }
+                Match::Unknown => Err(None),
+            }
+        }
+    }
+
+    fn plans() -> Plans {
+        let mut plans = Plans::new();
+        plans
+            .add("read", Method::GET, "/data/FlowSync", "/Motor 1")
+            .unwrap();
+        plans
+            .add("write", Method::POST, "/data/flowsync", "/motor 1/")
+            .unwrap();
+        plans.add("root", Method::PUT, "/data/flowsync", "").unwrap();
+        plans
+    }
+
+    #[test]
+    fn a_path_is_found_in_any_case_and_with_escapes() {
+        let plans = plans();
+        for path in [
+            "/data/FlowSync/Motor%201",
+            "/data/flowsync/motor%201",
+            "/DATA/fl%6FWSYNC/MOTOR%201/",
+        ] {
+            assert_eq!(plans.found(Method::GET, path), Ok("read"), "{path}");
+            assert_eq!(plans.found(Method::POST, path), Ok("write"), "{path}");
+        }
+        assert_eq!(plans.found(Method::PUT, "/data/flowsync"), Ok("root"));
+    }
+
+    #[test]
+    fn another_path_is_unknown() {
+        let plans = plans();
+        for path in [
+            "/",
+            "",
+            "/data",
+            "/data/flowsync%2Fmotor%201",
+            "/data/flowsync/motor%201/x",
+            "/data/%ff",
+            "*",
+        ] {
+            assert_eq!(plans.found(Method::GET, path), Err(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_which_are_allowed() {
+        let plans = plans();
+        let allow = Err(Some("GET, HEAD, OPTIONS, POST".to_owned()));
+        assert_eq!(plans.found(Method::DELETE, "/data/flowsync/motor%201"), allow);
+        assert_eq!(plans.found(Method::OPTIONS, "/data/flowsync/motor%201"), allow);
+        assert_eq!(
+            plans.found(Method::GET, "/data/flowsync"),
+            Err(Some("OPTIONS, PUT".to_owned()))
+        );
+        assert_eq!(
+            plans.found(Method::OPTIONS, "*"),
+            Err(Some("GET, HEAD, OPTIONS, POST, PUT".to_owned()))
+        );
+    }
+
+    #[test]
+    fn head_is_answered_by_the_node_for_get() {
+        let plans = plans();
+        assert_eq!(plans.found(Method::HEAD, "/data/flowsync/motor%201"), Ok("read"));
+        assert!(plans.found(Method::HEAD, "/data/flowsync").is_err());
+    }
+
+    #[test]
+    fn two_nodes_for_the_same_requests_conflict_by_name() {
+        let mut plans = plans();
+        let conflict = plans
+            .add("other", Method::GET, "/data/FLOWSYNC", "/motor%201")
+            .unwrap_err();
+        assert_eq!(
+            (conflict.first.as_str(), conflict.second.as_str()),
+            ("read", "other")
+        );
+        assert_eq!(conflict.path, "/data/flowsync/motor 1");
+        assert_eq!(plans.found(Method::GET, "/data/flowsync/motor%201"), Ok("read"));
+    }
+}

@@ -1,0 +1,197 @@
+//! The listener and its connections: bounded in number and time, each request given to its node.
+
+use std::convert::Infallible;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::value::RawValue;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::body::{self, Content, ReadLimits};
+use super::reply::{self, ErrorFormat, Failure, Reply};
+use super::route::{Match, Router};
+use super::wire::Wire;
+use crate::driver::Node;
+
+/// Largest head of a request in bytes, and the most that hyper buffers of a connection at once.
+const MAX_HEAD: usize = 16 * 1024;
+/// Most fields in a head; one more is answered with 431.
+const MAX_FIELDS: usize = 64;
+/// Pause after the system has no file descriptor or memory left for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one listener grants its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once, 16384 by default. More wait in the listener's backlog.
+    pub connections: usize,
+    /// Time for a head from its first byte, for the first head from the start of the connection; 10 s by default.
+    pub head_time: Duration,
+    /// Time for a body from the end of its head, 30 s by default.
+    pub body_time: Duration,
+    /// Time for the next request of an idle connection to begin, 60 s by default.
+    pub idle_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(60),
+        }
+    }
+}
+
+struct Shared {
+    router: Router,
+    limits: Limits,
+}
+
+/// Serves `router` on `listener` until `stop` is true; then refuses new connections, lets the requests that are held
+/// end, and returns. Dropping the future closes all connections at once.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let shared = Arc::new(Shared { router, limits });
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => continue,
+            permit = Arc::clone(&permits).acquire_owned() => permit.expect("this semaphore is never closed"),
+        };
+        let stream = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    pause_after(&error).await;
+                    continue;
+                }
+            },
+        };
+        let (shared, stop) = (Arc::clone(&shared), stop.clone());
+        connections.spawn(async move {
+            connection(stream, shared, stop).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Waits until `stop` is true, or nobody can make it so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// An error that concerns one connection passes at once; lack of resources lasts, and asking again would spin.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        tracing::warn!(%error, "cannot accept an HTTP connection, raise the limit of open files if it is reached");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "an HTTP connection was gone before it was served");
+        return;
+    }
+    let io = TokioIo::new(Wire::new(stream, shared.limits.head_time));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.limits.idle_time.max(shared.limits.head_time))
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS);
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(respond(&shared, request).await) }
+    });
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+/// Answers one request whatever happens: a panic costs this request only.
+async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
+    let (parts, body) = request.into_parts();
+    let format = ErrorFormat::accepted(&parts.headers);
+    let result = contained(async {
+        let (node, value) = match prepare(shared, parts, body).await? {
+            Prepared::Held(node, value) => (node, value),
+            Prepared::Answered(reply) => return Ok(reply),
+        };
+        reply::completion(node.request(value, None).await)
+    })
+    .await;
+    result.unwrap_or_else(|failure| failure.into_reply(format))
+}
+
+enum Prepared<'a> {
+    Held(&'a Node, Box<RawValue>),
+    Answered(Reply),
+}
+
+/// Does all that needs the request's own bytes, so that they are gone while the request is held.
+async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepared<'_>, Failure> {
+    let route = match shared.router.find(&parts.method, parts.uri.path()) {
+        Match::Node(route) => route,
+        Match::Options(allow) => return Ok(Prepared::Answered(reply::options(allow))),
+        Match::WrongMethod(allow) => return Err(Failure::wrong_method(allow)),
+        Match::Unknown => return Err(Failure::new(StatusCode::NOT_FOUND, "no node has this path")),
+    };
+    let content = Content::of(&parts.headers)?;
+    if !route.node.is_ready() {
+        return Err(Failure::unavailable("the broker cannot be reached, try again"));
+    }
+    let limits = ReadLimits {
+        size: route.max_body,
+        time: shared.limits.body_time,
+    };
+    let bytes = body::read(body, limits).await?;
+    let value = body::value(&parts.method, parts.uri.query(), content, bytes)?;
+    Ok(Prepared::Held(&route.node, value))
+}
+
+/// Runs `answer`; a panic in it becomes 500.
+async fn contained(answer: impl Future<Output = Result<Reply, Failure>>) -> Result<Reply, Failure> {
+    let mut answer = pin!(answer);
+    std::future::poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))).unwrap_or_else(|_| {
+            tracing::error!("a request's handler panicked, this is a bug in syncline");
+            let message = "this agent failed to handle the request, its log says more";
+            Poll::Ready(Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message)))
+        })
+    })
+    .await
+}

@@ -1,0 +1,144 @@
+//! An accepted socket as hyper sees it: framing checked on the way in, a head bound in time, a close that is heard.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use super::framing::{Fault, Framing};
+
+/// How long the rest of an unread request is discarded after the answer, before the socket closes.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A socket that hands hyper only what [`Framing`] has found sound.
+///
+/// A fault in a head is handed on as a NUL in place of the faulty line, which hyper answers with 400 and a close, after
+/// the answers that are due before it. A fault in a body is an error of that body, which the handler answers.
+pub(super) struct Wire {
+    stream: TcpStream,
+    framing: Framing,
+    faulty: bool,
+    head_timeout: Duration,
+    /// Runs while a head is awaited that has begun, or that is the connection's first.
+    head_timer: Option<Pin<Box<Sleep>>>,
+    linger_timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream, head_timeout: Duration) -> Self {
+        let framing = Framing::default();
+        Self {
+            stream,
+            framing,
+            faulty: false,
+            head_timeout,
+            head_timer: None,
+            linger_timer: None,
+        }
+    }
+
+    fn refuse(&mut self, fault: &Fault, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
+        let violation = fault.violation;
+        tracing::debug!(%violation, "closing a connection whose request breaks RFC 9112");
+        self.faulty = true;
+        buffer.set_filled(start + fault.sound);
+        if !fault.in_head {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
+        }
+        // The fault lies in a line that ends in the bytes just read, so at least one of them has been given up.
+        buffer.put_slice(&[0]);
+        Ok(())
+    }
+
+    fn poll_head_timer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !(self.framing.in_head() || self.framing.heads() == 0) {
+            return Poll::Pending;
+        }
+        let timeout = self.head_timeout;
+        let timer = self.head_timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the head of the request did not end in time",
+        )))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.faulty {
+            return Poll::Ready(Ok(()));
+        }
+        let start = buffer.filled().len();
+        if Pin::new(&mut this.stream)
+            .poll_read(context, buffer)?
+            .is_pending()
+        {
+            return this.poll_head_timer(context);
+        }
+        let heads = this.framing.heads();
+        let followed = this.framing.follow(&buffer.filled()[start..]);
+        if this.framing.heads() > heads {
+            this.head_timer = None;
+        }
+        match followed {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(fault) => Poll::Ready(this.refuse(&fault, buffer, start)),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    /// Ends the writing side; where part of the request is unread, discards it for a while before reporting the end.
+    /// Closing at once would reset the connection, and the reset can overtake the answer (RFC 9112 §9.6).
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.linger_timer.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            if this.framing.between_requests() && !this.faulty {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let timer = this.linger_timer.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut discarded = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}

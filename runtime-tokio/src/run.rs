@@ -1,0 +1,334 @@
+//! One running agent: its link to the broker and its HTTP listener, from start to orderly stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use secrecy::ExposeSecret as _;
+use syncline_core::flowsync::{NodeConfig, NodeConfigError};
+use syncline_core::session::{self, VersionPolicy};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::config::{MqttVersion, RunConfig};
+use crate::driver::{AddNodeError, AgentHandle, Driver, Node, StartError};
+use crate::http::{Limits, RouteConflict, Router, serve};
+use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
+use crate::transport::Endpoint;
+
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
+/// Time for the answers to requests that are cancelled when the drain time is over.
+const CANCEL_TIME: Duration = Duration::from_secs(1);
+/// Time for the orderly end of the link to the broker. The session has its own bound below this.
+const DISCONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// What an agent needs besides its plan.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The broker.
+    pub broker: Endpoint,
+    /// The MQTT session.
+    pub session: session::Config,
+    /// Address of the HTTP listener; port 0 has the system choose one.
+    pub http_listen: SocketAddr,
+    /// What the HTTP listener grants its clients.
+    pub http_limits: Limits,
+    /// Time that held requests have to end when the agent stops, 5 s by default.
+    pub drain_time: Duration,
+}
+
+impl Settings {
+    /// The defaults for a broker, a session and a listener.
+    #[must_use]
+    pub fn new(broker: Endpoint, session: session::Config, http_listen: SocketAddr) -> Self {
+        let drain_time = Duration::from_secs(5);
+        Self {
+            broker,
+            session,
+            http_listen,
+            http_limits: Limits::default(),
+            drain_time,
+        }
+    }
+}
+
+impl From<&RunConfig> for Settings {
+    /// The agent's name is its Client Identifier; without a password there is no login.
+    fn from(config: &RunConfig) -> Self {
+        let mqtt = &config.mqtt;
+        let broker = Endpoint {
+            host: mqtt.host.as_str().to_owned(),
+            port: mqtt.port,
+        };
+        let mut session = session::Config::new(config.agent_name.as_str());
+        session.version = match mqtt.version {
+            MqttVersion::V5 => VersionPolicy::V5,
+            MqttVersion::V3_1_1 => VersionPolicy::V3_1_1,
+            MqttVersion::Auto => VersionPolicy::Auto,
+        };
+        if let Some(password) = &mqtt.password {
+            session.username = Some(mqtt.username.clone());
+            session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
+        }
+        Self::new(broker, session, config.http_listen)
+    }
+}
+
+/// Why an agent cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The HTTP listener could not be opened.
+    #[error(
+        "cannot listen on {address}: {source}; stop the program that uses this address, or set SYNCLINE_HTTP_LISTEN"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The agent could not be made.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A node of the plan cannot be run.
+    #[error("node {resource} of service {service}: {cause}")]
+    Node {
+        /// `serviceId`.
+        service: String,
+        /// Resource id.
+        resource: String,
+        /// What is wrong with it.
+        cause: NodeFault,
+    },
+    /// Two nodes answer the same requests.
+    #[error(transparent)]
+    Route(#[from] RouteConflict),
+    /// A task ended that ends only when the agent stops.
+    #[error("the {task} ended by itself, which is a bug in syncline, its log says more")]
+    Ended {
+        /// Which one.
+        task: &'static str,
+    },
+}
+
+impl RunError {
+    /// Whether the operator's files or variables are the cause.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => true,
+            Self::Start(StartError::Entropy(_)) | Self::Ended { .. } => false,
+        }
+    }
+}
+
+/// Why a node cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeFault {
+    /// Its configuration is out of range.
+    #[error("{0}")]
+    Config(NodeConfigError),
+    /// The agent did not take it.
+    #[error("{0}")]
+    Refused(AddNodeError),
+}
+
+/// A URL that is served, and the node behind it.
+#[derive(Debug, Clone)]
+pub struct ServedNode {
+    /// `serviceId`.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
+    /// Request method.
+    pub method: http::Method,
+    /// Absolute URL.
+    pub url: String,
+    /// Topic that `treq` and `tres` are appended to.
+    pub topic: String,
+    /// The node itself.
+    pub node: Node,
+}
+
+/// An agent whose tasks are running.
+#[derive(Debug)]
+pub struct RunningAgent {
+    served: Vec<ServedNode>,
+    agent: AgentHandle,
+    driver: JoinHandle<()>,
+    /// Absent where the plan has no HTTP server.
+    http: Option<JoinHandle<()>>,
+    stop_http: watch::Sender<bool>,
+    drain_time: Duration,
+}
+
+/// Runs `plan` until `shutdown` completes, then stops in order.
+///
+/// # Errors
+/// [`RunError`] when the agent cannot start, or ends by itself.
+pub async fn run(
+    settings: Settings,
+    plan: &Plan,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let mut running = start(settings, plan).await?;
+    let failure = tokio::select! {
+        () = shutdown => None,
+        task = running.ended() => Some(RunError::Ended { task }),
+    };
+    running.stop().await;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Starts the agent's tasks: from now on its URLs answer, with 503 until the broker has been reached.
+///
+/// # Errors
+/// [`RunError`] when the agent cannot start.
+pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+    let has_http = plan
+        .services
+        .iter()
+        .any(|service| !service.http_servers.is_empty());
+    let listener = if has_http {
+        Some(listen(settings.http_listen)?)
+    } else {
+        None
+    };
+    let address = listener
+        .as_ref()
+        .map_or(settings.http_listen, |(_, address)| *address);
+
+    let mut driver = Driver::new(settings.broker, settings.session)?;
+    let mut router = Router::default();
+    let mut served = Vec::new();
+    for service in &plan.services {
+        for server in &service.http_servers {
+            for plan in &server.nodes {
+                let node = add_node(&mut driver, plan).map_err(|cause| RunError::Node {
+                    service: service.id.clone(),
+                    resource: plan.resource.clone(),
+                    cause,
+                })?;
+                router.add(server, plan, node.clone())?;
+                served.push(ServedNode {
+                    service: service.id.clone(),
+                    resource: plan.resource.clone(),
+                    method: plan.method.clone(),
+                    url: url(address, server, plan),
+                    topic: plan.topic.clone(),
+                    node,
+                });
+            }
+        }
+    }
+    for node in &served {
+        tracing::info!(method = %node.method, url = node.url, topic = node.topic, "serving a transaction node");
+    }
+
+    let agent = driver.handle();
+    let (stop_http, stop) = watch::channel(false);
+    let http =
+        listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
+    let driver = tokio::spawn(driver.run());
+    Ok(RunningAgent {
+        served,
+        agent,
+        driver,
+        http,
+        stop_http,
+        drain_time: settings.drain_time,
+    })
+}
+
+impl RunningAgent {
+    /// The URLs that are served, in the order of the plan.
+    #[must_use]
+    pub fn served(&self) -> &[ServedNode] {
+        &self.served
+    }
+
+    /// Waits for a task that ends although nobody has stopped the agent, and names it.
+    pub async fn ended(&mut self) -> &'static str {
+        let http = async {
+            match &mut self.http {
+                Some(http) => drop(http.await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = &mut self.driver => "link to the broker",
+            () = http => "HTTP listener",
+        }
+    }
+
+    /// Stops: takes no more connections, lets held requests end for the drain time, answers the rest with 503, and
+    /// disconnects from the broker.
+    pub async fn stop(self) {
+        let Self {
+            agent,
+            driver,
+            http,
+            stop_http,
+            drain_time,
+            ..
+        } = self;
+        stop_http.send_replace(true);
+        if let Some(mut http) = http.filter(|http| !http.is_finished())
+            && timeout(drain_time, &mut http).await.is_err()
+        {
+            tracing::info!("cancelling the requests that are still held");
+            agent.cancel_all();
+            if timeout(CANCEL_TIME, &mut http).await.is_err() {
+                http.abort();
+            }
+        }
+        agent.stop();
+        if !driver.is_finished() {
+            let abort = driver.abort_handle();
+            if timeout(DISCONNECT_TIME, driver).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let bind = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        // A port in TIME_WAIT of the run before is free.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bind().map_err(|source| RunError::Listen { address, source })
+}
+
+fn add_node(driver: &mut Driver, plan: &HttpNodePlan) -> Result<Node, NodeFault> {
+    let transaction = &plan.transaction;
+    let config = NodeConfig::new(&plan.topic)
+        .and_then(|config| config.timeout(transaction.timeout))
+        .and_then(|config| config.max_in_flight(transaction.max_in_flight))
+        .map_err(NodeFault::Config)?
+        .qos(plan.qos)
+        .timeout_error(
+            transaction.timeout_error_code.into(),
+            &transaction.timeout_error_message,
+        );
+    driver.add_node(config).map_err(NodeFault::Refused)
+}
+
+fn url(address: SocketAddr, server: &HttpServerPlan, node: &HttpNodePlan) -> String {
+    format!("http://{address}{}{}", server.base_path, node.route)
+}
