@@ -1,6 +1,8 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod driver;
 pub mod http;
 mod nearest;

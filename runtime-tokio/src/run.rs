@@ -4,13 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use secrecy::ExposeSecret as _;
 use syncline_core::flowsync::{NodeConfig, NodeConfigError};
-use syncline_core::session;
+use syncline_core::session::{self, VersionPolicy};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::config::{MqttVersion, RunConfig};
 use crate::driver::{AddNodeError, AgentHandle, Driver, Node, StartError};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
@@ -53,6 +56,28 @@ impl Settings {
     }
 }
 
+impl From<&RunConfig> for Settings {
+    /// The agent's name is its Client Identifier; without a password there is no login.
+    fn from(config: &RunConfig) -> Self {
+        let mqtt = &config.mqtt;
+        let broker = Endpoint {
+            host: mqtt.host.as_str().to_owned(),
+            port: mqtt.port,
+        };
+        let mut session = session::Config::new(config.agent_name.as_str());
+        session.version = match mqtt.version {
+            MqttVersion::V5 => VersionPolicy::V5,
+            MqttVersion::V3_1_1 => VersionPolicy::V3_1_1,
+            MqttVersion::Auto => VersionPolicy::Auto,
+        };
+        if let Some(password) = &mqtt.password {
+            session.username = Some(mqtt.username.clone());
+            session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
+        }
+        Self::new(broker, session, config.http_listen)
+    }
+}
+
 /// Why an agent cannot run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -89,6 +114,17 @@ pub enum RunError {
         /// Which one.
         task: &'static str,
     },
+}
+
+impl RunError {
+    /// Whether the operator's files or variables are the cause.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => true,
+            Self::Start(StartError::Entropy(_)) | Self::Ended { .. } => false,
+        }
+    }
 }
 
 /// Why a node cannot be run.

@@ -5,7 +5,6 @@ mod config;
 mod flags;
 mod logging;
 mod output;
-mod pending;
 mod run;
 mod signal;
 

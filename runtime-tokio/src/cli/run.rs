@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use syncline::config::{self, Environment, RunConfig};
+use syncline::run::Settings;
 use syncline::service::{self, Plan, Planned};
 
 use super::output::{self, Exit};
 use super::signal::StopSignals;
-use super::{check, logging, pending};
+use super::{check, logging};
 
 pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
     let loaded = match config::load(&run.overrides.0, environment) {
@@ -82,18 +83,14 @@ fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 fn start(config: RunConfig, plan: Plan) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start the runtime: {error}")),
-    };
-    runtime.block_on(async {
-        let signals = match StopSignals::catch() {
-            Ok(signals) => signals,
-            Err(error) => return failed(&format!("cannot catch signals: {error}")),
-        };
+    until_signalled(async |signals| {
         let received = signals.received();
-        match pending::run(config, plan, signals.first()).await {
+        match syncline::run::run(Settings::from(&config), &plan, signals.first()).await {
             Ok(()) => received.exit(),
+            Err(error) if error.is_configuration() => {
+                output::error(&error.to_string());
+                Exit::Configuration
+            }
             Err(error) => failed(&error.to_string()),
         }
     })
@@ -102,10 +99,26 @@ fn start(config: RunConfig, plan: Plan) -> Exit {
 #[cfg(feature = "demo")]
 pub(super) fn demo(once: bool) -> Exit {
     logging::start(config::LogLevel::Warn);
-    match pending::demo(once) {
-        Ok(()) => Exit::Ok,
-        Err(error) => failed(&error.to_string()),
-    }
+    until_signalled(async |signals| {
+        match syncline::demo::run(once, &mut std::io::stdout(), signals.first()).await {
+            Ok(()) => Exit::Ok,
+            Err(error) => failed(&error.to_string()),
+        }
+    })
+}
+
+/// Runs `agent` with what catches the signals to stop.
+fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start the runtime: {error}")),
+    };
+    runtime.block_on(async {
+        match StopSignals::catch() {
+            Ok(signals) => agent(signals).await,
+            Err(error) => failed(&format!("cannot catch signals: {error}")),
+        }
+    })
 }
 
 fn failed(message: &str) -> Exit {

@@ -181,12 +181,16 @@ impl Reporter<'_> {
         None
     }
 
-    /// A mapping, whose keys are then taken one by one.
-    pub(super) fn fields<'v>(&mut self, name: &str, value: &'v Value) -> Option<Fields<'v>> {
-        if let Data::Mapping(fields) = &value.data {
-            return Some(Fields::new(name, value.span, fields));
+    /// A mapping, whose keys are then taken one by one; `owner` is what messages call it.
+    pub(super) fn fields<'v>(&mut self, owner: &str, value: &'v Value) -> Option<Fields<'v>> {
+        match &value.data {
+            Data::Mapping(fields) => return Some(Fields::new(owner, value.span, fields)),
+            Data::Invalid => {}
+            _ => {
+                let found = self.describe(value);
+                self.error(value.span, format!("{owner}: found {found}, expected a mapping"));
+            }
         }
-        self.mismatch(name, value, "a mapping");
         None
     }
 }

@@ -1,0 +1,242 @@
+//! `syncline demo`: broker, agent and responder in one process, and one request that goes all the way.
+
+mod broker;
+mod responder;
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use syncline_core::session;
+use syncline_core::topic::TopicFilter;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+pub use broker::{BrokerError, EmbeddedBroker, Seen};
+pub use responder::Confirmer;
+
+use crate::driver::{Driver, StartError};
+use crate::run::{self, RunError, RunningAgent, ServedNode, Settings};
+use crate::service::{self, Report, Source};
+use crate::transport::Endpoint;
+
+/// The commissioning file that the demo runs.
+pub const SERVICE: &str = include_str!("service.yml");
+/// Query of the demo's own request.
+const QUERY: &str = "order=4711";
+/// Time for everything to be ready.
+const READY_TIME: Duration = Duration::from_secs(10);
+
+/// Why the demo failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemoError {
+    /// The embedded broker did not start.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The demo's commissioning file was not accepted.
+    #[error("the demo's own service file is wrong, which is a bug in syncline: {0}")]
+    Service(Report),
+    /// The agent did not start.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The responder did not start.
+    #[error("the responder did not start: {0}")]
+    Responder(#[from] StartError),
+    /// Agent or responder did not reach the broker.
+    #[error("agent and responder did not reach the embedded broker within {} s, the log says why", READY_TIME.as_secs())]
+    NotReady,
+    /// The request itself failed.
+    #[error("the request to {url} failed: {cause}")]
+    Request {
+        /// Where it went.
+        url: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The request was not answered with 200.
+    #[error("the request to {url} was answered with {status}, 200 was expected")]
+    Status {
+        /// Where it went.
+        url: String,
+        /// What came.
+        status: StatusCode,
+    },
+    /// Standard output was closed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Runs the demo: shows one request from end to end on `out`, then with `once` stops, else goes on until `shutdown`.
+///
+/// # Errors
+/// [`DemoError`] when any part of it fails.
+pub async fn run(
+    once: bool,
+    out: &mut (dyn Write + Send),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), DemoError> {
+    let (tap, mut seen) = mpsc::unbounded_channel();
+    let broker = EmbeddedBroker::start(loopback(), tap).await?;
+    writeln!(out, "broker     mqtt://{}, embedded", broker.address())?;
+
+    let agent = start_agent(broker.address()).await?;
+    let result = show(&agent, broker.address(), &mut seen, once, out, shutdown).await;
+    agent.stop().await;
+    broker.stop().await;
+    result
+}
+
+async fn show(
+    agent: &RunningAgent,
+    broker: SocketAddr,
+    seen: &mut mpsc::UnboundedReceiver<Seen>,
+    once: bool,
+    out: &mut (dyn Write + Send),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), DemoError> {
+    let [node] = agent.served() else {
+        unreachable!("the demo's service has one node")
+    };
+    writeln!(out, "agent      {} {}", node.method, node.url)?;
+    let responder = start_responder(broker, node).await?;
+    writeln!(out, "responder  {}/treq -> {}/tres\n", node.topic, node.topic)?;
+
+    let url = format!("{}?{QUERY}", node.url);
+    let (answer, duration) = ask(&url, seen, out).await?;
+    writeln!(
+        out,
+        "  200   {answer} after {:.1} ms\n",
+        duration.as_secs_f64() * 1e3
+    )?;
+    if !once {
+        writeln!(
+            out,
+            "Ask yourself; each request is held until the responder has answered:\n\n  curl '{url}'\n"
+        )?;
+        writeln!(out, "Stop with Ctrl-C.")?;
+        out.flush()?;
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(message) = seen.recv() => print(out, &message)?,
+            }
+        }
+    }
+    out.flush()?;
+    responder.stop().await;
+    Ok(())
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+async fn start_agent(broker: SocketAddr) -> Result<RunningAgent, DemoError> {
+    let source = Source::new("syncline demo", SERVICE);
+    let planned =
+        service::plan_sources(vec![source], &service::Context::default()).map_err(DemoError::Service)?;
+    let session = session::Config::new("syncline-demo-agent");
+    let settings = Settings::new(endpoint(broker), session, loopback());
+    Ok(run::start(settings, &planned.plan).await?)
+}
+
+/// The responder's driver task with the handle that stops it.
+struct Responder {
+    handle: crate::driver::AgentHandle,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Responder {
+    async fn stop(self) {
+        self.handle.stop();
+        let _ = self.task.await;
+    }
+}
+
+/// Starts the responder, and waits until it and the agent's node are ready.
+async fn start_responder(broker: SocketAddr, node: &ServedNode) -> Result<Responder, DemoError> {
+    let mut driver = Driver::new(endpoint(broker), session::Config::new("syncline-demo-responder"))?;
+    let filter = TopicFilter::try_from(format!("{}/treq", node.topic)).map_err(|_| DemoError::NotReady)?;
+    let (confirmer, mut subscribed) = Confirmer::new(filter);
+    driver.react_with(Box::new(confirmer));
+    let handle = driver.handle();
+    let task = tokio::spawn(driver.run());
+    let ready = async {
+        subscribed.wait_for(|subscribed| *subscribed).await.is_ok() && node.node.ready().await.is_ok()
+    };
+    match timeout(READY_TIME, ready).await {
+        Ok(true) => Ok(Responder { handle, task }),
+        _ => {
+            task.abort();
+            Err(DemoError::NotReady)
+        }
+    }
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint {
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
+}
+
+/// Sends the request over HTTP like any client; shows the messages that it causes as they pass.
+async fn ask(
+    url: &str,
+    seen: &mut mpsc::UnboundedReceiver<Seen>,
+    out: &mut (dyn Write + Send),
+) -> Result<(String, Duration), DemoError> {
+    writeln!(out, "  GET   {url}")?;
+    out.flush()?;
+    let started = Instant::now();
+    let (status, body) = fetch(url).await.map_err(|cause| DemoError::Request {
+        url: url.to_owned(),
+        cause: cause.to_string(),
+    })?;
+    let duration = started.elapsed();
+    // The broker shows a message before it delivers it: with the answer here, both are in the channel.
+    while let Ok(message) = seen.try_recv() {
+        print(out, &message)?;
+    }
+    if status != StatusCode::OK {
+        return Err(DemoError::Status {
+            url: url.to_owned(),
+            status,
+        });
+    }
+    Ok((String::from_utf8_lossy(&body).into_owned(), duration))
+}
+
+async fn fetch(url: &str) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let uri: Uri = url.parse()?;
+    let authority = uri.authority().ok_or("no host in the URL")?.clone();
+    let stream = TcpStream::connect(authority.as_str()).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
+        .header(http::header::HOST, authority.as_str())
+        .body(Empty::<Bytes>::new())?;
+    // It ends when the sender and the body are gone; an error of it is an error of theirs too.
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, body))
+}
+
+fn print(out: &mut (dyn Write + Send), message: &Seen) -> io::Result<()> {
+    let kind = message.topic.rsplit('/').next().unwrap_or_default();
+    writeln!(
+        out,
+        "  {kind:<5} {} {}",
+        message.topic,
+        String::from_utf8_lossy(&message.payload)
+    )
+}
