@@ -4,9 +4,12 @@
 
 extern crate alloc;
 
+pub mod agent;
 pub mod codec;
 pub mod error;
+pub mod flowsync;
 pub mod limits;
 pub mod rng;
+pub mod session;
 pub mod time;
 pub mod topic;

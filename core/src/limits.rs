@@ -1,1 +1,37 @@
 //! Every bound in one place: what a peer or a caller can make grow, and how far.
+
+use crate::time::Duration;
+
+/// Most transactions that one node may hold open, whatever its configuration asks for.
+pub const MAX_TRANSACTIONS_PER_NODE: usize = 1_000_000;
+
+/// Shortest timeout of a transaction.
+pub const TRANSACTION_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
+/// Longest timeout of a transaction.
+pub const TRANSACTION_TIMEOUT_MAX: Duration = Duration::from_millis(600_000);
+
+/// Ended transactions that a requester remembers, to tell a late or repeated reply from one that was never asked for.
+pub const ENDED_TRANSACTIONS_REMEMBERED: usize = 16_384;
+
+/// Most nodes of one requester.
+pub const MAX_NODES: usize = 65_536;
+
+/// Largest Control Packet there is (MQTT 5.0 §2.1.4): a fixed header of 5 bytes and 268,435,455 more.
+pub const MAX_PACKET_SIZE: u32 = 268_435_460;
+
+/// Smallest Maximum Packet Size that a session can work with.
+pub const MIN_PACKET_SIZE: u32 = 64;
+
+/// Unwritten bytes beyond which no further PUBLISH is moved from the queue to the transmit buffer.
+pub const TRANSMIT_HIGH_WATER: usize = 64 << 10;
+
+/// Unwritten bytes beyond the high water mark that acknowledgements may take; beyond that nothing more is parsed until
+/// the peer reads again.
+pub const ACK_RESERVE: usize = 16 << 10;
+
+/// Connections in a row that may end before their CONNACK until 3.1.1 is tried in place of 5.0.
+pub const CLOSES_BEFORE_FALLBACK: u32 = 2;
+
+/// How long an agent waits before it repeats a subscription that the server refused.
+pub const RESUBSCRIBE_INTERVAL: Duration = Duration::from_secs(10);

@@ -133,6 +133,12 @@ impl TopicName {
     }
 }
 
+impl core::borrow::Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl TopicFilter {
     /// Checks `filter` and takes it over.
     ///
@@ -163,6 +169,12 @@ impl TopicFilter {
     #[must_use]
     pub fn share_group(&self) -> Option<&str> {
         share_group(self.as_str())
+    }
+
+    /// Whether the filter has a level `+` or `#`.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        self.0.as_bytes().iter().any(is_wildcard)
     }
 
     /// Whether a message on `topic` belongs to this filter (`$` topics are not matched by leading wildcards).

@@ -1,0 +1,547 @@
+//! The asking side: a table of open transactions, joined to their replies by id.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::{BuildHasherDefault, Hasher};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use serde_json::value::RawValue;
+
+use super::envelope::{Malformed, Reply, ReplyBody, encode_value};
+use super::node::{NodeConfig, NodeId};
+use super::state::{Input, State};
+use super::{JsonText, TransactionId};
+use crate::codec::{QoS, ReasonCode};
+use crate::limits::{ENDED_TRANSACTIONS_REMEMBERED, MAX_NODES, TRANSACTION_TIMEOUT_MIN};
+use crate::rng::{Rng, SEED_LEN};
+use crate::time::{Duration, Instant, UnixMillis};
+use crate::topic::TopicName;
+
+/// A message to publish: not retained, to be given up at `deadline`.
+#[derive(Debug, Clone)]
+pub struct Treq {
+    /// The transaction, already waiting for its reply.
+    pub transaction: TransactionId,
+    /// Topic Name `<base>/treq`.
+    pub topic: TopicName,
+    /// QoS of the node.
+    pub qos: QoS,
+    /// The envelope.
+    pub payload: Bytes,
+    /// When the transaction times out.
+    pub deadline: Instant,
+}
+
+/// Why a request was not taken. Nothing was registered or published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The handle names no node, or a removed one.
+    #[error("no such node")]
+    NoSuchNode,
+    /// The node holds as many transactions as it may.
+    #[error("node has {limit} transactions in flight, which is its limit")]
+    TooManyInFlight {
+        /// `maxInFlight` of the node.
+        limit: usize,
+    },
+    /// The link to the broker is down.
+    #[error("broker link is down")]
+    LinkDown,
+    /// The broker has not yet confirmed the subscription to the node's replies.
+    #[error("subscription to the node's replies is not confirmed yet")]
+    NotReady,
+    /// The session's queue of outgoing messages is full.
+    #[error("queue of outgoing messages is full")]
+    QueueFull,
+    /// The request is larger than the broker accepts.
+    #[error("request is larger than the broker's maximum packet size")]
+    TooLarge,
+    /// The broker does not accept the node's QoS.
+    #[error("broker does not accept the node's QoS")]
+    QosNotSupported,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The reply carried `value`.
+    Replied {
+        /// JSON text of the value, a part of the received payload.
+        value: JsonText,
+    },
+    /// The reply carried `error`.
+    Failed {
+        /// `error.code` as it came; the client's protocol decides whether it can be sent on.
+        code: i64,
+        /// `error.message`.
+        message: String,
+    },
+    /// No valid reply came in time.
+    TimedOut {
+        /// `timeoutErrorCode` of the node.
+        code: u32,
+        /// `timeoutErrorMessage` of the node.
+        message: Arc<str>,
+    },
+    /// The node was removed, or the agent stops.
+    Cancelled,
+    /// The treq did not reach anyone who could answer it.
+    Undeliverable(Undeliverable),
+}
+
+/// Why a treq was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Undeliverable {
+    /// The link went down before the message had left.
+    #[error("broker link was lost before the request had left")]
+    LinkLost,
+    /// The broker refused the message.
+    #[error("broker refused the request: {0}")]
+    Refused(ReasonCode),
+}
+
+/// A transaction that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// The caller's own value from [`Requester::begin`].
+    pub token: u64,
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// Its one outcome.
+    pub outcome: Outcome,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// No node reads this topic: the message is for somebody else.
+    NotMine,
+    /// It completed this transaction.
+    Completed(TransactionId),
+    /// It changed nothing but a counter.
+    Ignored(Ignored),
+}
+
+/// Why a tres changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Ignored {
+    /// A retained message is from the past by definition.
+    #[error("reply is retained")]
+    Retained,
+    /// It names no transaction.
+    #[error("reply is malformed: {0}")]
+    Malformed(Malformed),
+    /// The transaction already has its reply.
+    #[error("reply is a duplicate")]
+    Duplicate,
+    /// The transaction ended without a reply.
+    #[error("reply came too late")]
+    Late,
+    /// The transaction was never begun here, is forgotten, or belongs to another node.
+    #[error("reply names no transaction of this node")]
+    Unknown,
+}
+
+/// Totals since the requester was made.
+///
+/// `begun` equals `open` plus the six ways to end; each tres that a node received is counted once, as `replied` or
+/// `failed` or as one of the last five.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub struct Counters {
+    pub begun: u64,
+    pub replied: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub aborted: u64,
+    pub cancelled: u64,
+    pub undeliverable: u64,
+    pub late: u64,
+    pub duplicate: u64,
+    pub unknown: u64,
+    pub malformed: u64,
+    pub retained: u64,
+}
+
+/// The asking side of FlowSync for any number of nodes.
+///
+/// Getters: [`open`](Self::open), [`in_flight`](Self::in_flight), [`counters`](Self::counters). Commands:
+/// [`add_node`](Self::add_node), [`remove_node`](Self::remove_node), [`begin`](Self::begin), [`abort`](Self::abort),
+/// [`undeliverable`](Self::undeliverable), [`cancel_all`](Self::cancel_all). Inputs:
+/// [`handle_message`](Self::handle_message), [`handle_timeout`](Self::handle_timeout). Outputs: [`poll`](Self::poll),
+/// [`poll_timeout`](Self::poll_timeout).
+#[derive(Debug)]
+pub struct Requester {
+    rng: Rng,
+    nodes: Vec<NodeSlot>,
+    by_tres: BTreeMap<TopicName, u32>,
+    transactions: HashMap<[u8; 16], Transaction, BuildHasherDefault<RandomIdHasher>>,
+    open: usize,
+    deadlines: BTreeSet<(Instant, [u8; 16])>,
+    ended: VecDeque<[u8; 16]>,
+    completions: VecDeque<Completion>,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct NodeSlot {
+    generation: u32,
+    node: Option<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    config: NodeConfig,
+    open: usize,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    state: State,
+    node: NodeId,
+    token: u64,
+    deadline: Instant,
+}
+
+impl Requester {
+    /// A requester without nodes, whose transaction ids come from `seed`.
+    #[must_use]
+    pub fn new(seed: [u8; SEED_LEN]) -> Self {
+        Self {
+            rng: Rng::from_seed(seed),
+            nodes: Vec::new(),
+            by_tres: BTreeMap::new(),
+            transactions: HashMap::default(),
+            open: 0,
+            deadlines: BTreeSet::new(),
+            ended: VecDeque::new(),
+            completions: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Transactions that wait for a reply.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Transactions of one node that wait for a reply; zero for an unknown node.
+    #[must_use]
+    pub fn in_flight(&self, node: NodeId) -> usize {
+        self.node(node).map_or(0, |node| node.open)
+    }
+
+    /// Totals since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Configuration of a node.
+    #[must_use]
+    pub fn node_config(&self, node: NodeId) -> Option<&NodeConfig> {
+        self.node(node).map(|node| &node.config)
+    }
+
+    /// Adds a node. The caller subscribes to its tres and begins no transaction before that is confirmed.
+    ///
+    /// Returns `None` if another node reads the same tres, or [`MAX_NODES`] exist.
+    pub fn add_node(&mut self, config: NodeConfig) -> Option<NodeId> {
+        if self.by_tres.contains_key(&config.tres) {
+            return None;
+        }
+        let index = match self.nodes.iter().position(|slot| slot.node.is_none()) {
+            Some(free) => free,
+            None if self.nodes.len() < MAX_NODES => {
+                self.nodes.push(NodeSlot::default());
+                self.nodes.len() - 1
+            }
+            None => return None,
+        };
+        let slot = &mut self.nodes[index];
+        let index = u32::try_from(index).ok()?;
+        self.by_tres.insert(config.tres.clone(), index);
+        slot.node = Some(Node { config, open: 0 });
+        Some(NodeId {
+            index,
+            generation: slot.generation,
+        })
+    }
+
+    /// Removes a node and cancels its open transactions; returns its configuration.
+    pub fn remove_node(&mut self, node: NodeId) -> Option<NodeConfig> {
+        self.node(node)?;
+        self.cancel_where(|transaction| transaction.node == node);
+        let slot = &mut self.nodes[node.index as usize];
+        slot.generation = slot.generation.wrapping_add(1);
+        let config = slot.node.take()?.config;
+        self.by_tres.remove(&config.tres);
+        Some(config)
+    }
+
+    /// Begins a transaction: registers its waiter, then hands out the message to publish.
+    ///
+    /// `token` is the caller's own and comes back with the [`Completion`]. `timeout` shortens the node's timeout for
+    /// this one request; a longer one, or none, leaves the node's.
+    ///
+    /// # Errors
+    /// [`Refusal`], with nothing registered.
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        wall: UnixMillis,
+        node: NodeId,
+        value: &RawValue,
+        token: u64,
+        timeout: Option<Duration>,
+    ) -> Result<Treq, Refusal> {
+        let transaction = TransactionId::from(self.rng.uuid());
+        let owner = self.node_mut(node).ok_or(Refusal::NoSuchNode)?;
+        if owner.open >= owner.config.max_in_flight {
+            return Err(Refusal::TooManyInFlight {
+                limit: owner.config.max_in_flight,
+            });
+        }
+        let patience = owner.config.timeout;
+        let patience = timeout.map_or(patience, |asked| asked.clamp(TRANSACTION_TIMEOUT_MIN, patience));
+        let deadline = now.after(patience);
+        owner.open += 1;
+        let treq = Treq {
+            transaction,
+            topic: owner.config.treq.clone(),
+            qos: owner.config.qos,
+            payload: encode_value(transaction, wall, value),
+            deadline,
+        };
+        let key = *transaction.as_bytes();
+        self.transactions.insert(
+            key,
+            Transaction {
+                state: State::Open,
+                node,
+                token,
+                deadline,
+            },
+        );
+        self.deadlines.insert((deadline, key));
+        self.open += 1;
+        self.counters.begun += 1;
+        Ok(treq)
+    }
+
+    /// Takes a transaction back whose treq could not even be queued: as if [`begin`](Self::begin) had refused it.
+    pub(crate) fn retract(&mut self, transaction: TransactionId) {
+        let key = *transaction.as_bytes();
+        if let Some(Transaction {
+            state: State::Open,
+            node,
+            deadline,
+            ..
+        }) = self.transactions.remove(&key)
+        {
+            self.deadlines.remove(&(deadline, key));
+            self.open -= 1;
+            self.counters.begun -= 1;
+            if let Some(node) = self.node_mut(node) {
+                node.open -= 1;
+            }
+        }
+    }
+
+    /// The client of a transaction went away. No completion follows, the slot is free at once.
+    pub fn abort(&mut self, transaction: TransactionId) {
+        self.end(transaction, Input::ClientGone);
+    }
+
+    /// The treq of a transaction could not be delivered.
+    pub fn undeliverable(&mut self, transaction: TransactionId, why: Undeliverable) {
+        if let Some((token, _)) = self.end(transaction, Input::DeliveryFailed) {
+            self.complete(token, transaction, Outcome::Undeliverable(why));
+        }
+    }
+
+    /// Cancels every open transaction, as at the end of a shutdown's drain time.
+    pub fn cancel_all(&mut self) {
+        self.cancel_where(|_| true);
+    }
+
+    /// Takes in a message that was received on `topic`.
+    pub fn handle_message(&mut self, topic: &str, payload: &Bytes, retained: bool) -> Delivery {
+        let Some(&index) = self.by_tres.get(topic) else {
+            return Delivery::NotMine;
+        };
+        match self.correlate(index, payload, retained) {
+            Ok(transaction) => Delivery::Completed(transaction),
+            Err(why) => {
+                *match why {
+                    Ignored::Retained => &mut self.counters.retained,
+                    Ignored::Malformed(_) => &mut self.counters.malformed,
+                    Ignored::Duplicate => &mut self.counters.duplicate,
+                    Ignored::Late => &mut self.counters.late,
+                    Ignored::Unknown => &mut self.counters.unknown,
+                } += 1;
+                Delivery::Ignored(why)
+            }
+        }
+    }
+
+    /// Ends every transaction whose deadline has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(deadline, key)) = self.deadlines.first() {
+            if deadline > now {
+                break;
+            }
+            let transaction = TransactionId::from_bytes(key);
+            let Some((token, node)) = self.end(transaction, Input::Deadline) else {
+                self.deadlines.pop_first();
+                continue;
+            };
+            let Some(node) = self.node(node) else { continue };
+            let (code, message) = (
+                node.config.timeout_error_code,
+                node.config.timeout_error_message.clone(),
+            );
+            self.complete(token, transaction, Outcome::TimedOut { code, message });
+        }
+    }
+
+    /// The next completion, in the order in which the transactions ended.
+    pub fn poll(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) next has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    fn correlate(&mut self, index: u32, payload: &Bytes, retained: bool) -> Result<TransactionId, Ignored> {
+        if retained {
+            return Err(Ignored::Retained);
+        }
+        let reply = Reply::parse(payload).map_err(Ignored::Malformed)?;
+        let known = self
+            .transactions
+            .get(reply.id.as_bytes())
+            .filter(|known| known.node.index == index);
+        match known.map(|known| known.state) {
+            None => return Err(Ignored::Unknown),
+            Some(State::Open) => {}
+            Some(State::Replied | State::Failed) => return Err(Ignored::Duplicate),
+            Some(_) => return Err(Ignored::Late),
+        }
+        let (input, outcome) = match reply.body {
+            ReplyBody::Value(value) => {
+                let value = match value {
+                    "null" => JsonText::from_static(b"null"),
+                    value => payload.slice_ref(value.as_bytes()),
+                };
+                (Input::ReplyValue, Outcome::Replied { value })
+            }
+            ReplyBody::Error { code, message } => (
+                Input::ReplyError,
+                Outcome::Failed {
+                    code,
+                    message: message.into_owned(),
+                },
+            ),
+        };
+        let (token, _) = self.end(reply.id, input).ok_or(Ignored::Unknown)?;
+        self.complete(token, reply.id, outcome);
+        Ok(reply.id)
+    }
+
+    fn cancel_where(&mut self, matches: impl Fn(&Transaction) -> bool) {
+        let transactions = &self.transactions;
+        // By deadline, not by hash: the order of completions must not depend on the table's layout.
+        let chosen: Vec<_> = self
+            .deadlines
+            .iter()
+            .filter(|(_, key)| transactions.get(key).is_some_and(&matches))
+            .map(|(_, key)| TransactionId::from_bytes(*key))
+            .collect();
+        for transaction in chosen {
+            if let Some((token, _)) = self.end(transaction, Input::Cancel) {
+                self.complete(token, transaction, Outcome::Cancelled);
+            }
+        }
+    }
+
+    /// The only way out of [`State::Open`]: frees the slot, counts the end and remembers it for later replies.
+    fn end(&mut self, transaction: TransactionId, input: Input) -> Option<(u64, NodeId)> {
+        let key = *transaction.as_bytes();
+        let entry = self.transactions.get_mut(&key)?;
+        entry.state = entry.state.next(input)?;
+        let (state, token, node, deadline) = (entry.state, entry.token, entry.node, entry.deadline);
+        self.deadlines.remove(&(deadline, key));
+        self.open -= 1;
+        if let Some(node) = self.node_mut(node) {
+            node.open -= 1;
+        }
+        match state {
+            State::Replied => self.counters.replied += 1,
+            State::Failed => self.counters.failed += 1,
+            State::TimedOut => self.counters.timed_out += 1,
+            State::Aborted => self.counters.aborted += 1,
+            State::Cancelled => self.counters.cancelled += 1,
+            State::Undeliverable => self.counters.undeliverable += 1,
+            State::Open => {}
+        }
+        if self.ended.len() >= ENDED_TRANSACTIONS_REMEMBERED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.transactions.remove(&oldest);
+        }
+        self.ended.push_back(key);
+        Some((token, node))
+    }
+
+    fn complete(&mut self, token: u64, transaction: TransactionId, outcome: Outcome) {
+        self.completions.push_back(Completion {
+            token,
+            transaction,
+            outcome,
+        });
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        let slot = self.nodes.get(id.index as usize)?;
+        slot.node.as_ref().filter(|_| slot.generation == id.generation)
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+        let slot = self.nodes.get_mut(id.index as usize)?;
+        slot.node.as_mut().filter(|_| slot.generation == id.generation)
+    }
+}
+
+/// Takes the last eight bytes of an id as its hash. The ids in the table are our own random ones, so they spread
+/// evenly; a peer that invents ids only looks up, it never inserts.
+#[derive(Default)]
+struct RandomIdHasher(u64);
+
+impl Hasher for RandomIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(tail) = bytes.last_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*tail);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}
+
+#[cfg(test)]
+#[path = "requester_tests.rs"]
+mod tests;

@@ -1,0 +1,280 @@
+//! Where the connection stands, and what each end of a connection leads to.
+
+use super::config::{OnRefusal, Reconnect, VersionPolicy};
+use super::output::DisconnectReason;
+use crate::codec::{ReasonCode, Version};
+use crate::limits::CLOSES_BEFORE_FALLBACK;
+use crate::rng::Rng;
+use crate::time::{Duration, Instant};
+
+/// State of the connection.
+///
+/// ```text
+/// Idle ─connect→ Opening ─open→ AwaitConnack ─CONNACK→ Established
+///   ↑              ↑   │failed       │refused, closed       │error, closed, disconnect
+///   │ stop         │   ↓             ↓                      ↓
+///   └──────── Waiting ←───────────────────────────────── Closing (last bytes are written)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// Offline until the caller connects.
+    Idle,
+    /// Offline until the back-off is over.
+    Waiting { until: Instant },
+    /// The caller is opening a transport.
+    Opening { deadline: Instant },
+    /// CONNECT is on its way.
+    AwaitConnack { deadline: Instant, version: Version },
+    /// CONNACK was received.
+    Established { version: Version, since: Instant },
+    /// The connection is over; what is left in the transmit queue may still leave.
+    Closing {
+        deadline: Instant,
+        reason: DisconnectReason,
+    },
+}
+
+impl Link {
+    /// When the state ends by itself.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Waiting { until } => Some(*until),
+            Self::Opening { deadline }
+            | Self::AwaitConnack { deadline, .. }
+            | Self::Closing { deadline, .. } => Some(*deadline),
+            Self::Idle | Self::Established { .. } => None,
+        }
+    }
+
+    /// Version of the connection, while packets are exchanged.
+    pub(super) fn version(&self) -> Option<Version> {
+        match self {
+            Self::AwaitConnack { version, .. } | Self::Established { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}
+
+/// What to do after a connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Wait, then try again.
+    Retry,
+    /// Only an operator can mend it.
+    Refused,
+    /// Stay offline.
+    Stop,
+}
+
+fn verdict(reason: &DisconnectReason) -> Verdict {
+    match reason {
+        DisconnectReason::Requested => Verdict::Stop,
+        DisconnectReason::Refused(code) => match *code {
+            ReasonCode::UNSPECIFIED_ERROR
+            | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+            | ReasonCode::SERVER_UNAVAILABLE
+            | ReasonCode::SERVER_BUSY
+            | ReasonCode::QUOTA_EXCEEDED
+            | ReasonCode::CONNECTION_RATE_EXCEEDED => Verdict::Retry,
+            _ => Verdict::Refused,
+        },
+        DisconnectReason::ByServer(code) => match *code {
+            // Two clients with one identifier would throw each other out for ever.
+            ReasonCode::SESSION_TAKEN_OVER => Verdict::Stop,
+            ReasonCode::NOT_AUTHORIZED
+            | ReasonCode::BANNED
+            | ReasonCode::BAD_AUTHENTICATION_METHOD
+            | ReasonCode::USE_ANOTHER_SERVER
+            | ReasonCode::SERVER_MOVED => Verdict::Refused,
+            _ => Verdict::Retry,
+        },
+        _ => Verdict::Retry,
+    }
+}
+
+/// Back-off and version fallback: the memory that outlives a connection.
+#[derive(Debug)]
+pub(super) struct Redial {
+    policy: Reconnect,
+    versions: VersionPolicy,
+    version: Version,
+    failures: u32,
+    closes_before_connack: u32,
+}
+
+impl Redial {
+    pub(super) fn new(policy: Reconnect, versions: VersionPolicy) -> Self {
+        let version = match versions {
+            VersionPolicy::Auto | VersionPolicy::V5 => Version::V5,
+            VersionPolicy::V3_1_1 => Version::V3_1_1,
+        };
+        Self {
+            policy,
+            versions,
+            version,
+            failures: 0,
+            closes_before_connack: 0,
+        }
+    }
+
+    /// Version for the next CONNECT.
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The server accepted a connection.
+    pub(super) fn accepted(&mut self) {
+        self.closes_before_connack = 0;
+    }
+
+    /// A connection ended after `uptime` established, or without having been established.
+    /// Returns how long to wait before the next attempt; `None` to stay offline.
+    pub(super) fn after(
+        &mut self,
+        reason: &DisconnectReason,
+        uptime: Option<Duration>,
+        rng: &mut Rng,
+    ) -> Option<Duration> {
+        if uptime.is_some_and(|uptime| uptime >= self.policy.stable_after) {
+            self.failures = 0;
+        }
+        if self.fall_back(reason, uptime.is_some()) {
+            return Some(Duration::ZERO);
+        }
+        match verdict(reason) {
+            Verdict::Stop => return None,
+            Verdict::Refused if self.policy.on_refusal == OnRefusal::Stop => return None,
+            Verdict::Refused | Verdict::Retry => {}
+        }
+        let ceiling = self
+            .policy
+            .first
+            .saturating_mul(1 << self.failures.min(20))
+            .min(self.policy.longest);
+        self.failures = self.failures.saturating_add(1);
+        Some(rng.jitter(ceiling).max(self.policy.shortest))
+    }
+
+    /// Forgets earlier failures: the caller asked for a connection.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Changes to the other version where the server does not speak this one; true to try that at once.
+    fn fall_back(&mut self, reason: &DisconnectReason, established: bool) -> bool {
+        if self.versions != VersionPolicy::Auto || established {
+            return false;
+        }
+        match reason {
+            DisconnectReason::Refused(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION)
+                if self.version == Version::V5 =>
+            {
+                self.version = Version::V3_1_1;
+                true
+            }
+            DisconnectReason::TransportClosed => {
+                self.closes_before_connack += 1;
+                if self.closes_before_connack >= CLOSES_BEFORE_FALLBACK {
+                    self.closes_before_connack = 0;
+                    self.version = match self.version {
+                        Version::V5 => Version::V3_1_1,
+                        Version::V3_1_1 => Version::V5,
+                    };
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redial(policy: Reconnect) -> (Redial, Rng) {
+        (Redial::new(policy, VersionPolicy::Auto), Rng::from_seed([3; 32]))
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_never_fall_below_the_shortest() {
+        let policy = Reconnect::default();
+        let (mut redial, mut rng) = redial(policy);
+        for round in 0..40 {
+            let wait = redial
+                .after(&DisconnectReason::TransportFailed, None, &mut rng)
+                .unwrap();
+            let ceiling = policy.first.saturating_mul(1 << round.min(6)).min(policy.longest);
+            assert!(
+                (policy.shortest..=ceiling).contains(&wait),
+                "round {round}: {wait:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stable_connection_starts_the_waits_afresh_and_a_short_one_does_not() {
+        let policy = Reconnect::default();
+        let (mut redial, mut rng) = redial(policy);
+        for _ in 0..5 {
+            redial.after(&DisconnectReason::TransportFailed, None, &mut rng);
+        }
+        redial.after(
+            &DisconnectReason::TransportClosed,
+            Some(Duration::from_secs(29)),
+            &mut rng,
+        );
+        assert_eq!(redial.failures, 6);
+        let wait = redial.after(
+            &DisconnectReason::TransportClosed,
+            Some(Duration::from_secs(30)),
+            &mut rng,
+        );
+        assert!(wait.unwrap() <= policy.first);
+        assert_eq!(redial.failures, 1);
+    }
+
+    #[test]
+    fn a_refusal_stops_unless_the_policy_is_to_retry() {
+        let refused = DisconnectReason::Refused(ReasonCode::NOT_AUTHORIZED);
+        let (mut stopping, mut rng) = redial(Reconnect::default());
+        assert_eq!(stopping.after(&refused, None, &mut rng), None);
+        let policy = Reconnect {
+            on_refusal: OnRefusal::Retry,
+            ..Reconnect::default()
+        };
+        let (mut retrying, mut rng) = redial(policy);
+        assert!(retrying.after(&refused, None, &mut rng).is_some());
+    }
+
+    #[test]
+    fn a_session_taken_over_is_not_taken_back() {
+        let (mut redial, mut rng) = redial(Reconnect {
+            on_refusal: OnRefusal::Retry,
+            ..Reconnect::default()
+        });
+        let reason = DisconnectReason::ByServer(ReasonCode::SESSION_TAKEN_OVER);
+        assert_eq!(
+            redial.after(&reason, Some(Duration::from_secs(99)), &mut rng),
+            None
+        );
+    }
+
+    #[test]
+    fn an_unsupported_version_falls_back_at_once() {
+        let (mut redial, mut rng) = redial(Reconnect::default());
+        let reason = DisconnectReason::Refused(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION);
+        assert_eq!(redial.after(&reason, None, &mut rng), Some(Duration::ZERO));
+        assert_eq!(redial.version(), Version::V3_1_1);
+        assert_eq!(redial.after(&reason, None, &mut rng), None);
+    }
+
+    #[test]
+    fn a_server_that_closes_on_connect_is_tried_with_the_other_version() {
+        let (mut redial, mut rng) = redial(Reconnect::default());
+        for expected in [Version::V5, Version::V3_1_1, Version::V3_1_1, Version::V5] {
+            redial.after(&DisconnectReason::TransportClosed, None, &mut rng);
+            assert_eq!(redial.version(), expected);
+        }
+    }
+}
