@@ -1,14 +1,14 @@
 //! Packets that MQTT forbids, and the Reason Code that each is answered with.
 
 use syncline_core::codec::{ReasonCode, Version, decode, peek};
+use syncline_tests::notation::packet;
 
 use Version::{V3_1_1, V5};
 
 const MALFORMED: ReasonCode = ReasonCode::MALFORMED_PACKET;
 const PROTOCOL: ReasonCode = ReasonCode::PROTOCOL_ERROR;
 
-/// Version, packet, answer, and the rule that it breaks with its place in the specification of MQTT 5.0 (or "3.1.1").
-/// A packet is hexadecimal, text in single quotes, and `..` for the Remaining Length of what follows.
+/// Version, packet, answer, and the rule that it breaks with its place in the specification of MQTT 5.0 (or 3.1.1).
 const TABLE: &[(Version, &str, ReasonCode, &str)] = &[
     // Fixed header.
     (V5, "00 00", MALFORMED, "packet type 0 is reserved (§2.1.2)"),
@@ -522,39 +522,16 @@ const TABLE: &[(Version, &str, ReasonCode, &str)] = &[
     (V5, "F0 01 18", MALFORMED, "no property length (§3.15.2.2.1)"),
 ];
 
-fn bytes_of(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (index, part) in text.split('\'').enumerate() {
-        if index % 2 == 1 {
-            bytes.extend_from_slice(part.as_bytes());
-            continue;
-        }
-        let digits: Vec<_> = part.bytes().filter(|byte| *byte != b' ').collect();
-        for pair in digits.chunks(2) {
-            let pair = str::from_utf8(pair).expect("ASCII");
-            bytes.push(if pair == ".." {
-                0
-            } else {
-                u8::from_str_radix(pair, 16).expect("hexadecimal")
-            });
-        }
-    }
-    if text.contains("..") {
-        bytes[1] = u8::try_from(bytes.len() - 2).expect("a short packet");
-    }
-    bytes
-}
-
 #[test]
 fn forbidden_packet_is_answered_with_the_reason_that_the_specification_names() {
     for (version, text, reason, rule) in TABLE {
-        let bytes = bytes_of(text);
+        let bytes = packet(text);
         let outcome = peek(&bytes, *version, u32::MAX).and_then(|header| {
             let header = header.expect("a whole fixed header");
             decode(header, &bytes, *version)
         });
         match outcome {
-            Ok(packet) => panic!("{text} breaks a rule, {rule}, but was accepted as {packet:?}"),
+            Ok(accepted) => panic!("{text} breaks a rule, {rule}, but was accepted as {accepted:?}"),
             Err(error) => assert_eq!(error.reason_code(), *reason, "{text}: {rule}; but found: {error}"),
         }
     }
@@ -563,7 +540,7 @@ fn forbidden_packet_is_answered_with_the_reason_that_the_specification_names() {
 #[test]
 fn every_refusal_names_the_packet_and_the_answer() {
     for (version, text, reason, _) in TABLE {
-        let bytes = bytes_of(text);
+        let bytes = packet(text);
         let error = match peek(&bytes, *version, u32::MAX) {
             Err(error) => error,
             Ok(header) => {
