@@ -121,7 +121,9 @@ impl RunError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => true,
+            Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => {
+                true
+            }
             Self::Start(StartError::Entropy(_)) | Self::Ended { .. } => false,
         }
     }

@@ -15,13 +15,14 @@ use hyper_util::rt::TokioIo;
 use syncline_core::session;
 use syncline_core::topic::TopicFilter;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use broker::{BrokerError, EmbeddedBroker, Seen};
 pub use responder::Confirmer;
 
-use crate::driver::{Driver, StartError};
+use crate::driver::{AgentHandle, Driver, StartError};
 use crate::run::{self, RunError, RunningAgent, ServedNode, Settings};
 use crate::service::{self, Report, Source};
 use crate::transport::Endpoint;
@@ -82,34 +83,39 @@ pub async fn run(
     out: &mut (dyn Write + Send),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DemoError> {
-    let (tap, mut seen) = mpsc::unbounded_channel();
+    let (tap, seen) = mpsc::unbounded_channel();
     let broker = EmbeddedBroker::start(loopback(), tap).await?;
-    writeln!(out, "broker     mqtt://{}, embedded", broker.address())?;
-
     let agent = start_agent(broker.address()).await?;
-    let result = show(&agent, broker.address(), &mut seen, once, out, shutdown).await;
+    let [node] = agent.served() else {
+        unreachable!("the demo's service has one node")
+    };
+    let mut responder = Responder::start(broker.address(), node)?;
+    writeln!(out, "broker     mqtt://{}, embedded", broker.address())?;
+    writeln!(out, "agent      {} {}", node.method, node.url)?;
+    writeln!(out, "responder  {}/treq -> {}/tres\n", node.topic, node.topic)?;
+    let result = tokio::select! {
+        result = show(node, &mut responder, seen, once, out) => result,
+        () = shutdown => Ok(()),
+    };
     agent.stop().await;
+    responder.stop().await;
     broker.stop().await;
     result
 }
 
 async fn show(
-    agent: &RunningAgent,
-    broker: SocketAddr,
-    seen: &mut mpsc::UnboundedReceiver<Seen>,
+    node: &ServedNode,
+    responder: &mut Responder,
+    mut seen: mpsc::UnboundedReceiver<Seen>,
     once: bool,
     out: &mut (dyn Write + Send),
-    shutdown: impl Future<Output = ()>,
 ) -> Result<(), DemoError> {
-    let [node] = agent.served() else {
-        unreachable!("the demo's service has one node")
-    };
-    writeln!(out, "agent      {} {}", node.method, node.url)?;
-    let responder = start_responder(broker, node).await?;
-    writeln!(out, "responder  {}/treq -> {}/tres\n", node.topic, node.topic)?;
-
+    let ready = async { responder.ready().await && node.node.ready().await.is_ok() };
+    if !timeout(READY_TIME, ready).await.unwrap_or(false) {
+        return Err(DemoError::NotReady);
+    }
     let url = format!("{}?{QUERY}", node.url);
-    let (answer, duration) = ask(&url, seen, out).await?;
+    let (answer, duration) = ask(&url, &mut seen, out).await?;
     writeln!(
         out,
         "  200   {answer} after {:.1} ms\n",
@@ -120,18 +126,14 @@ async fn show(
             out,
             "Ask yourself; each request is held until the responder has answered:\n\n  curl '{url}'\n"
         )?;
-        writeln!(out, "Stop with Ctrl-C.")?;
+        writeln!(out, "Stop with Ctrl-C.\n")?;
         out.flush()?;
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => break,
-                Some(message) = seen.recv() => print(out, &message)?,
-            }
+        while let Some(message) = seen.recv().await {
+            print(out, &message)?;
+            out.flush()?;
         }
     }
     out.flush()?;
-    responder.stop().await;
     Ok(())
 }
 
@@ -148,36 +150,37 @@ async fn start_agent(broker: SocketAddr) -> Result<RunningAgent, DemoError> {
     Ok(run::start(settings, &planned.plan).await?)
 }
 
-/// The responder's driver task with the handle that stops it.
+/// The responder's driver task.
 struct Responder {
-    handle: crate::driver::AgentHandle,
-    task: tokio::task::JoinHandle<()>,
+    subscribed: watch::Receiver<bool>,
+    handle: AgentHandle,
+    task: JoinHandle<()>,
 }
 
 impl Responder {
+    fn start(broker: SocketAddr, node: &ServedNode) -> Result<Self, DemoError> {
+        let mut driver = Driver::new(endpoint(broker), session::Config::new("syncline-demo-responder"))?;
+        let filter =
+            TopicFilter::try_from(format!("{}/treq", node.topic)).map_err(|_| DemoError::NotReady)?;
+        let (confirmer, subscribed) = Confirmer::new(filter);
+        driver.react_with(Box::new(confirmer));
+        let handle = driver.handle();
+        Ok(Self {
+            subscribed,
+            handle,
+            task: tokio::spawn(driver.run()),
+        })
+    }
+
+    /// Waits until requests reach it; false if they never will.
+    async fn ready(&mut self) -> bool {
+        self.subscribed.wait_for(|subscribed| *subscribed).await.is_ok()
+    }
+
     async fn stop(self) {
         self.handle.stop();
+        // A panic of it has been logged by the runtime.
         let _ = self.task.await;
-    }
-}
-
-/// Starts the responder, and waits until it and the agent's node are ready.
-async fn start_responder(broker: SocketAddr, node: &ServedNode) -> Result<Responder, DemoError> {
-    let mut driver = Driver::new(endpoint(broker), session::Config::new("syncline-demo-responder"))?;
-    let filter = TopicFilter::try_from(format!("{}/treq", node.topic)).map_err(|_| DemoError::NotReady)?;
-    let (confirmer, mut subscribed) = Confirmer::new(filter);
-    driver.react_with(Box::new(confirmer));
-    let handle = driver.handle();
-    let task = tokio::spawn(driver.run());
-    let ready = async {
-        subscribed.wait_for(|subscribed| *subscribed).await.is_ok() && node.node.ready().await.is_ok()
-    };
-    match timeout(READY_TIME, ready).await {
-        Ok(true) => Ok(Responder { handle, task }),
-        _ => {
-            task.abort();
-            Err(DemoError::NotReady)
-        }
     }
 }
 
