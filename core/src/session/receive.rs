@@ -289,6 +289,7 @@ impl Session {
                 self.rx.skip(len);
                 Ok(Received::Packet)
             }
+        }
     }
 
     fn receive_ack(&mut self, version: Version, header: FixedHeader) -> Result<Received, Fault> {
