@@ -174,7 +174,7 @@ impl TopicFilter {
     /// Whether the filter has a level `+` or `#`.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        self.0.contains(['+', '#'])
+        self.0.as_bytes().iter().any(is_wildcard)
     }
 
     /// Whether a message on `topic` belongs to this filter (`$` topics are not matched by leading wildcards).

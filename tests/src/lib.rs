@@ -1,1 +1,30 @@
-//! Placeholder.
+//! What the tests stand on: real servers on free loopback ports, the built agent, and clients that share no code with it.
+//!
+//! Everything here waits for conditions with a deadline and never for a length of time, and everything that it starts
+//! ends with the value that stands for it.
+
+pub mod agent;
+pub mod curl;
+pub mod fake_broker;
+pub mod held_requests;
+pub mod mosquitto;
+pub mod mosquitto_clients;
+pub mod mqttbytes_oracle;
+pub mod notation;
+pub mod packets;
+pub mod port;
+pub mod process;
+pub mod responder;
+pub mod virtual_broker;
+pub mod wait;
+
+/// The workspace's top folder.
+///
+/// # Panics
+/// Never: this package lies in a folder of its own.
+#[must_use]
+pub fn workspace() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package's folder lies in the workspace")
+}

@@ -1,2 +1,106 @@
-//! Project automation.
-fn main() {}
+//! `cargo xtask`: every check and every generated file of this project behind one command.
+
+mod bench;
+mod ffi;
+mod fuzz;
+mod header;
+mod install;
+mod lint;
+mod plan;
+mod process;
+mod python;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--quick]        run every test; --quick leaves out those that need a server
+  ci                    formatting, clippy, documentation, then every test
+  header [--check]      write ffi-c/include/syncline.h; --check only compares
+  fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
+  bench                 run the benchmarks
+";
+
+enum Task {
+    Test { quick: bool },
+    Ci,
+    Header { check: bool },
+    Fuzz { seconds: u32 },
+    Bench,
+    Help,
+}
+
+fn parse() -> Result<Task> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut task = match parser.next()? {
+        Some(Value(name)) => match name.string()?.as_str() {
+            "test" => Task::Test { quick: false },
+            "ci" => Task::Ci,
+            "header" => Task::Header { check: false },
+            "fuzz" => Task::Fuzz { seconds: 60 },
+            "bench" => Task::Bench,
+            "help" => Task::Help,
+            other => bail!("unknown command `{other}`\n\n{USAGE}"),
+        },
+        Some(Short('h') | Long("help")) => Task::Help,
+        Some(other) => bail!("{}\n\n{USAGE}", other.unexpected()),
+        None => bail!("a command is missing\n\n{USAGE}"),
+    };
+    while let Some(arg) = parser.next()? {
+        match (&mut task, arg) {
+            (Task::Test { quick }, Long("quick")) => *quick = true,
+            (Task::Header { check }, Long("check")) => *check = true,
+            (Task::Fuzz { seconds }, Long("seconds")) => *seconds = parser.value()?.parse()?,
+            (_, Short('h') | Long("help")) => task = Task::Help,
+            (_, other) => bail!("{}\n\n{USAGE}", other.unexpected()),
+        }
+    }
+    Ok(task)
+}
+
+fn run(task: &Task) -> Result<()> {
+    match *task {
+        Task::Test { quick } => test::plan(quick).run(),
+        Task::Ci => {
+            let mut plan = lint::plan();
+            plan.append(test::plan(false));
+            plan.run()
+        }
+        Task::Header { check: true } => header::check(),
+        Task::Header { check: false } => header::write(),
+        Task::Fuzz { seconds } => fuzz::run(seconds),
+        Task::Bench => bench::run(),
+        Task::Help => {
+            print!("{USAGE}");
+            Ok(())
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match parse().and_then(|task| run(&task)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's top folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace's top folder")
+}
+
+/// Where cargo puts what it builds; the tasks' own files go to `xtask/` below it.
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}

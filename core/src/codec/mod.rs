@@ -17,6 +17,7 @@ mod packet;
 mod primitive;
 mod properties;
 mod property;
+mod property_buf;
 mod property_id;
 mod publish;
 mod reason;
@@ -34,8 +35,9 @@ pub use filters::{FilterBuf, Filters, FiltersIter, RetainHandling, SubscribeOpti
 pub use header::{FixedHeader, PacketId, PacketType, QoS, Version, peek};
 pub use packet::{Packet, decode};
 pub(crate) use properties::Validated;
-pub use properties::{Properties, PropertiesIter, PropertyBuf};
+pub use properties::{Properties, PropertiesIter};
 pub use property::Property;
+pub use property_buf::PropertyBuf;
 pub use property_id::PropertyId;
 pub use publish::Publish;
 pub use reason::ReasonCode;

@@ -142,8 +142,15 @@ impl Session {
         }
         let mut encoded = FilterBuf::default();
         for filter in filters {
+            let options = match version {
+                Version::V5 => filter.options,
+                Version::V3_1_1 => SubscribeOptions {
+                    qos: filter.options.qos,
+                    ..SubscribeOptions::default()
+                },
+            };
             encoded
-                .push(&filter.filter, filter.options)
+                .push(&filter.filter, options)
                 .map_err(SubmitError::Invalid)?;
         }
         let packet_id = self.outbound.free_id().ok_or(SubmitError::NoPacketId)?;

@@ -11,6 +11,9 @@ use crate::nearest::nearest;
 /// Longest secret that is read from a file.
 const MAX_SECRET_BYTES: usize = 64 * 1024;
 
+/// Ending of a variable that names the file with a secret.
+const FILE_SUFFIX: &str = "_FILE";
+
 /// A snapshot of the process's environment.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
@@ -118,7 +121,7 @@ impl Environment {
             .names()
             .into_iter()
             .filter(|_| variable.secret)
-            .map(|name| name + "_FILE")
+            .map(|name| name + FILE_SUFFIX)
         {
             if let Some(path) = self.value(&name) {
                 let path = PathBuf::from(path?);
@@ -133,40 +136,56 @@ impl Environment {
     }
 
     /// A warning for every variable with one of our prefixes that means nothing here.
-    fn unknown(&self) -> impl Iterator<Item = String> {
-        let known: Vec<String> = VARIABLES
-            .iter()
-            .flat_map(|variable| {
-                let files: Vec<String> = match variable.secret {
-                    true => variable
-                        .names()
-                        .iter()
-                        .map(|name| format!("{name}_FILE"))
-                        .collect(),
-                    false => Vec::new(),
-                };
-                variable.names().into_iter().chain(files)
-            })
+    fn unknown(&self) -> Vec<String> {
+        let known: Vec<String> = VARIABLES.iter().flat_map(Variable::names).collect();
+        let secret = VARIABLES.iter().filter(|variable| variable.secret);
+        let files: Vec<String> = secret
+            .flat_map(Variable::names)
+            .map(|name| name + FILE_SUFFIX)
             .collect();
-        self.0
+        let set = self
+            .0
             .iter()
-            .filter(|(name, value)| {
-                (name.starts_with("CYBUS_") || name.starts_with("SYNCLINE_")) && !value.is_empty()
-            })
-            .filter(|(name, _)| !known.contains(name))
-            .map(
-                |(name, _)| match nearest(name, known.iter().map(String::as_str)) {
-                    Some(nearest) => {
-                        format!("{name} is not a variable of this agent, did you mean {nearest}?")
-                    }
-                    None => format!(
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, _)| name);
+        set.filter(|name| !known.contains(name) && !files.contains(name))
+            .filter_map(|name| {
+                let (prefix, stem) = split_prefix(name)?;
+                if let Some(base) = name
+                    .strip_suffix(FILE_SUFFIX)
+                    .filter(|base| known.iter().any(|name| name == base))
+                {
+                    return Some(format!(
+                        "{name} has no effect, {base} is not a secret: set {base} itself"
+                    ));
+                }
+                let stems = known
+                    .iter()
+                    .filter_map(|name| split_prefix(name))
+                    .map(|(_, stem)| stem);
+                let Some(nearest) = nearest(stem, stems) else {
+                    return Some(format!(
                         "{name} is not a variable of this agent; `syncline config env` lists them all"
-                    ),
-                },
-            )
-            .collect::<Vec<_>>()
-            .into_iter()
+                    ));
+                };
+                let same_prefix = format!("{prefix}{nearest}");
+                let meant = match known.contains(&same_prefix) {
+                    true => same_prefix,
+                    false => format!("SYNCLINE_{nearest}"),
+                };
+                Some(format!(
+                    "{name} is not a variable of this agent, did you mean {meant}?"
+                ))
+            })
+            .collect()
     }
+}
+
+/// A name of ours as prefix and stem; other programs' variables are none of our business.
+fn split_prefix(name: &str) -> Option<(&'static str, &str)> {
+    ["CYBUS_", "SYNCLINE_"]
+        .into_iter()
+        .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
 
 impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {

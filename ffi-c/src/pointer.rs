@@ -1,0 +1,144 @@
+//! Pointers from C: checked here, and nowhere else, before anything is read or written.
+
+use crate::result::Code;
+
+/// Bytes that belong to someone else.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Slice {
+    /// The first byte; may be NULL when `len` is 0.
+    pub data: *const u8,
+    /// How many there are.
+    pub len: usize,
+}
+
+impl Slice {
+    /// No bytes.
+    pub const EMPTY: Self = Self {
+        data: std::ptr::null(),
+        len: 0,
+    };
+}
+
+impl From<&[u8]> for Slice {
+    fn from(bytes: &[u8]) -> Self {
+        Self {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
+        }
+    }
+}
+
+impl From<&str> for Slice {
+    fn from(text: &str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+/// The bytes at `data`.
+///
+/// # Safety
+/// Unless NULL, `data` points to `len` readable bytes that nobody changes during `'a`.
+pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize) -> Result<&'a [u8], Code> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() {
+        return Err(Code::NullPointer);
+    }
+    if isize::try_from(len).is_err() {
+        return Err(Code::LengthInvalid);
+    }
+    // SAFETY: not NULL, no longer than an object can be; the caller vouches for the rest.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// The text at `data`.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn text<'a>(data: *const u8, len: usize) -> Result<&'a str, Code> {
+    // SAFETY: the caller vouches for what `bytes` asks.
+    let bytes = unsafe { bytes(data, len) }?;
+    std::str::from_utf8(bytes).map_err(|_| Code::NotUtf8)
+}
+
+/// What `pointer` points to.
+///
+/// # Safety
+/// Unless NULL, `pointer` points to a valid `T` that nobody changes during `'a`.
+pub(crate) unsafe fn shared<'a, T>(pointer: *const T) -> Result<&'a T, Code> {
+    // SAFETY: the caller vouches for all but NULL, which `as_ref` checks.
+    unsafe { pointer.as_ref() }.ok_or(Code::NullPointer)
+}
+
+/// What `pointer` points to, to change it.
+///
+/// # Safety
+/// Unless NULL, `pointer` points to a valid `T` that nobody else uses during `'a`.
+pub(crate) unsafe fn exclusive<'a, T>(pointer: *mut T) -> Result<&'a mut T, Code> {
+    // SAFETY: the caller vouches for all but NULL, which `as_mut` checks.
+    unsafe { pointer.as_mut() }.ok_or(Code::NullPointer)
+}
+
+/// A place for a result, checked before anything happens and written when it has.
+pub(crate) struct Out<T>(std::ptr::NonNull<T>);
+
+impl<T> Out<T> {
+    /// # Safety
+    /// Unless NULL, `pointer` points to memory for a `T`, initialised or not, that nobody else uses meanwhile.
+    pub(crate) unsafe fn new(pointer: *mut T) -> Result<Self, Code> {
+        std::ptr::NonNull::new(pointer).map(Self).ok_or(Code::NullPointer)
+    }
+
+    pub(crate) fn write(self, value: T) {
+        // SAFETY: not NULL, and the caller of `new` vouched for the memory. What was there is C's and needs no drop.
+        unsafe { self.0.write(value) }
+    }
+}
+
+/// Hands a new handle out.
+pub(crate) fn give<T>(value: T) -> *mut T {
+    Box::into_raw(Box::new(value))
+}
+
+/// Takes a handle back and drops it; NULL is none.
+///
+/// # Safety
+/// Unless NULL, `pointer` came from [`give`] and was not taken back before.
+pub(crate) unsafe fn take_back<T>(pointer: *mut T) {
+    if !pointer.is_null() {
+        // SAFETY: the caller vouches that this is a box that `give` made and that nobody else owns.
+        drop(unsafe { Box::from_raw(pointer) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_the_empty_slice_and_nothing_longer() {
+        // SAFETY: NULL is allowed by each of these.
+        unsafe {
+            assert_eq!(bytes(std::ptr::null(), 0), Ok(&[][..]));
+            assert_eq!(bytes(std::ptr::null(), 1), Err(Code::NullPointer));
+            assert_eq!(shared(std::ptr::null::<u8>()), Err(Code::NullPointer));
+            assert!(Out::<u8>::new(std::ptr::null_mut()).is_err());
+            take_back(std::ptr::null_mut::<u8>());
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_object_has_is_refused_before_it_is_read() {
+        // SAFETY: the length is checked before the byte is read.
+        assert_eq!(unsafe { bytes(&7, usize::MAX) }, Err(Code::LengthInvalid));
+    }
+
+    #[test]
+    fn text_has_to_be_utf_8() {
+        let broken = [0xC3, 0x28];
+        // SAFETY: the pointer and the length are those of an array.
+        assert_eq!(unsafe { text(broken.as_ptr(), broken.len()) }, Err(Code::NotUtf8));
+    }
+}

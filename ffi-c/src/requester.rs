@@ -1,0 +1,379 @@
+//! The asking side of FlowSync: requests out, replies in, each transaction ended once.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use syncline_core::flowsync::{Completion, Delivery, NodeId, Outcome, Requester, TransactionId, Treq};
+use syncline_core::time::{Instant, UnixMillis};
+
+use crate::border;
+use crate::node_config::NodeConfigHandle;
+use crate::pointer::{self, Out, Slice};
+use crate::result::Code;
+
+/// Length of a transaction's id in bytes.
+const ID_LEN: usize = 16;
+
+/// Open transactions, joined to their replies by id.
+#[derive(Debug)]
+pub struct RequesterHandle {
+    requester: Requester,
+    /// What the caller may be looking at.
+    treq: Option<Treq>,
+    completion: Option<Completion>,
+}
+
+/// A message to publish, not retained; its transaction is already waiting for the reply.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct TreqMessage {
+    /// Topic Name.
+    pub topic: Slice,
+    /// Application Message, a JSON text.
+    pub payload: Slice,
+    /// When the transaction times out, on the clock of `now`.
+    pub deadline: u64,
+    /// The transaction's id, most significant byte first.
+    pub transaction: [u8; 16],
+    /// Quality of Service.
+    pub qos: u8,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum OutcomeKind {
+    /// A reply with a value came.
+    Replied = 0,
+    /// A reply with an error came.
+    Failed = 1,
+    /// No reply came in time.
+    TimedOut = 2,
+    /// The node was removed, or everything was cancelled.
+    Cancelled = 3,
+    /// The request did not reach anyone who could answer.
+    Undeliverable = 4,
+}
+
+/// A transaction that has ended.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct CompletionRecord {
+    /// The caller's own number from `syncline_requester_begin`.
+    pub token: u64,
+    /// Error code: the reply's for FAILED, the node's for TIMED_OUT, else 0.
+    pub code: i64,
+    /// JSON text of the value for REPLIED, else empty.
+    pub value: Slice,
+    /// Error text for FAILED and TIMED_OUT, else empty.
+    pub message: Slice,
+    /// The transaction's id, most significant byte first.
+    pub transaction: [u8; 16],
+    /// How it ended.
+    pub outcome: OutcomeKind,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DeliveryKind {
+    /// No node reads this topic: the message is for somebody else.
+    NotMine = 0,
+    /// It ended a transaction: poll for its completion.
+    Completed = 1,
+    /// It was read and ends nothing: malformed, retained, late, repeated or of an unknown id.
+    Ignored = 2,
+}
+
+/// Makes a requester without nodes.
+///
+/// `seed` has 32 bytes from the operating system's entropy: whoever knows it can foretell ids and forge replies. The
+/// same seed gives the same ids, which is what tests want.
+///
+/// # Safety
+/// `seed` points to `seed_len` bytes, `requester` to a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_new(
+    seed: *const u8,
+    seed_len: usize,
+    requester: *mut *mut RequesterHandle,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both pointers.
+        let (seed, out) = unsafe { (pointer::bytes(seed, seed_len)?, Out::new(requester)?) };
+        let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
+        out.write(pointer::give(RequesterHandle {
+            requester: Requester::new(seed),
+            treq: None,
+            completion: None,
+        }));
+        Ok(())
+    })
+}
+
+/// Takes a requester back, with all that is open in it.
+///
+/// # Safety
+/// `requester` is NULL, or came from `syncline_requester_new` and was not freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_free(requester: *mut RequesterHandle) {
+    border::cross_or((), || {
+        // SAFETY: the caller vouches for the handle.
+        unsafe { pointer::take_back(requester) };
+    });
+}
+
+/// Adds a node; `node` is its number. Subscribe to its replies, and begin once the broker has confirmed that.
+///
+/// # Safety
+/// `requester` and `config` are live handles, `node` points to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_add_node(
+    requester: *mut RequesterHandle,
+    config: *const NodeConfigHandle,
+    node: *mut u64,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for all three.
+        let (handle, config, out) = unsafe {
+            (
+                pointer::exclusive(requester)?,
+                pointer::shared(config)?,
+                Out::new(node)?,
+            )
+        };
+        out.write(
+            handle
+                .requester
+                .add_node(config.0.clone())
+                .ok_or(Code::NodeRefused)?
+                .to_u64(),
+        );
+        Ok(())
+    })
+}
+
+/// Removes a node; its open transactions end as CANCELLED.
+///
+/// # Safety
+/// `requester` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_remove_node(requester: *mut RequesterHandle, node: u64) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle.
+        let handle = unsafe { pointer::exclusive(requester) }?;
+        handle
+            .requester
+            .remove_node(NodeId::from_u64(node))
+            .map(|_| ())
+            .ok_or(Code::NodeUnknown)
+    })
+}
+
+/// Begins a transaction: registers it, then hands out the message to publish.
+///
+/// `value` is one JSON text. `token` is the caller's own number and comes back with the completion. `timeout_ms`
+/// shortens the node's timeout for this request; 0 leaves it.
+///
+/// # Safety
+/// `requester` is a live handle, `value` points to `value_len` bytes, `treq` to the place of the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_begin(
+    requester: *mut RequesterHandle,
+    now: u64,
+    wall: u64,
+    node: u64,
+    value: *const u8,
+    value_len: usize,
+    token: u64,
+    timeout_ms: u32,
+    treq: *mut TreqMessage,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for all three.
+        let (handle, value, out) = unsafe {
+            (
+                pointer::exclusive(requester)?,
+                pointer::bytes(value, value_len)?,
+                Out::new(treq)?,
+            )
+        };
+        let value: &RawValue = serde_json::from_slice(value).map_err(|_| Code::NotJson)?;
+        let timeout = (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into()));
+        let begun = handle.requester.begin(
+            Instant::from_micros(now),
+            UnixMillis(wall),
+            NodeId::from_u64(node),
+            value,
+            token,
+            timeout,
+        )?;
+        let begun = handle.treq.insert(begun);
+        out.write(TreqMessage {
+            topic: begun.topic.as_str().into(),
+            payload: begun.payload[..].into(),
+            deadline: begun.deadline.as_micros(),
+            transaction: *begun.transaction.as_bytes(),
+            qos: begun.qos as u8,
+        });
+        Ok(())
+    })
+}
+
+/// Takes in a message that was received; `delivery` says what became of it.
+///
+/// # Safety
+/// `requester` is a live handle, `topic` points to `topic_len` bytes, `payload` to `payload_len`, `delivery` to the place
+/// of the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_handle_message(
+    requester: *mut RequesterHandle,
+    topic: *const u8,
+    topic_len: usize,
+    payload: *const u8,
+    payload_len: usize,
+    retained: bool,
+    delivery: *mut DeliveryKind,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle and for the place of the result.
+        let (handle, out) = unsafe { (pointer::exclusive(requester)?, Out::new(delivery)?) };
+        // SAFETY: the caller vouches for both texts.
+        let (topic, payload) = unsafe {
+            (
+                pointer::text(topic, topic_len)?,
+                pointer::bytes(payload, payload_len)?,
+            )
+        };
+        let payload = Bytes::copy_from_slice(payload);
+        out.write(match handle.requester.handle_message(topic, &payload, retained) {
+            Delivery::NotMine => DeliveryKind::NotMine,
+            Delivery::Completed(_) => DeliveryKind::Completed,
+            Delivery::Ignored(_) => DeliveryKind::Ignored,
+        });
+        Ok(())
+    })
+}
+
+/// Ends every transaction whose deadline has come.
+///
+/// # Safety
+/// `requester` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_handle_timeout(
+    requester: *mut RequesterHandle,
+    now: u64,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle.
+        unsafe { pointer::exclusive(requester) }?
+            .requester
+            .handle_timeout(Instant::from_micros(now));
+        Ok(())
+    })
+}
+
+/// When `syncline_requester_handle_timeout` next has something to do; UINT64_MAX: never.
+///
+/// # Safety
+/// `requester` is a live handle, `deadline` points to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_poll_timeout(
+    requester: *const RequesterHandle,
+    deadline: *mut u64,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both.
+        let (handle, out) = unsafe { (pointer::shared(requester)?, Out::new(deadline)?) };
+        out.write(
+            handle
+                .requester
+                .poll_timeout()
+                .unwrap_or(Instant::FAR_FUTURE)
+                .as_micros(),
+        );
+        Ok(())
+    })
+}
+
+/// The next transaction that has ended. SYNCLINE_RESULT_EMPTY: no further one has.
+///
+/// # Safety
+/// `requester` is a live handle, `completion` points to the place of the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_poll(
+    requester: *mut RequesterHandle,
+    completion: *mut CompletionRecord,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both.
+        let (handle, out) = unsafe { (pointer::exclusive(requester)?, Out::new(completion)?) };
+        let completion = handle.requester.poll().ok_or(Code::Empty)?;
+        out.write(record(handle.completion.insert(completion)));
+        Ok(())
+    })
+}
+
+/// The client of a transaction went away: it ends at once, without a completion. An ended one stays as it is.
+///
+/// # Safety
+/// `requester` is a live handle, `transaction` points to 16 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_abort(
+    requester: *mut RequesterHandle,
+    transaction: *const u8,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both.
+        let (handle, id) = unsafe {
+            (
+                pointer::exclusive(requester)?,
+                pointer::bytes(transaction, ID_LEN)?,
+            )
+        };
+        handle.requester.abort(TransactionId::from_bytes(
+            id.try_into().map_err(|_| Code::LengthInvalid)?,
+        ));
+        Ok(())
+    })
+}
+
+/// Ends every open transaction as CANCELLED.
+///
+/// # Safety
+/// `requester` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_cancel_all(requester: *mut RequesterHandle) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle.
+        unsafe { pointer::exclusive(requester) }?.requester.cancel_all();
+        Ok(())
+    })
+}
+
+fn record(completion: &Completion) -> CompletionRecord {
+    let (outcome, code, value, message) = match &completion.outcome {
+        Outcome::Replied { value } => (OutcomeKind::Replied, 0, Slice::from(&value[..]), Slice::EMPTY),
+        Outcome::Failed { code, message } => {
+            (OutcomeKind::Failed, *code, Slice::EMPTY, message.as_str().into())
+        }
+        Outcome::TimedOut { code, message } => (
+            OutcomeKind::TimedOut,
+            i64::from(*code),
+            Slice::EMPTY,
+            Slice::from(&**message),
+        ),
+        Outcome::Cancelled => (OutcomeKind::Cancelled, 0, Slice::EMPTY, Slice::EMPTY),
+        Outcome::Undeliverable(_) => (OutcomeKind::Undeliverable, 0, Slice::EMPTY, Slice::EMPTY),
+    };
+    let (token, transaction) = (completion.token, *completion.transaction.as_bytes());
+    CompletionRecord {
+        token,
+        code,
+        value,
+        message,
+        transaction,
+        outcome,
+    }
+}

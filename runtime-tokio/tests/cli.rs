@@ -1,0 +1,244 @@
+//! The `syncline` command as its callers see it: exit codes, and what goes to stdout and what to stderr.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn syncline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("the command can be started")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+/// A folder with one file.
+fn folder_with(name: &str, text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), text).unwrap();
+    folder
+}
+
+#[test]
+fn check_prints_the_plan_on_stdout_and_the_next_command_on_stderr() {
+    let output = syncline(&["check", "examples/1-transaction.yml"], &[]);
+    assert_eq!(code(&output), 0);
+    assert_eq!(
+        stdout(&output),
+        "SERVICE   METHOD  URL                      TOPIC                          QOS  TIMEOUT  THEN  MAX HELD\n\
+         example1  GET     /data/FlowSync/example1  services/example1/exampleNode  0    2000 ms  500   10000\n"
+    );
+    assert_eq!(
+        stderr(&output),
+        "next: syncline run --service examples/1-transaction.yml\n"
+    );
+}
+
+#[test]
+fn check_as_json_holds_plan_and_warnings() {
+    let output = syncline(&["check", "--json", "examples/2-node-responds.yml"], &[]);
+    assert_eq!((code(&output), stderr(&output)), (0, ""));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let node = &document["services"][0]["httpServers"][0]["nodes"][0];
+    assert_eq!(node["url"], "/data/FlowSync/example2");
+    assert_eq!(node["treq"], "services/example2/exampleNode/treq");
+    assert_eq!(node["transaction"]["timeoutErrorCode"], 500);
+    assert_eq!(document["warnings"][0]["line"], 19);
+    assert_eq!(document["errors"], serde_json::json!([]));
+}
+
+#[test]
+fn check_names_every_mistake_with_its_place_and_ends_with_78() {
+    let folder = folder_with(
+        "a.yml",
+        "metadata: {name: t}\nresources:\n  s-1: {type: 'Cybus::Server::Htp'}\n",
+    );
+    let file = folder.path().join("a.yml");
+    let file = file.to_str().unwrap();
+    let output = syncline(&["check", file], &[]);
+    assert_eq!((code(&output), stdout(&output)), (78, ""));
+    let expected = format!(
+        "{file}:3:3: error: resource id `s-1`: expected a letter or digit, then letters, digits, `_` and `.`\n  |\n\
+         3 |   s-1: {{type: 'Cybus::Server::Htp'}}\n  |   ^^^\n\
+         {file}:3:15: error: `type`: found `Cybus::Server::Htp`, expected a resource type\n  |\n\
+         3 |   s-1: {{type: 'Cybus::Server::Htp'}}\n  |               ^^^^^^^^^^^^^^^^^^^^\n  \
+         = help: did you mean `Cybus::Server::Http`?\n2 errors\n"
+    );
+    assert_eq!(stderr(&output), expected);
+
+    let output = syncline(&["check", "--json", file], &[]);
+    assert_eq!((code(&output), stderr(&output)), (78, ""));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["errors"][1]["column"], 15);
+    assert_eq!(
+        document["errors"][1]["help"],
+        "did you mean `Cybus::Server::Http`?"
+    );
+}
+
+#[test]
+fn run_refuses_a_wrong_service_file_before_it_does_anything() {
+    let folder = folder_with("a.yml", "metadata: {name: t}\n");
+    let file = folder.path().join("a.yml");
+    let file = file.to_str().unwrap();
+    let arguments = [
+        "run",
+        "--service",
+        file,
+        "--agent-name",
+        "line-1",
+        "--mqtt-host",
+        "127.0.0.1",
+    ];
+    let output = syncline(&arguments, &[]);
+    assert_eq!(code(&output), 78);
+    assert!(stderr(&output).starts_with(&format!("{file}:1:1: error: the top level: expected `resources`")));
+}
+
+#[test]
+fn run_without_service_reads_the_folder_and_says_when_it_is_empty() {
+    let folder = folder_with("notes.txt", "no service");
+    let path = folder.path().to_str().unwrap();
+    let agent = [
+        ("CYBUS_AGENT_NAME", "line-1"),
+        ("CYBUS_MQTT_HOST", "127.0.0.1"),
+        ("SYNCLINE_SERVICES", path),
+    ];
+    let output = syncline(&["run"], &agent);
+    assert_eq!(code(&output), 78);
+    assert_eq!(
+        stderr(&output),
+        format!(
+            "error: SYNCLINE_SERVICES: found no file `*.yml` or `*.yaml` in {path}\nnext: syncline run --service FILE\n"
+        )
+    );
+    std::fs::write(folder.path().join("b.yaml"), "[").unwrap();
+    let output = syncline(&["run"], &agent);
+    assert_eq!(code(&output), 78);
+    assert!(
+        stderr(&output).contains("b.yaml:1:1: error: not valid YAML"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_agent_mode_alone_means_run() {
+    let output = syncline(&[], &[("CYBUS_AGENT_MODE", "distributed")]);
+    assert_eq!(code(&output), 78);
+    assert!(
+        stderr(&output).starts_with("error: CYBUS_AGENT_NAME is required"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn no_command_prints_the_help_on_stderr_and_is_a_usage_error() {
+    let output = syncline(&[], &[]);
+    assert_eq!((code(&output), stdout(&output)), (2, ""));
+    assert!(stderr(&output).contains("Examples:") && !stderr(&output).contains('\u{1b}'));
+    assert_eq!(code(&syncline(&["check"], &[])), 2);
+    assert_eq!(code(&syncline(&["run", "--set", "novalue"], &[])), 2);
+}
+
+#[test]
+fn help_begins_with_examples_and_names_the_variables() {
+    let output = syncline(&["run", "--help"], &[]);
+    assert_eq!(code(&output), 0);
+    let help = stdout(&output);
+    assert!(help.find("Examples:").unwrap() < help.find("Usage:").unwrap());
+    assert!(
+        help.contains("CYBUS_MQTT_HOST") && !help.contains("PASSWORD"),
+        "{help}"
+    );
+}
+
+#[test]
+fn config_show_masks_secrets_and_tells_origins() {
+    let variables = [
+        ("CYBUS_PROTOCOL_MAPPER_PASSWORD", "s3cret"),
+        ("SYNCLINE_MQTT_PORT", "1884"),
+    ];
+    let output = syncline(
+        &["config", "show", "--origin", "--mqtt-host", "broker"],
+        &variables,
+    );
+    assert_eq!(code(&output), 0);
+    let lines: Vec<String> = stdout(&output)
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for expected in [
+        "CYBUS_MQTT_HOST broker --mqtt-host",
+        "CYBUS_MQTT_PORT 1884 SYNCLINE_MQTT_PORT",
+        "CYBUS_PROTOCOL_MAPPER_PASSWORD ******** CYBUS_PROTOCOL_MAPPER_PASSWORD",
+        "CYBUS_MQTT_SCHEME mqtt default",
+    ] {
+        assert!(
+            lines.iter().any(|line| line == expected),
+            "{expected}\n{lines:#?}"
+        );
+    }
+    assert!(!stdout(&output).contains("s3cret"));
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let output = syncline(&["--version"], &[]);
+    assert_eq!(
+        stdout(&output),
+        concat!("syncline ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn a_signal_stops_the_agent_with_its_own_exit_code() {
+    for (signal, expected) in [("INT", 130), ("TERM", 143)] {
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args([
+                "run",
+                "--service",
+                "examples/1-transaction.yml",
+                "--agent-name",
+                "line-1",
+            ])
+            .args([
+                "--mqtt-host",
+                "127.0.0.1",
+                "--mqtt-port",
+                "9",
+                "--http-listen",
+                "127.0.0.1:0",
+            ])
+            .env_clear()
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command can be started");
+        let mut log = BufReader::new(agent.stderr.take().unwrap()).lines();
+        let serving = log
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.contains("/data/FlowSync/example1"));
+        assert!(serving, "the agent ended before it served");
+        let kill = format!("kill -{signal} {}", agent.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        log.for_each(drop);
+        assert_eq!(agent.wait().unwrap().code(), Some(expected), "{signal}");
+    }
+}

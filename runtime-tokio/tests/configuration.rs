@@ -1,0 +1,254 @@
+//! Configuration: sources and their order, rules, and the documentation that is made from the same table.
+
+use secrecy::ExposeSecret as _;
+use syncline::config::{self, Config, ConfigError, Environment, Flags, MqttVersion, VARIABLES};
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().copied().collect()
+}
+
+fn load(variables: &[(&str, &str)]) -> Config {
+    config::load(&Flags::new(), &environment(variables))
+        .unwrap()
+        .config
+}
+
+fn errors(variables: &[(&str, &str)]) -> Vec<String> {
+    let loaded = config::load(&Flags::new(), &environment(variables));
+    let error: ConfigError = loaded.map(|_| ()).expect_err("the configuration must be refused");
+    error.messages().to_vec()
+}
+
+fn warnings(variables: &[(&str, &str)]) -> Vec<String> {
+    config::load(&Flags::new(), &environment(variables))
+        .unwrap()
+        .warnings
+}
+
+fn run_errors(variables: &[(&str, &str)]) -> Vec<String> {
+    load(variables).run().unwrap_err().messages().to_vec()
+}
+
+#[test]
+fn documentation_shows_the_table_that_is_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let table = config::markdown();
+    assert!(
+        document.ends_with(&table),
+        "docs/configuration.md is stale: replace its table by the output of `syncline config env --markdown`\n{table}"
+    );
+}
+
+#[test]
+fn no_name_is_given_to_two_variables() {
+    let mut names: Vec<String> = VARIABLES.iter().flat_map(|variable| variable.names()).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(
+        VARIABLES
+            .iter()
+            .all(|variable| !(variable.secret && variable.flag.is_some()))
+    );
+}
+
+#[test]
+fn nothing_set_gives_the_documented_defaults() {
+    let config = load(&[]);
+    assert_eq!(config.mqtt_port, 1883);
+    assert_eq!(config.mqtt_version, MqttVersion::Auto);
+    assert_eq!(config.http_listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.services_dir().to_str(), Some("/data/services"));
+    assert!(config.agent_name.is_none() && config.mqtt_password.is_none() && !config.allow_insecure);
+}
+
+#[test]
+fn a_flag_goes_before_the_alias_before_the_name_before_the_default() {
+    let both = environment(&[("CYBUS_MQTT_PORT", "1"), ("SYNCLINE_MQTT_PORT", "2")]);
+    let port =
+        |flags: &Flags, environment: &Environment| config::load(flags, environment).unwrap().config.mqtt_port;
+    assert_eq!(
+        port(&Flags::from([("CYBUS_MQTT_PORT", "3".to_owned())]), &both),
+        3
+    );
+    assert_eq!(port(&Flags::new(), &both), 2);
+    assert_eq!(port(&Flags::new(), &environment(&[("CYBUS_MQTT_PORT", "1")])), 1);
+    let empty = environment(&[("CYBUS_MQTT_PORT", "1"), ("SYNCLINE_MQTT_PORT", "")]);
+    assert_eq!(port(&Flags::new(), &empty), 1);
+}
+
+#[test]
+fn a_secret_can_be_a_file_and_the_variable_itself_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "from file\r\n").unwrap();
+    let path = file.to_str().unwrap();
+    let password = |variables: &[(&str, &str)]| {
+        load(variables)
+            .mqtt_password
+            .map(|password| password.expose_secret().to_owned())
+    };
+    assert_eq!(
+        password(&[("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE", path)]).as_deref(),
+        Some("from file")
+    );
+    assert_eq!(
+        password(&[("SYNCLINE_PROTOCOL_MAPPER_PASSWORD_FILE", path)]).as_deref(),
+        Some("from file")
+    );
+    let both = [
+        ("CYBUS_PROTOCOL_MAPPER_PASSWORD", "from name"),
+        ("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE", path),
+    ];
+    assert_eq!(password(&both).as_deref(), Some("from name"));
+
+    std::fs::write(&file, "\n").unwrap();
+    let empty = errors(&[("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE", path)]);
+    assert_eq!(
+        empty,
+        [format!(
+            "CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE: {path}: the file is empty, expected the value"
+        )]
+    );
+    let absent = errors(&[("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE", "/nowhere/at/all")]);
+    assert!(
+        absent[0].starts_with("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE: /nowhere/at/all: cannot read"),
+        "{absent:?}"
+    );
+}
+
+#[test]
+fn only_a_secret_has_a_file() {
+    assert_eq!(
+        warnings(&[("CYBUS_MQTT_PORT_FILE", "/x")]),
+        ["CYBUS_MQTT_PORT_FILE has no effect, CYBUS_MQTT_PORT is not a secret: set CYBUS_MQTT_PORT itself"]
+    );
+}
+
+#[test]
+fn every_wrong_value_is_reported_at_once_under_the_name_that_was_used() {
+    assert_eq!(
+        errors(&[
+            ("SYNCLINE_AGENT_NAME", "a/b"),
+            ("CYBUS_MQTT_HOST", "mqtt://broker:1883"),
+            ("CYBUS_MQTT_PORT", "x"),
+            ("CYBUS_MQTT_SCHEME", "ws"),
+            ("CYBUS_LOG_LEVEL", "loud"),
+            ("SYNCLINE_MQTT_VERSION", "4"),
+            ("SYNCLINE_HTTP_LISTEN", "localhost:8080"),
+            ("SYNCLINE_ALLOW_INSECURE", "maybe"),
+            ("CYBUS_AGENT_MODE", "central"),
+        ]),
+        [
+            "CYBUS_AGENT_MODE: found `central`, expected `distributed`",
+            "SYNCLINE_AGENT_NAME: found `a/b`, expected 3 to 63 letters, digits, `_`, `.` and `-`, the first a letter \
+             or digit",
+            "CYBUS_MQTT_HOST: found `mqtt://broker:1883`, expected a host name or an IP address; scheme and port have \
+             variables of their own, `CYBUS_MQTT_SCHEME` and `CYBUS_MQTT_PORT`",
+            "CYBUS_MQTT_PORT: found `x`, expected a port number from 1 to 65535",
+            "CYBUS_MQTT_SCHEME: found `ws`, expected `mqtt` or `mqtts`",
+            "SYNCLINE_MQTT_VERSION: found `4`, expected `5`, `3.1.1` or `auto`",
+            "CYBUS_LOG_LEVEL: found `loud`, expected `debug`, `info`, `warn` or `error`",
+            "SYNCLINE_HTTP_LISTEN: found `localhost:8080`, expected an IP address and a port such as `127.0.0.1:8080` \
+             or `[::1]:8080`",
+            "SYNCLINE_ALLOW_INSECURE: found `maybe`, expected `true` or `false`",
+        ]
+    );
+}
+
+#[test]
+fn a_variable_without_effect_is_a_warning() {
+    assert_eq!(
+        warnings(&[
+            ("CYBUS_MQTT_HSOT", "x"),
+            ("SYNCLINE_ZEBRA", "x"),
+            ("CYBUS_HTTP_LISTN", "x"),
+            ("CYBUS_EMPTY", ""),
+            ("OTHER", "x")
+        ]),
+        [
+            "CYBUS_HTTP_LISTN is not a variable of this agent, did you mean SYNCLINE_HTTP_LISTEN?",
+            "CYBUS_MQTT_HSOT is not a variable of this agent, did you mean CYBUS_MQTT_HOST?",
+            "SYNCLINE_ZEBRA is not a variable of this agent; `syncline config env` lists them all",
+        ]
+    );
+    assert_eq!(
+        warnings(&[
+            ("SYNCLINE_REGISTRATION", "off"),
+            ("AGENT_KEY", "/x"),
+            ("TRUST_ALL_CERTS", "false")
+        ]),
+        [
+            "AGENT_KEY is not read by this version",
+            "SYNCLINE_REGISTRATION is not read by this version"
+        ]
+    );
+}
+
+#[test]
+fn what_the_operator_believes_to_protect_is_refused_while_it_does_not() {
+    for name in [
+        "USE_MUTUAL_TLS",
+        "CYBUS_USE_MUTUAL_TLS",
+        "SYNCLINE_HTTP_TLS_CERT",
+        "SYNCLINE_HTTP_AUTH",
+    ] {
+        let errors = errors(&[(name, "true")]);
+        assert!(
+            errors[0].starts_with(&format!("{name} is not supported by this version")),
+            "{errors:?}"
+        );
+    }
+    assert!(warnings(&[("USE_MUTUAL_TLS", "false")]).is_empty());
+}
+
+#[test]
+fn a_run_needs_name_and_host_and_no_tls() {
+    assert_eq!(
+        run_errors(&[("CYBUS_MQTT_SCHEME", "mqtts")]),
+        [
+            "CYBUS_AGENT_NAME is required: set it to a name that no other agent has",
+            "CYBUS_MQTT_HOST is required: set it to the host of the broker",
+            "CYBUS_MQTT_SCHEME: `mqtts` is not supported by this version yet: set it to `mqtt`",
+        ]
+    );
+}
+
+#[test]
+fn a_listener_leaves_the_loopback_interface_only_when_told_to() {
+    let agent = [("CYBUS_AGENT_NAME", "line-1"), ("CYBUS_MQTT_HOST", "broker")];
+    let with = |more: &[(&'static str, &'static str)]| -> Vec<(&str, &str)> { [&agent, more].concat() };
+    for open in ["0.0.0.0:8080", "[::]:8080", "192.168.0.5:80"] {
+        let errors = run_errors(&with(&[("SYNCLINE_HTTP_LISTEN", open)]));
+        assert!(errors[0].contains("SYNCLINE_ALLOW_INSECURE=true"), "{errors:?}");
+        let allowed = with(&[("SYNCLINE_HTTP_LISTEN", open), ("SYNCLINE_ALLOW_INSECURE", "Yes")]);
+        assert!(load(&allowed).run().is_ok());
+    }
+    assert!(load(&with(&[("SYNCLINE_HTTP_LISTEN", "[::1]:0")])).run().is_ok());
+}
+
+#[test]
+fn the_login_name_is_the_agent_s_name_unless_set() {
+    let agent = [("CYBUS_AGENT_NAME", "line-1"), ("CYBUS_MQTT_HOST", "broker")];
+    assert_eq!(load(&agent).run().unwrap().mqtt.username, "line-1");
+    let named = [&agent[..], &[("CYBUS_MQTT_USERNAME", "user")]].concat();
+    assert_eq!(load(&named).run().unwrap().mqtt.username, "user");
+}
+
+#[test]
+fn a_secret_is_shown_nowhere() {
+    let variables = [("CYBUS_PROTOCOL_MAPPER_PASSWORD", "s3cret")];
+    let loaded = config::load(&Flags::new(), &environment(&variables)).unwrap();
+    let shown: Vec<&str> = loaded
+        .settings
+        .iter()
+        .filter_map(|resolved| Some(resolved.setting.as_ref()?.shown()))
+        .collect();
+    assert!(
+        shown.contains(&"********") && !shown.contains(&"s3cret"),
+        "{shown:?}"
+    );
+    assert!(!format!("{:?}", loaded.config).contains("s3cret"));
+}

@@ -1,0 +1,151 @@
+//! The agent as it is shipped: the built binary, configured by its environment.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::curl::{self, Response};
+use crate::process::Process;
+use crate::{port, wait, workspace};
+
+/// A running `syncline run --service FILE` with a data folder of its own.
+#[derive(Debug)]
+pub struct Agent {
+    process: Process,
+    http_port: u16,
+    _folder: TempDir,
+}
+
+impl Agent {
+    /// Runs `service` against the broker on that loopback port, and waits until the agent accepts HTTP connections.
+    ///
+    /// # Panics
+    /// When the agent does not start.
+    #[must_use]
+    pub fn start(service: &Path, broker_port: u16) -> Self {
+        Self::start_with(service, broker_port, &[])
+    }
+
+    /// As [`Agent::start`], with further environment variables.
+    ///
+    /// # Panics
+    /// As [`Agent::start`].
+    #[must_use]
+    pub fn start_with(service: &Path, broker_port: u16, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let http_port = port::free();
+        let mut command = run(service, folder.path());
+        command.env("CYBUS_MQTT_PORT", broker_port.to_string());
+        command.env("SYNCLINE_HTTP_LISTEN", format!("127.0.0.1:{http_port}"));
+        command.envs(variables.iter().copied());
+        let mut process = Process::start(&command, &folder.path().join("agent.log"));
+        wait::until("the agent accepts an HTTP connection", wait::PATIENCE, || {
+            if let Some(status) = process.exit_status() {
+                panic!("the agent ended with {status} instead of serving");
+            }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, http_port)).ok()
+        });
+        Self {
+            process,
+            http_port,
+            _folder: folder,
+        }
+    }
+
+    /// The port of the data plane.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.http_port
+    }
+
+    /// The address of `path` in the data plane.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.http_port)
+    }
+
+    /// Asks for `path` until the answer is something else than 503: the node was not ready before.
+    ///
+    /// # Panics
+    /// When that takes longer than [`wait::PATIENCE`].
+    #[must_use]
+    pub fn ask_when_ready(&self, path: &str, options: &[&str]) -> Response {
+        wait::until(&format!("{path} is ready"), wait::PATIENCE, || {
+            Some(curl::ask(&self.url(path), options)).filter(|response| response.status != 503)
+        })
+    }
+
+    /// What the agent has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// Whether the agent is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.process.exit_status().is_none()
+    }
+}
+
+/// A command that would run `service` with `data` as data folder; the caller adds the rest and may expect a failure.
+#[must_use]
+pub fn run(service: &Path, data: &Path) -> Command {
+    let mut command = syncline();
+    command.args(["run", "--service"]).arg(service);
+    command
+        .env("CYBUS_MQTT_HOST", "127.0.0.1")
+        .env("CYBUS_AGENT_NAME", "test-agent");
+    command.env("SYNCLINE_DATA_DIR", data);
+    command
+}
+
+/// The built program, with none of this process's own configuration.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn syncline() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PROGRAM.get_or_init(program));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CYBUS_") || text.starts_with("SYNCLINE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// `cargo xtask test` has just built the program and says where. Without it, cargo is asked to, so that no test ever
+/// runs a stale one.
+fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("SYNCLINE_BIN") {
+        return path.into();
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "syncline", "--bin", "syncline"])
+        .current_dir(workspace())
+        .status()
+        .unwrap_or_else(|error| panic!("cannot start cargo: {error}; run the tests with `cargo xtask test`"));
+    assert!(
+        status.success(),
+        "the agent cannot be built: run `cargo build --package syncline` to see why"
+    );
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    workspace().join(target).join("debug/syncline")
+}
+
+/// One of the commissioning files in `examples/`.
+///
+/// # Panics
+/// When there is none of that name.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let path = workspace().join("examples").join(name);
+    assert!(path.is_file(), "{} is missing", path.display());
+    path
+}

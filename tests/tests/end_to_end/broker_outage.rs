@@ -1,0 +1,63 @@
+//! The broker goes away and comes back.
+
+use std::time::Duration;
+
+use serde_json::json;
+use syncline_tests::agent::{Agent, example};
+use syncline_tests::curl;
+use syncline_tests::mosquitto::Mosquitto;
+use syncline_tests::responder::{Answer, Responder};
+use syncline_tests::wait;
+
+const PATH: &str = "/data/flowsync/example1";
+const BASE: &str = "services/example1/exampleNode";
+
+/// Less than a quarter of the node's timeout: an answer within it was not waited for.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+fn refuses_at_once(agent: &Agent) {
+    let refused = curl::ask(&agent.url(PATH), &[]);
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.time < AT_ONCE, "took {:?}", refused.time);
+    let retry_after = refused.header("retry-after").expect("a Retry-After header");
+    assert!(
+        retry_after.parse::<u32>().is_ok_and(|seconds| seconds >= 1),
+        "Retry-After: {retry_after}"
+    );
+    assert_eq!(refused.json()["error"]["code"], json!(503));
+}
+
+#[test]
+fn without_a_broker_requests_are_refused_at_once_and_answered_when_it_is_back() {
+    let mut broker = Mosquitto::start();
+    let agent = Agent::start(&example("1-transaction.yml"), broker.port());
+    let responder = Responder::start(&broker, BASE, |_| Answer::Value(json!("here")));
+    assert_eq!(agent.ask_when_ready(PATH, &[]).json(), json!("here"));
+
+    broker.kill();
+    wait::until("the agent notices", wait::PATIENCE, || {
+        Some(curl::ask(&agent.url(PATH), &[])).filter(|response| response.status == 503)
+    });
+    for _ in 0..10 {
+        refuses_at_once(&agent);
+    }
+
+    broker.restart();
+    // The agent may be back before the responder is: a request of that moment times out with 500.
+    let answered = wait::until("requests are answered again", Duration::from_secs(60), || {
+        Some(curl::ask(&agent.url(PATH), &[])).filter(|response| response.status == 200)
+    });
+    assert_eq!(answered.json(), json!("here"));
+    drop(responder);
+}
+
+#[test]
+fn an_agent_that_never_saw_its_broker_refuses_at_once_and_works_when_it_comes() {
+    let mut broker = Mosquitto::start();
+    broker.kill();
+    let agent = Agent::start(&example("1-transaction.yml"), broker.port());
+    refuses_at_once(&agent);
+    broker.restart();
+    let _responder = Responder::start(&broker, BASE, |_| Answer::Error(409, "taken".into()));
+    assert_eq!(agent.ask_when_ready(PATH, &[]).status, 409);
+}

@@ -1,0 +1,9 @@
+//! The agent as users run it, against servers and clients as they have them: run by `cargo xtask test`.
+
+mod broker_gone_wrong;
+mod broker_outage;
+mod demo;
+mod flowsync_http;
+mod harness;
+mod many_held;
+mod service_file;

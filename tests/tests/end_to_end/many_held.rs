@@ -1,0 +1,135 @@
+//! Ten thousand requests, all held at once, each with an answer of its own.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, QoS};
+use serde_json::{Value, json};
+use syncline_tests::agent::Agent;
+use syncline_tests::held_requests::{Answer, allow_open_files, ask_all};
+use syncline_tests::mosquitto::Mosquitto;
+use tokio::sync::oneshot;
+
+const COUNT: usize = 10_000;
+const TREQ: &str = "services/manyheld/order/treq";
+const TRES: &str = "services/manyheld/order/tres";
+
+/// Long enough for a busy machine to take in all requests before the first may time out.
+const LIMIT: Duration = Duration::from_secs(100);
+
+const SERVICE: &str = "
+metadata:
+  name: many held
+resources:
+  server:
+    type: Cybus::Server::Http
+  order:
+    type: Cybus::Node::Http
+    properties:
+      parent: !ref server
+      method: GET
+      route: /order
+      operation: transaction
+      transaction:
+        timeout: 100000
+";
+
+/// What Mosquitto keeps for a client that reads slowly is not what this is about.
+const NO_DROPS: &str = "max_queued_messages 0\nmax_inflight_messages 0";
+
+#[test]
+fn ten_thousand_requests_are_held_at_once_and_each_gets_its_own_reply() {
+    allow_open_files(COUNT as u64 + 1_000);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let service = folder.path().join("many-held.yml");
+    std::fs::write(&service, SERVICE).expect("a writable temporary folder");
+    let broker = Mosquitto::start_with(NO_DROPS);
+    let agent = Agent::start(&service, broker.port());
+    // The responder answers number COUNT at once, which tells that the node is ready, and holds the others back.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let (subscribed, is_subscribed) = oneshot::channel();
+        let responder = tokio::spawn(hold_back(broker.port(), subscribed));
+        is_subscribed.await.expect("the responder subscribes");
+        tokio::task::block_in_place(|| {
+            let first = agent.ask_when_ready(&format!("/data/order?n={COUNT}"), &[]);
+            assert_eq!(first.status, 200, "{}", first.body);
+        });
+        let answers = ask_all(agent.http_port(), COUNT, LIMIT, |n| format!("/data/order?n={n}"));
+        let answers = answers.await.expect("every request is answered");
+        let seen = responder.await.expect("the responder ran without a panic");
+        assert_eq!(seen, COUNT, "requests held when the first reply was sent");
+        assert_each_has_its_own(&answers);
+    });
+}
+
+fn assert_each_has_its_own(answers: &[Answer]) {
+    assert_eq!(answers.len(), COUNT);
+    let mut ids = HashSet::new();
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.status, 200, "request {n}: {}", answer.body);
+        let body: Value = serde_json::from_str(&answer.body).expect("an answer is JSON");
+        assert_eq!(body["n"], json!(n.to_string()), "request {n} got another's reply");
+        assert!(
+            ids.insert(body["id"].to_string()),
+            "request {n}: the id {} was used twice",
+            body["id"]
+        );
+    }
+}
+
+/// Keeps every reply back until all requests have been seen, then sends them; returns how many it had seen by then.
+async fn hold_back(port: u16, subscribed: oneshot::Sender<()>) -> usize {
+    let mut options = MqttOptions::new("hold-back", "127.0.0.1", port);
+    options.set_keep_alive(Duration::from_secs(60));
+    let (client, mut connection) = AsyncClient::new(options, 2 * COUNT);
+    let mut subscribed = Some(subscribed);
+    let mut held = Vec::with_capacity(COUNT);
+    let mut numbers = HashSet::new();
+    client
+        .subscribe(TREQ, QoS::AtMostOnce)
+        .await
+        .expect("room for a SUBSCRIBE");
+    while held.len() < COUNT {
+        match connection.poll().await.expect("the broker stays") {
+            Event::Incoming(Incoming::SubAck(_)) => {
+                if let Some(subscribed) = subscribed.take() {
+                    subscribed.send(()).expect("someone waits for it");
+                }
+            }
+            Event::Incoming(Incoming::Publish(publish)) => {
+                let request: Value = serde_json::from_slice(&publish.payload).expect("a request is JSON");
+                let number = request["value"]["n"].to_string();
+                if number == format!("\"{COUNT}\"") {
+                    reply(&client, &request);
+                } else {
+                    assert!(numbers.insert(number), "published twice: {request}");
+                    held.push(request);
+                }
+            }
+            _ => {}
+        }
+    }
+    for request in &held {
+        reply(&client, request);
+    }
+    flush(&client, &mut connection).await;
+    held.len()
+}
+
+fn reply(client: &AsyncClient, request: &Value) {
+    let value = json!({ "n": request["value"]["n"], "id": request["id"] });
+    let reply = json!({ "id": request["id"], "timestamp": request["timestamp"], "value": value }).to_string();
+    client
+        .try_publish(TRES, QoS::AtMostOnce, false, reply)
+        .expect("room for every reply");
+}
+
+/// Writes all that is queued: the DISCONNECT leaves last, and Mosquitto answers it by closing.
+async fn flush(client: &AsyncClient, connection: &mut EventLoop) {
+    client.disconnect().await.expect("room for a DISCONNECT");
+    while connection.poll().await.is_ok() {}
+}

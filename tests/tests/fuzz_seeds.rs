@@ -1,0 +1,145 @@
+//! The seeds of the fuzz targets: one real packet of each kind, kept in `fuzz/seeds`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use syncline_core::codec::{PacketType, Version, decode, peek};
+use syncline_tests::notation::packet;
+
+/// Target, file and packet.
+const SEEDS: &[(&str, &str, &str)] = &[
+    (
+        "decode_v3",
+        "connect",
+        "10 .. `MQTT` 04 F6 003C `edge-17` `status` `offline` `user` `secret`",
+    ),
+    ("decode_v3", "connack", "20 02 01 00"),
+    ("decode_v3", "connack_refused", "20 02 00 05"),
+    (
+        "decode_v3",
+        "publish_qos0",
+        "31 .. `services/example1/treq` '{\"id\":1,\"value\":42}'",
+    ),
+    (
+        "decode_v3",
+        "publish_qos1",
+        "3A .. `services/example1/tres` 0102 '{\"id\":1,\"value\":42}'",
+    ),
+    ("decode_v3", "puback", "40 02 0102"),
+    ("decode_v3", "pubrec", "50 02 0102"),
+    ("decode_v3", "pubrel", "62 02 0102"),
+    ("decode_v3", "pubcomp", "70 02 0102"),
+    (
+        "decode_v3",
+        "subscribe",
+        "82 .. 0001 `services/+/+/tres` 01 `$SYS/#` 00",
+    ),
+    ("decode_v3", "suback", "90 04 0001 01 80"),
+    ("decode_v3", "unsubscribe", "A2 .. 0002 `services/+/+/tres`"),
+    ("decode_v3", "unsuback", "B0 02 0002"),
+    ("decode_v3", "pingreq", "C0 00"),
+    ("decode_v3", "pingresp", "D0 00"),
+    ("decode_v3", "disconnect", "E0 00"),
+    (
+        "decode_v5",
+        "connect",
+        "10 .. `MQTT` 05 EE 003C (11 00000E10 21 0014 27 00100000 22 000A 17 01 19 01 26 `a` `b`) `edge-17` \
+         (18 00000005 01 01 02 0000003C 03 `json`) `status` `offline` `user` `secret`",
+    ),
+    (
+        "decode_v5",
+        "connack",
+        "20 .. 01 00 (11 00000E10 21 0014 24 01 25 01 27 00010000 12 `id1` 22 000A 28 01 29 01 2A 00 13 001E)",
+    ),
+    (
+        "decode_v5",
+        "connack_moved",
+        "20 .. 00 9D (1C `b:80` 1F `moving`)",
+    ),
+    (
+        "decode_v5",
+        "publish_request",
+        "32 .. `services/example1/treq` 0102 (01 01 02 0000003C 03 `json` 08 `edge/res` 09 0004 DEADBEEF) \
+         '{\"id\":1,\"value\":42}'",
+    ),
+    (
+        "decode_v5",
+        "publish_alias",
+        "34 .. 0000 0102 (23 0007 0B 01 0B 8001 0B 7F) 'on'",
+    ),
+    (
+        "decode_v5",
+        "publish_user_properties",
+        "30 .. `a` (26 `k` `v` 26 `k` `w`) 'payload'",
+    ),
+    ("decode_v5", "puback", "40 02 0102"),
+    ("decode_v5", "puback_reason", "40 03 0102 10"),
+    ("decode_v5", "pubrec", "50 .. 0102 97 (1F `quota`)"),
+    ("decode_v5", "pubrel", "62 03 0102 92"),
+    ("decode_v5", "pubcomp", "70 .. 0102 00 (26 `a` `b`)"),
+    (
+        "decode_v5",
+        "subscribe",
+        "82 .. 0001 (0B 8001) `services/+/+/tres` 2D `$share/g/jobs` 02",
+    ),
+    ("decode_v5", "suback", "90 .. 0001 00 01 9E"),
+    (
+        "decode_v5",
+        "unsubscribe",
+        "A2 .. 0002 (26 `a` `b`) `services/+/+/tres`",
+    ),
+    ("decode_v5", "unsuback", "B0 .. 0002 00 00 11"),
+    ("decode_v5", "pingreq", "C0 00"),
+    ("decode_v5", "pingresp", "D0 00"),
+    ("decode_v5", "disconnect", "E0 00"),
+    (
+        "decode_v5",
+        "disconnect_by_server",
+        "E0 .. 8B (1F `bye` 11 00000000 1C ``)",
+    ),
+    ("decode_v5", "auth", "F0 .. 18 (15 `SCRAM` 16 0004 01020304)"),
+];
+
+fn path(target: &str, name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(target)
+        .join(name)
+}
+
+#[test]
+fn seeds_are_what_this_table_says() {
+    // UPDATE_SEEDS=1 writes them.
+    let update = std::env::var_os("UPDATE_SEEDS").is_some();
+    for (target, name, text) in SEEDS {
+        let path = path(target, name);
+        if update {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
+            fs::write(&path, packet(text)).expect("a writable file");
+        }
+        let seed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(
+            seed,
+            packet(text),
+            "{}: run this test with UPDATE_SEEDS=1",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn seeds_are_valid_packets_of_every_type() {
+    for (wanted, version, types) in [("decode_v3", Version::V3_1_1, 14), ("decode_v5", Version::V5, 15)] {
+        let mut found: BTreeSet<PacketType> = BTreeSet::new();
+        for (_, name, text) in SEEDS.iter().filter(|(target, _, _)| *target == wanted) {
+            let bytes = packet(text);
+            let read = peek(&bytes, version, u32::MAX).and_then(|header| {
+                let header = header.expect("a whole header");
+                decode(header, &bytes, version)
+            });
+            let read = read.unwrap_or_else(|error| panic!("{wanted}/{name}: {error}"));
+            found.insert(read.packet_type());
+        }
+        assert_eq!(found.len(), types, "{wanted}: {found:?}");
+    }
+}

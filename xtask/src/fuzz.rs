@@ -1,0 +1,94 @@
+//! Coverage-guided fuzzing on the stable compiler: libFuzzer's instrumentation is an ordinary code generation flag.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::install;
+use crate::plan::Plan;
+use crate::process::Tool;
+
+/// The flags that cargo-fuzz passes, less the sanitizer: the fuzzed crates hold no `unsafe`.
+const INSTRUMENTATION: &str = "--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
+    -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
+
+/// The fuzz targets' manifest; they are a workspace of their own.
+pub(crate) fn manifest() -> PathBuf {
+    crate::root().join("fuzz/Cargo.toml")
+}
+
+/// Builds every target in `fuzz/fuzz_targets/` and runs each for `seconds`.
+///
+/// # Errors
+/// Names the targets that found something; libFuzzer has then printed the input and where it was kept.
+pub(crate) fn run(seconds: u32) -> Result<()> {
+    install::ensure(&[install::GXX])?;
+    let triple = host_triple()?;
+    // With `--target`, the flags reach the targets and not the build scripts, which could not be linked with them.
+    Tool::cargo("build")
+        .args(["--release", "--bins", "--target", &triple, "--manifest-path"])
+        .arg(manifest())
+        .env("RUSTFLAGS", INSTRUMENTATION)
+        .run()?;
+    let mut plan = Plan::new();
+    for target in targets()? {
+        let program = crate::root()
+            .join("fuzz/target")
+            .join(&triple)
+            .join("release")
+            .join(&target);
+        let name: &'static str = target.leak();
+        plan.step(name, move || {
+            let corpus = folder("corpus", name)?;
+            let artifacts = folder("artifacts", name)?;
+            Tool::new(&program)
+                .arg(corpus)
+                .args(Some(crate::root().join("fuzz/seeds").join(name)).filter(|seeds| seeds.is_dir()))
+                .arg(format!("-artifact_prefix={}/", artifacts.display()))
+                .args([
+                    format!("-max_total_time={seconds}"),
+                    "-timeout=10".into(),
+                    "-print_final_stats=1".into(),
+                ])
+                .within(Duration::from_secs(u64::from(seconds) + 300))
+                .run()
+        });
+    }
+    plan.run()
+}
+
+fn targets() -> Result<Vec<String>> {
+    let folder = crate::root().join("fuzz/fuzz_targets");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if let Some(name) = path
+            .file_stem()
+            .filter(|_| path.extension().is_some_and(|ext| ext == "rs"))
+        {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    if names.is_empty() {
+        bail!("no fuzz target in {}", folder.display());
+    }
+    Ok(names)
+}
+
+fn folder(kind: &str, target: &str) -> Result<PathBuf> {
+    let path = crate::root().join("fuzz").join(kind).join(target);
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+fn host_triple() -> Result<String> {
+    let text = Tool::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .arg("-vV")
+        .output()?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("`rustc -vV` names no host")
+}

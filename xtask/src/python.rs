@@ -1,0 +1,133 @@
+//! The Python package as its users get it: a wheel, installed into a fresh environment, then its tests.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::install;
+use crate::process::Tool;
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Builds the wheel, installs it, runs pytest and compares the type stub with the compiled module.
+pub(crate) fn test() -> Result<()> {
+    install::ensure(&[install::GCC])?;
+    let folder = crate::target_dir().join("xtask/python");
+    let python = environment(&folder)?;
+    let wheel = wheel(&folder, &python)?;
+    Tool::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--force-reinstall",
+        ])
+        .arg(&wheel)
+        .within(LIMIT)
+        .run()?;
+    let source = crate::root().join("python");
+    let cache = format!("cache_dir={}", folder.join("pytest_cache").display());
+    Tool::new(&python)
+        .args(["-m", "pytest", "-o", &cache, "tests"])
+        .dir(&source)
+        .within(LIMIT)
+        .run()?;
+    // In a folder without sources, so that what is checked is the installed package.
+    Tool::new(&python)
+        .args(["-m", "mypy.stubtest", "syncline"])
+        .dir(&folder)
+        .within(LIMIT)
+        .run()
+        .context("python/python/syncline/_native.pyi and the compiled module differ")
+}
+
+/// The interpreter of a virtual environment that holds exactly `python/requirements-dev.txt`.
+///
+/// The environment is made anew unless its stamp, written last, says that it was made from the same list by the same
+/// interpreter.
+fn environment(folder: &Path) -> Result<PathBuf> {
+    let base = interpreter()?;
+    let list = crate::root().join("python/requirements-dev.txt");
+    let text = std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let version = Tool::new(base)
+        .args(["-c", "import sys; print(sys.version, sys.executable)"])
+        .output()?;
+    let stamp = format!("{version}{text}");
+
+    let venv = folder.join("venv");
+    let python = venv.join("bin/python");
+    let stamp_file = venv.join("stamp");
+    let is_current = std::fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp);
+    if is_current && Tool::new(&python).args(["-c", "import pytest, mypy"]).succeeds() {
+        return Ok(python);
+    }
+    std::fs::create_dir_all(folder)?;
+    let create = || {
+        Tool::new(base)
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv)
+            .within(LIMIT)
+    };
+    if !create().succeeds() {
+        // Debian keeps the module in a package of its own.
+        install::install(&["python3-venv"])?;
+        create().run()?;
+    }
+    Tool::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ])
+        .arg(&list)
+        .within(LIMIT)
+        .run()?;
+    std::fs::write(&stamp_file, stamp)?;
+    Ok(python)
+}
+
+/// The first interpreter on the path that is new enough for the wheel's stable ABI.
+fn interpreter() -> Result<&'static str> {
+    let new_enough = "import sys; sys.exit(sys.version_info < (3, 11))";
+    let names = ["python3", "python3.11", "python3.12", "python3.13", "python3.14"];
+    match names
+        .into_iter()
+        .find(|name| Tool::new(name).args(["-c", new_enough]).succeeds())
+    {
+        Some(name) => Ok(name),
+        None => bail!(
+            "no Python of version 3.11 or newer: install one (Debian 12: `apt-get install python3-venv`)"
+        ),
+    }
+}
+
+fn wheel(folder: &Path, python: &Path) -> Result<PathBuf> {
+    let out = folder.join("wheels");
+    if out.is_dir() {
+        std::fs::remove_dir_all(&out)?;
+    }
+    Tool::new(python.with_file_name("maturin"))
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--manifest-path",
+            "python/Cargo.toml",
+            "--out",
+        ])
+        .arg(&out)
+        .arg("--interpreter")
+        .arg(python)
+        .run()?;
+    let mut wheels = std::fs::read_dir(&out)?.collect::<std::io::Result<Vec<_>>>()?;
+    match (wheels.pop(), wheels.is_empty()) {
+        (Some(wheel), true) => Ok(wheel.path()),
+        _ => bail!("maturin left something else than one wheel in {}", out.display()),
+    }
+}
