@@ -45,7 +45,7 @@ pub enum StartError {
 
 /// The session gave up: it will not ask for a connection again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}{}", cure(.0))]
+#[error("{}{}", .0, cure(.0))]
 pub struct GaveUp(DisconnectReason);
 
 fn cure(reason: &DisconnectReason) -> &'static str {
