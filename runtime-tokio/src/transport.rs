@@ -158,3 +158,24 @@ impl AsyncWrite for Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refused_connection_reads_as_a_sentence() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let endpoint = Endpoint { host: "127.0.0.1".into(), port };
+        let error = endpoint.dial().await.unwrap_err();
+        assert_eq!(error.to_string(), "connection refused");
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_shown_in_brackets() {
+        assert_eq!(Endpoint { host: "::1".into(), port: 1883 }.to_string(), "[::1]:1883");
+        assert_eq!(Endpoint { host: "broker".into(), port: 1883 }.to_string(), "broker:1883");
+    }
+}

@@ -45,10 +45,8 @@ pub enum StartError {
 
 /// The session gave up: it will not ask for a connection again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}{}", cure(.reason))]
-pub struct GaveUp {
-    reason: DisconnectReason,
-}
+#[error("{}{}", .0, cure(.0))]
+pub struct GaveUp(DisconnectReason);
 
 fn cure(reason: &DisconnectReason) -> &'static str {
     match reason {
@@ -343,9 +341,7 @@ impl Driver {
             Output::Disconnected(disconnected) => {
                 self.outage.report(&self.endpoint, disconnected, now);
                 if disconnected.retry_at.is_none() && self.phase == Phase::Running {
-                    self.phase = Phase::Ended(Err(GaveUp {
-                        reason: disconnected.reason,
-                    }));
+                    self.phase = Phase::Ended(Err(GaveUp(disconnected.reason)));
                 }
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),

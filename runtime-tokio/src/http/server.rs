@@ -195,3 +195,15 @@ async fn contained(answer: impl Future<Output = Result<Reply, Failure>>) -> Resu
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_request_only() {
+        let panicking = std::future::poll_fn(|_| panic!("a handler's bug"));
+        assert_eq!(contained(panicking).await.unwrap_err().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(contained(async { Ok(Reply::default()) }).await.unwrap().status(), StatusCode::OK);
+    }
+}
