@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use syncline_core::flowsync::{NodeConfig, NodeConfigError};
-use syncline_core::session::{self, VersionPolicy};
+use syncline_core::session::{self, OnRefusal, VersionPolicy};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::{MqttVersion, RunConfig};
-use crate::driver::{AddNodeError, AgentHandle, Driver, Node, StartError};
+use crate::driver::{AddNodeError, AgentHandle, Driver, GaveUp, Node, StartError};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
 use crate::transport::Endpoint;
@@ -70,6 +70,8 @@ impl From<&RunConfig> for Settings {
             MqttVersion::V3_1_1 => VersionPolicy::V3_1_1,
             MqttVersion::Auto => VersionPolicy::Auto,
         };
+        // Access may be granted while this agent waits for it.
+        session.reconnect.on_refusal = OnRefusal::Retry;
         if let Some(password) = &mqtt.password {
             session.username = Some(mqtt.username.clone());
             session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
@@ -108,6 +110,9 @@ pub enum RunError {
     /// Two nodes answer the same requests.
     #[error(transparent)]
     Route(#[from] RouteConflict),
+    /// The broker does not want this agent any more.
+    #[error(transparent)]
+    GaveUp(#[from] GaveUp),
     /// A task ended that ends only when the agent stops.
     #[error("the {task} ended by itself, which is a bug in syncline, its log says more")]
     Ended {
@@ -124,7 +129,7 @@ impl RunError {
             Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => {
                 true
             }
-            Self::Start(StartError::Entropy(_)) | Self::Ended { .. } => false,
+            Self::Start(StartError::Entropy(_)) | Self::GaveUp(_) | Self::Ended { .. } => false,
         }
     }
 }
@@ -163,7 +168,7 @@ pub struct ServedNode {
 pub struct RunningAgent {
     served: Vec<ServedNode>,
     agent: AgentHandle,
-    driver: JoinHandle<()>,
+    driver: JoinHandle<Result<(), GaveUp>>,
     /// Absent where the plan has no HTTP server.
     http: Option<JoinHandle<()>>,
     stop_http: watch::Sender<bool>,
@@ -182,7 +187,7 @@ pub async fn run(
     let mut running = start(settings, plan).await?;
     let failure = tokio::select! {
         () = shutdown => None,
-        task = running.ended() => Some(RunError::Ended { task }),
+        failure = running.ended() => Some(failure),
     };
     running.stop().await;
     failure.map_or(Ok(()), Err)
@@ -255,8 +260,8 @@ impl RunningAgent {
         &self.served
     }
 
-    /// Waits for a task that ends although nobody has stopped the agent, and names it.
-    pub async fn ended(&mut self) -> &'static str {
+    /// Waits for a task that ends although nobody has stopped the agent, and tells why.
+    pub async fn ended(&mut self) -> RunError {
         let http = async {
             match &mut self.http {
                 Some(http) => drop(http.await),
@@ -264,8 +269,11 @@ impl RunningAgent {
             }
         };
         tokio::select! {
-            _ = &mut self.driver => "link to the broker",
-            () = http => "HTTP listener",
+            ended = &mut self.driver => match ended {
+                Ok(Err(gave_up)) => gave_up.into(),
+                _ => RunError::Ended { task: "link to the broker" },
+            },
+            () = http => RunError::Ended { task: "HTTP listener" },
         }
     }
 

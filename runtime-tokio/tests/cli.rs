@@ -1,7 +1,8 @@
 //! The `syncline` command as its callers see it: exit codes, and what goes to stdout and what to stderr.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn syncline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_syncline"))
@@ -203,4 +204,41 @@ fn version_is_that_of_the_package() {
         stdout(&output),
         concat!("syncline ", env!("CARGO_PKG_VERSION"), "\n")
     );
+}
+
+#[test]
+fn a_signal_stops_the_agent_with_its_own_exit_code() {
+    for (signal, expected) in [("INT", 130), ("TERM", 143)] {
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args([
+                "run",
+                "--service",
+                "examples/1-transaction.yml",
+                "--agent-name",
+                "line-1",
+            ])
+            .args([
+                "--mqtt-host",
+                "127.0.0.1",
+                "--mqtt-port",
+                "9",
+                "--http-listen",
+                "127.0.0.1:0",
+            ])
+            .env_clear()
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command can be started");
+        let mut log = BufReader::new(agent.stderr.take().unwrap()).lines();
+        let serving = log
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.contains("/data/FlowSync/example1"));
+        assert!(serving, "the agent ended before it served");
+        let kill = format!("kill -{signal} {}", agent.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        log.for_each(drop);
+        assert_eq!(agent.wait().unwrap().code(), Some(expected), "{signal}");
+    }
 }

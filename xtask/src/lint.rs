@@ -2,6 +2,7 @@
 
 use crate::plan::Plan;
 use crate::process::Tool;
+use crate::test::PRODUCT;
 
 pub(crate) fn plan() -> Plan {
     let mut plan = Plan::new();
@@ -17,13 +18,17 @@ pub(crate) fn plan() -> Plan {
         Ok(())
     });
     plan.step("clippy", || {
+        let strict = ["--all-targets", "--", "-D", "warnings"];
+        Tool::cargo("clippy").args(PRODUCT).args(strict).run()?;
         Tool::cargo("clippy")
-            .args(["--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+            .args(["--locked", "--package", "xtask"])
+            .args(strict)
             .run()
     });
     plan.step("documentation", || {
         Tool::cargo("doc")
-            .args(["--locked", "--workspace", "--no-deps"])
+            .args(PRODUCT)
+            .arg("--no-deps")
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });

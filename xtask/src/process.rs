@@ -126,9 +126,17 @@ impl Tool {
             .args(["--pdeathsig", "TERM", "--", "timeout", "--kill-after=10"])
             .arg(self.limit.as_secs().to_string())
             .args(self.line)
-            .envs(self.env)
             .current_dir(self.dir)
             .stdin(Stdio::null());
+        // What `cargo run` tells this task about its own package would make other packages' build scripts run again.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_")
+                || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+            {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.env);
         command
     }
 }

@@ -10,15 +10,17 @@ use crate::{ffi, python};
 /// The one test binary that needs servers: see `tests/tests/end_to_end/`.
 const END_TO_END: &str = "end_to_end";
 
+/// All that is built for users or tests it. This tool is apart: its dependencies would switch on features of crates
+/// that they share, and each selection of packages that differs in features builds them all once more.
+pub(crate) const PRODUCT: [&str; 4] = ["--locked", "--workspace", "--exclude", "xtask"];
+
 const LEFT_OUT: &str = "left out by --quick: run `cargo xtask test` for the tests that need a server";
 
 pub(crate) fn plan(quick: bool) -> Plan {
     let mut plan = Plan::new();
     plan.step("Rust tests", without_servers);
     plan.step("documentation tests", || {
-        Tool::cargo("test")
-            .args(["--locked", "--workspace", "--doc"])
-            .run()
+        Tool::cargo("test").args(PRODUCT).arg("--doc").run()
     });
     plan.step("C programs", ffi::test);
     plan.step("Python wheel and tests", python::test);
@@ -33,28 +35,23 @@ pub(crate) fn plan(quick: bool) -> Plan {
 fn without_servers() -> Result<()> {
     if has_nextest() {
         let others = format!("not binary(={END_TO_END})");
+        Tool::cargo("nextest")
+            .arg("run")
+            .args(PRODUCT)
+            .args(["-E", &others])
+            .run()?;
         return Tool::cargo("nextest")
-            .args(["run", "--locked", "--workspace", "-E", &others])
+            .args(["run", "--locked", "--package", "xtask"])
             .run();
     }
-    Tool::cargo("test")
-        .args([
-            "--locked",
-            "--workspace",
-            "--exclude",
-            "syncline-tests",
-            "--lib",
-            "--bins",
-            "--tests",
-        ])
-        .run()?;
-    let mut rest = Tool::cargo("test").args(["--locked", "--package", "syncline-tests", "--lib"]);
-    for name in test_binaries()? {
+    let mut product = Tool::cargo("test").args(PRODUCT).args(["--lib", "--bins"]);
+    for name in integration_tests()? {
         if name != END_TO_END {
-            rest = rest.args(["--test", &name]);
+            product = product.args(["--test", &name]);
         }
     }
-    rest.run()
+    product.run()?;
+    Tool::cargo("test").args(["--locked", "--package", "xtask"]).run()
 }
 
 fn end_to_end() -> Result<()> {
@@ -64,28 +61,23 @@ fn end_to_end() -> Result<()> {
         install::MOSQUITTO_SUB,
         install::CURL,
     ])?;
+    // By itself, as it is shipped: with the features that it asks for and none that another package brings in.
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline", "--bin", "syncline"])
         .run()?;
     let agent = crate::target_dir().join("debug/syncline");
     if has_nextest() {
         let only = format!("binary(={END_TO_END})");
-        return Tool::cargo("nextest")
-            .args(["run", "--locked", "--package", "syncline-tests", "-E", &only])
-            .env("SYNCLINE_BIN", agent)
-            .run();
+        let tests = Tool::cargo("nextest")
+            .arg("run")
+            .args(PRODUCT)
+            .args(["-E", &only]);
+        return tests.env("SYNCLINE_BIN", agent).run();
     }
     // One at a time: each holds thousands of sockets or measures how long an answer took.
     Tool::cargo("test")
-        .args([
-            "--locked",
-            "--package",
-            "syncline-tests",
-            "--test",
-            END_TO_END,
-            "--",
-            "--test-threads=1",
-        ])
+        .args(PRODUCT)
+        .args(["--test", END_TO_END, "--", "--test-threads=1"])
         .env("SYNCLINE_BIN", agent)
         .run()
 }
@@ -95,15 +87,39 @@ fn has_nextest() -> bool {
     Tool::cargo("nextest").arg("--version").succeeds()
 }
 
-fn test_binaries() -> Result<Vec<String>> {
+/// The integration tests of all packages, by the names that cargo gives them.
+fn integration_tests() -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(crate::root().join("tests/tests"))? {
-        let path = entry?.path();
-        let is_target = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
-        if let Some(name) = path.file_stem().filter(|_| is_target) {
-            names.push(name.to_string_lossy().into_owned());
+    for package in std::fs::read_dir(crate::root())? {
+        let package = package?.path();
+        let folder = package.join("tests");
+        if !package.join("Cargo.toml").is_file() || !folder.is_dir() || package.ends_with("fuzz") {
+            continue;
+        }
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let is_target = path.join("main.rs").is_file() || path.extension().is_some_and(|it| it == "rs");
+            if let Some(name) = path.file_stem().filter(|_| is_target) {
+                names.push(name.to_string_lossy().into_owned());
+            }
         }
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integration_tests_are_found_in_the_folders_where_cargo_finds_them() {
+        let names = integration_tests().unwrap();
+        assert!(names.iter().any(|name| name == END_TO_END), "{names:?}");
+        assert!(names.iter().any(|name| name == "tidy"), "{names:?}");
+        assert!(
+            !names.iter().any(|name| name == "check" || name == "test_packets"),
+            "{names:?}"
+        );
+    }
 }

@@ -51,6 +51,14 @@ impl<'a> Ack<'a> {
         }
     }
 
+    /// The whole packet of [`Self::success`]: these four bytes, in either version. `packet_type` is one of the four.
+    #[must_use]
+    #[inline]
+    pub const fn success_packet(packet_type: PacketType, packet_id: PacketId) -> [u8; 4] {
+        let [high, low] = packet_id.get().to_be_bytes();
+        [packet_type.first_byte(packet_type.fixed_flags()), 2, high, low]
+    }
+
     fn read_result(
         packet_id: PacketId,
         packet_type: PacketType,
@@ -143,6 +151,17 @@ mod tests {
     #[test]
     fn acknowledgement_of_success_takes_the_two_byte_form() {
         let ack = Ack::success(PacketId::MIN);
+        for packet_type in [
+            PacketType::Puback,
+            PacketType::Pubrec,
+            PacketType::Pubrel,
+            PacketType::Pubcomp,
+        ] {
+            let bytes = Ack::success_packet(packet_type, PacketId::MAX);
+            let packet = read(&bytes, Version::V5).unwrap();
+            assert_eq!(packet.packet_type(), packet_type);
+            assert_eq!(write(&packet, Version::V3_1_1).unwrap(), bytes);
+        }
         for version in [Version::V3_1_1, Version::V5] {
             assert_eq!(write(&Packet::Puback(ack), version), Ok(hex("40 02 0001")));
             assert_eq!(write(&Packet::Pubrec(ack), version), Ok(hex("50 02 0001")));

@@ -1,4 +1,4 @@
-//! CONNACK.
+//! CONNACK: the server's answer to CONNECT.
 
 use super::primitive::Reader;
 use super::property_id::IdSet;

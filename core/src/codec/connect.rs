@@ -1,4 +1,4 @@
-//! CONNECT.
+//! CONNECT: how a client opens its connection.
 
 use super::primitive::{self, Reader};
 use super::property_id::IdSet;

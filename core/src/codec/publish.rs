@@ -1,4 +1,4 @@
-//! PUBLISH.
+//! PUBLISH: an Application Message on its way, in either direction.
 
 use super::primitive::{self, Reader};
 use super::property_id::IdSet;

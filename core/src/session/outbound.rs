@@ -134,6 +134,7 @@ impl Outbound {
     }
 
     /// The identifier that [`Outbound::occupy`] would give out.
+    #[inline]
     pub(super) fn free_id(&self) -> Option<PacketId> {
         match self.free.front() {
             Some(index) => packet_id(usize::from(*index)),
@@ -142,6 +143,7 @@ impl Outbound {
     }
 
     /// Puts the free identifier to use.
+    #[inline]
     pub(super) fn occupy(
         &mut self,
         op: OpId,
@@ -167,11 +169,13 @@ impl Outbound {
     }
 
     /// What an identifier is used for.
+    #[inline]
     pub(super) fn flight(&mut self, id: PacketId) -> Option<&mut Flight> {
         self.flights.get_mut(usize::from(id.get()) - 1)?.as_mut()
     }
 
     /// Frees an identifier whose exchange is over.
+    #[inline]
     pub(super) fn release(&mut self, id: PacketId) -> Option<Flight> {
         let index = id.get() - 1;
         let flight = self.flights.get_mut(usize::from(index))?.take()?;

@@ -240,37 +240,12 @@ impl Session {
         header: FixedHeader,
     ) -> Result<Received, Fault> {
         let len = header.packet_len();
-        let packet = decode(header, &self.rx.bytes()[..len], version)?;
-        match packet {
-            Packet::Puback(Ack {
-                packet_id, reason, ..
-            }) => {
-                self.rx.skip(len);
-                self.receive_puback(packet_id, reason)
-            }
-            Packet::Pubrec(Ack {
-                packet_id, reason, ..
-            }) => {
-                self.rx.skip(len);
-                self.receive_pubrec(version, packet_id, reason)
-            }
-            Packet::Pubrel(Ack { packet_id, .. }) => {
-                self.rx.skip(len);
-                let reason = if self.inbound.release(packet_id) {
-                    self.inbound.finish();
-                    ReasonCode::SUCCESS
-                } else {
-                    ReasonCode::PACKET_IDENTIFIER_NOT_FOUND
-                };
-                self.send_pubcomp(version, packet_id, reason);
-                Ok(Received::Packet)
-            }
-            Packet::Pubcomp(Ack {
-                packet_id, reason, ..
-            }) => {
-                self.rx.skip(len);
-                self.receive_pubcomp(packet_id, reason)
-            }
+        if let PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp =
+            header.packet_type
+        {
+            return self.receive_ack(version, header);
+        }
+        match decode(header, &self.rx.bytes()[..len], version)? {
             Packet::Suback(suback) => {
                 let (id, reasons) = (suback.packet_id, copy(&suback.reasons));
                 self.rx.skip(len);
@@ -305,8 +280,43 @@ impl Session {
                     "server sent a packet that only a client may send",
                 ))
             }
-            Packet::Publish(_) => Ok(Received::Nothing),
+            Packet::Publish(_)
+            | Packet::Puback(_)
+            | Packet::Pubrec(_)
+            | Packet::Pubrel(_)
+            | Packet::Pubcomp(_) => {
+                // These have gone another way above.
+                self.rx.skip(len);
+                Ok(Received::Packet)
+            }
         }
+    }
+
+    fn receive_ack(&mut self, version: Version, header: FixedHeader) -> Result<Received, Fault> {
+        let len = header.packet_len();
+        let Ack {
+            packet_id, reason, ..
+        } = Ack::decode(header, &self.rx.bytes()[..len], version)?;
+        self.rx.skip(len);
+        match header.packet_type {
+            PacketType::Puback => self.receive_puback(packet_id, reason),
+            PacketType::Pubrec => self.receive_pubrec(version, packet_id, reason),
+            PacketType::Pubrel => {
+                self.receive_pubrel(version, packet_id);
+                Ok(Received::Packet)
+            }
+            _ => self.receive_pubcomp(packet_id, reason),
+        }
+    }
+
+    fn receive_pubrel(&mut self, version: Version, id: PacketId) {
+        let reason = if self.inbound.release(id) {
+            self.inbound.finish();
+            ReasonCode::SUCCESS
+        } else {
+            ReasonCode::PACKET_IDENTIFIER_NOT_FOUND
+        };
+        self.send_pubcomp(version, id, reason);
     }
 
     fn receive_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<Received, Fault> {

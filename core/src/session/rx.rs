@@ -45,10 +45,21 @@ impl Rx {
             let room = wanted.min(self.filled.max(self.read_size));
             self.buf.truncate(self.filled);
             self.buf.reserve(room);
-            self.buf.resize(self.filled + room, 0);
+            self.zero_fill(room);
         }
         let end = self.buf.len().min(limit);
         &mut self.buf[self.filled..end]
+    }
+
+    /// Makes `room` bytes of reserved memory readable, a cache-friendly piece at a time.
+    fn zero_fill(&mut self, room: usize) {
+        const ZEROES: [u8; 1024] = [0; 1024];
+        let mut left = room;
+        while left > 0 {
+            let piece = left.min(ZEROES.len());
+            self.buf.extend_from_slice(&ZEROES[..piece]);
+            left -= piece;
+        }
     }
 
     /// Takes over `n` bytes that were written to the start of [`Rx::space`]; more than there was room for is cut off.

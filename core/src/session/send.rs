@@ -61,6 +61,7 @@ impl Session {
     /// Encodes a message for the first time. On error it comes back and nothing has changed.
     // The error carries the message: see `publish`.
     #[allow(clippy::result_large_err)]
+    #[inline]
     pub(super) fn send(&mut self, now: Instant, outgoing: Outgoing) -> Result<(), (SubmitError, Outgoing)> {
         let Link::Established { version, .. } = self.link else {
             return Err((SubmitError::NotConnected, outgoing));
@@ -136,6 +137,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn encode_publish(
         &mut self,
         now: Instant,
@@ -208,6 +210,7 @@ impl Session {
         self.append_ack(version, packet_id, reason, Packet::Pubcomp);
     }
 
+    #[inline]
     fn append_ack(
         &mut self,
         version: Version,
@@ -215,16 +218,16 @@ impl Session {
         reason: ReasonCode,
         packet: fn(Ack<'static>) -> Packet<'static>,
     ) {
-        let reason = match version {
-            Version::V5 => reason,
-            Version::V3_1_1 => ReasonCode::SUCCESS,
-        };
         let ack = packet(Ack {
-            packet_id,
             reason,
-            properties: Properties::EMPTY,
+            ..Ack::success(packet_id)
         });
-        self.append_control(|out| ack.encode(version, out));
+        if reason == ReasonCode::SUCCESS || version == Version::V3_1_1 {
+            self.tx
+                .append_bytes(&Ack::success_packet(ack.packet_type(), packet_id));
+        } else {
+            self.append_control(|out| ack.encode(version, out));
+        }
     }
 
     pub(super) fn append_disconnect(&mut self, version: Version, reason: ReasonCode) {

@@ -50,6 +50,7 @@ impl Tx {
     }
 
     /// Appends through `encode`, which must leave the buffer as it was when it fails.
+    #[inline]
     pub(super) fn append<E>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         self.compact();
         let before = self.scratch.len();
@@ -60,7 +61,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Appends bytes that are a packet already.
+    #[inline]
+    pub(super) fn append_bytes(&mut self, packet: &[u8]) {
+        self.compact();
+        self.scratch.extend_from_slice(packet);
+        self.tail += packet.len();
+        self.queued += packet.len() as u64;
+    }
+
     /// Appends the payload of the packet whose header was appended last.
+    #[inline]
     pub(super) fn append_payload(&mut self, payload: &Bytes) {
         self.queued += payload.len() as u64;
         if payload.len() <= INLINE_PAYLOAD {
@@ -82,6 +93,7 @@ impl Tx {
     }
 
     /// The next operation that is completed by what has been written.
+    #[inline]
     pub(super) fn next_written(&mut self) -> Option<OpId> {
         match self.marks.front() {
             Some((end, _)) if *end <= self.written => self.marks.pop_front().map(|(_, op)| op),
@@ -147,8 +159,9 @@ impl Tx {
 
     /// Moves the unwritten rest to the front once more than half is written, so that a slow reader on the other side
     /// does not make the buffer grow.
+    #[inline]
     fn compact(&mut self) {
-        if self.consumed > self.scratch.len() / 2 {
+        if self.consumed > 0 && self.consumed > self.scratch.len() / 2 {
             self.scratch.drain(..self.consumed);
             self.consumed = 0;
         }

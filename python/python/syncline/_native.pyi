@@ -2,6 +2,17 @@
 
 from typing import final
 
+__all__ = [
+    "LimitError",
+    "ProtocolError",
+    "Requester",
+    "SynclineError",
+    "__version__",
+    "decode_publish",
+    "encode_publish",
+    "peek",
+]
+
 __version__: str
 
 class SynclineError(Exception): ...

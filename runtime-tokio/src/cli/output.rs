@@ -13,6 +13,8 @@ pub(super) enum Exit {
     Usage,
     /// A bug of this program.
     Software,
+    /// The broker refuses this agent.
+    Refused,
     /// Configuration or a commissioning file is wrong.
     Configuration,
     /// Stopped by SIGINT.
@@ -27,6 +29,7 @@ impl From<Exit> for ExitCode {
             Exit::Ok => 0,
             Exit::Usage => 2,
             Exit::Software => 70,
+            Exit::Refused => 77,
             Exit::Configuration => 78,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use syncline::config::{self, Environment, RunConfig};
-use syncline::run::Settings;
+use syncline::run::{RunError, Settings};
 use syncline::service::{self, Plan, Planned};
 
 use super::output::{self, Exit};
@@ -90,6 +90,10 @@ fn start(config: RunConfig, plan: Plan) -> Exit {
             Err(error) if error.is_configuration() => {
                 output::error(&error.to_string());
                 Exit::Configuration
+            }
+            Err(error @ RunError::GaveUp(_)) => {
+                output::error(&error.to_string());
+                Exit::Refused
             }
             Err(error) => failed(&error.to_string()),
         }

@@ -48,12 +48,14 @@ impl EmbeddedBroker {
         let mut broker = MqttBroker::with_config(config).await.map_err(BrokerError)?;
         let address = broker.local_addr().unwrap_or(address);
         let shutdown = broker.shutdown_handle();
-        // The listener is bound: whoever connects before the task runs waits in its backlog.
+        let mut ready = broker.ready_receiver();
         let task = tokio::spawn(async move {
             if let Err(error) = broker.run().await {
                 tracing::error!(%error, "the embedded broker has stopped");
             }
         });
+        // Until then it takes clients, but not the request to stop. An error ends the wait too, and has been logged.
+        let _ = ready.wait_for(|ready| *ready).await;
         Ok(Self {
             address,
             shutdown,

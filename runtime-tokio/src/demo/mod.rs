@@ -22,7 +22,7 @@ use tokio::time::timeout;
 pub use broker::{BrokerError, EmbeddedBroker, Seen};
 pub use responder::Confirmer;
 
-use crate::driver::{AgentHandle, Driver, StartError};
+use crate::driver::{AgentHandle, Driver, GaveUp, StartError};
 use crate::run::{self, RunError, RunningAgent, ServedNode, Settings};
 use crate::service::{self, Report, Source};
 use crate::transport::Endpoint;
@@ -154,7 +154,7 @@ async fn start_agent(broker: SocketAddr) -> Result<RunningAgent, DemoError> {
 struct Responder {
     subscribed: watch::Receiver<bool>,
     handle: AgentHandle,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), GaveUp>>,
 }
 
 impl Responder {

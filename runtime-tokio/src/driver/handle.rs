@@ -103,6 +103,12 @@ impl Node {
         Ok(())
     }
 
+    /// Waits until not [`Node::is_ready`], for example because the broker has gone; the driver's end is one such time.
+    pub async fn not_ready(&self) {
+        let mut ready = self.ready.clone();
+        let _ = ready.wait_for(|ready| !ready).await;
+    }
+
     /// Publishes `value` and waits for what becomes of it, at most `timeout` where that is shorter than the node's own.
     ///
     /// Dropping the future aborts the transaction.

@@ -4,7 +4,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Buf as _;
 use syncline_core::agent::Agent;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -80,9 +79,12 @@ fn write_all(
     let mut moved = false;
     while agent.has_transmit() {
         let poll = {
-            let transmit = agent.transmit();
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = transmit.chunks_vectored(&mut slices);
+            let mut filled = 0;
+            for (slice, run) in slices.iter_mut().zip(agent.transmit().runs()) {
+                *slice = IoSlice::new(run);
+                filled += 1;
+            }
             Pin::new(&mut *transport).poll_write_vectored(context, &slices[..filled])
         };
         match poll {

@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use syncline_core::agent::{Agent, Output, Readiness};
+use syncline_core::codec::ReasonCode;
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
 use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Disconnected};
 use syncline_core::time::{Instant, UnixMillis};
@@ -40,6 +41,20 @@ pub enum StartError {
     /// The configuration of the core contradicts itself.
     #[error("{0}")]
     Config(ConfigError),
+}
+
+/// The session gave up: it will not ask for a connection again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}{}", cure(.0))]
+pub struct GaveUp(DisconnectReason);
+
+fn cure(reason: &DisconnectReason) -> &'static str {
+    match reason {
+        DisconnectReason::ByServer(ReasonCode::SESSION_TAKEN_OVER) => {
+            "; another client uses this agent's name, and both would throw each other out for ever: give each its own"
+        }
+        _ => "; mend that at the broker, then start again",
+    }
 }
 
 /// Why a node was not added.
@@ -86,7 +101,7 @@ enum Phase {
     Running,
     /// Waiting for the session to let go of the transport.
     Disconnecting,
-    Ended,
+    Ended(Result<(), GaveUp>),
 }
 
 /// Why the broker is out of reach, as the log was last told.
@@ -163,13 +178,16 @@ impl Driver {
     }
 
     /// Connects, and keeps the connection and the held requests going until [`AgentHandle::stop`].
-    pub async fn run(mut self) {
+    ///
+    /// # Errors
+    /// [`GaveUp`] when the session gave up.
+    pub async fn run(mut self) -> Result<(), GaveUp> {
         self.agent.connect(self.now());
         let mut timer = Timer::default();
         loop {
             self.drain();
-            if self.phase == Phase::Ended {
-                return;
+            if let Phase::Ended(how) = self.phase {
+                return how;
             }
             timer.set(self.agent.poll_timeout(), self.start);
             let clock = Clock(self.start);
@@ -304,7 +322,7 @@ impl Driver {
             }
         }
         if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
-            self.phase = Phase::Ended;
+            self.phase = Phase::Ended(Ok(()));
         }
     }
 
@@ -320,7 +338,12 @@ impl Driver {
                 let (version, session_present) = (connected.version, connected.session_present);
                 tracing::info!(broker = %self.endpoint, ?version, session_present, "connected to the broker");
             }
-            Output::Disconnected(disconnected) => self.outage.report(&self.endpoint, disconnected, now),
+            Output::Disconnected(disconnected) => {
+                self.outage.report(&self.endpoint, disconnected, now);
+                if disconnected.retry_at.is_none() && self.phase == Phase::Running {
+                    self.phase = Phase::Ended(Err(GaveUp(disconnected.reason)));
+                }
+            }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
             Output::Completed { .. } | Output::Message(_) | Output::OpCompleted(..) => {}
@@ -358,7 +381,7 @@ impl Outage {
         };
         let cause = cause.unwrap_or_else(|| format!("{endpoint}: {}", disconnected.reason));
         let next = disconnected.retry_at.map_or_else(
-            || "not trying again, mend the cause and restart".to_owned(),
+            || "not trying again".to_owned(),
             |retry_at| format!("next try in {:.1} s", retry_at.since(now).as_secs_f64()),
         );
         if self.logged.as_ref() == Some(&cause) {

@@ -9,23 +9,43 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::framing::{Fault, Framing};
+use super::framing::{Fault, Framing, Violation};
 
 /// How long the rest of an unread request is discarded after the answer, before the socket closes.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What hyper reads in place of a faulty line: no head may have a NUL, and hyper looks again at a head that came in
+/// part only when there is an empty line in it.
+const POISON: &[u8] = b"\0\r\n\r\n";
+
 /// A socket that hands hyper only what [`Framing`] has found sound.
 ///
-/// A fault in a head is handed on as a NUL in place of the faulty line, which hyper answers with 400 and a close, after
-/// the answers that are due before it. A fault in a body is an error of that body, which the handler answers.
+/// A fault in a head is handed on as [`POISON`], which hyper answers with 400 and a close, after the answers that are due
+/// before it. A fault in a body is an error of that body, which the handler answers.
 pub(super) struct Wire {
     stream: TcpStream,
     framing: Framing,
-    faulty: bool,
+    rest: Rest,
     head_timeout: Duration,
     /// Runs while a head is awaited that has begun, or that is the connection's first.
     head_timer: Option<Pin<Box<Sleep>>>,
     linger_timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What comes after the bytes that hyper has been given.
+enum Rest {
+    /// What the socket has.
+    Unread,
+    /// These, then the end.
+    Poison(&'static [u8]),
+    /// An error, then the end.
+    Error(Violation),
+}
+
+impl Rest {
+    fn is_faulty(&self) -> bool {
+        !matches!(self, Self::Unread)
+    }
 }
 
 impl Wire {
@@ -34,24 +54,46 @@ impl Wire {
         Self {
             stream,
             framing,
-            faulty: false,
+            rest: Rest::Unread,
             head_timeout,
             head_timer: None,
             linger_timer: None,
         }
     }
 
+    /// Takes back from `buffer` what follows the sound part of the bytes just read, which began at `start`.
     fn refuse(&mut self, fault: &Fault, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
         let violation = fault.violation;
         tracing::debug!(%violation, "closing a connection whose request breaks RFC 9112");
-        self.faulty = true;
         buffer.set_filled(start + fault.sound);
-        if !fault.in_head {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
+        self.rest = if fault.in_head {
+            Rest::Poison(POISON)
+        } else {
+            Rest::Error(violation)
+        };
+        // No bytes at all would be the end; and a fault leaves room for one at least.
+        if fault.sound == 0 {
+            self.hand_on_rest(buffer)
+        } else {
+            Ok(())
         }
-        // The fault lies in a line that ends in the bytes just read, so at least one of them has been given up.
-        buffer.put_slice(&[0]);
-        Ok(())
+    }
+
+    fn hand_on_rest(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        match &mut self.rest {
+            Rest::Unread => Ok(()),
+            Rest::Poison(poison) => {
+                let (now, later) = poison.split_at(poison.len().min(buffer.remaining()));
+                buffer.put_slice(now);
+                *poison = later;
+                Ok(())
+            }
+            Rest::Error(violation) => {
+                let violation = *violation;
+                self.rest = Rest::Poison(&[]);
+                Err(io::Error::new(io::ErrorKind::InvalidData, violation))
+            }
+        }
     }
 
     fn poll_head_timer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -75,8 +117,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.faulty {
-            return Poll::Ready(Ok(()));
+        if this.rest.is_faulty() {
+            return Poll::Ready(this.hand_on_rest(buffer));
         }
         let start = buffer.filled().len();
         if Pin::new(&mut this.stream)
@@ -124,7 +166,7 @@ impl AsyncWrite for Wire {
         let this = self.get_mut();
         if this.linger_timer.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if this.framing.between_requests() && !this.faulty {
+            if this.framing.between_requests() && !this.rest.is_faulty() {
                 return Poll::Ready(Ok(()));
             }
         }

@@ -169,12 +169,9 @@ impl Builder<'_> {
         claim_once(&mut self.topics, topic.clone(), claim, message, self.report);
         let mut name = |suffix: &str| match TopicName::new(format!("{topic}/{suffix}")) {
             Ok(name) => Some(name),
-            Err(_) => {
-                let message = format!("{} with `/{suffix}` is no valid MQTT topic name", quoted(&topic));
-                let help = "a topic name has at most 65535 bytes and no wildcard; look at `topic`, \
-                            `CYBUS_MQTT_ROOT` and `metadata.name`";
-                self.report
-                    .push(Diagnostic::error(source, topic_span, message).help(help));
+            Err(error) => {
+                let message = format!("`/{suffix}` behind {}: {error}", quoted(&topic));
+                self.report.push(Diagnostic::error(source, topic_span, message));
                 None
             }
         };

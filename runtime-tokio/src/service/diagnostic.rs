@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::source::{Position, Source, Span};
 
-/// Messages kept of one run; a file that has more mistakes than this is not a commissioning file.
+/// Messages of each severity kept of one run; a file that has more mistakes than this is not a commissioning file.
 const MAX_DIAGNOSTICS: usize = 200;
 /// Columns of a source line that a message shows.
 const SNIPPET_WIDTH: usize = 100;
@@ -51,8 +51,8 @@ pub enum Paint {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
-    omitted: usize,
     errors: usize,
+    warnings: usize,
 }
 
 impl Diagnostic {
@@ -200,7 +200,7 @@ impl Place {
     fn write_snippet(&self, out: &mut String, start: &str, reset: &str) {
         let Self::Text(source, span) = self else { return };
         let (line, line_start) = source.line_at(span.start);
-        let from = line[..(span.start - line_start).min(line.len())].chars().count();
+        let from = source.slice(Span::new(line_start, span.start)).chars().count();
         let count = source
             .slice(Span::new(
                 span.start,
@@ -249,14 +249,19 @@ impl fmt::Display for Diagnostic {
 
 impl Report {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        if diagnostic.severity == Severity::Error {
-            self.errors += 1;
-        }
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= MAX_DIAGNOSTICS {
             self.diagnostics.push(diagnostic);
-        } else {
-            self.omitted += 1;
         }
+    }
+
+    /// Whether a further error would only be counted: not worth the work of a suggestion.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors >= MAX_DIAGNOSTICS
     }
 
     /// Puts the messages of each text into the order of the text; files stay in the order in which they were read.
@@ -275,7 +280,7 @@ impl Report {
         });
     }
 
-    /// The messages, at most 200.
+    /// The messages, at most 200 of each severity.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -295,8 +300,9 @@ impl Report {
             .iter()
             .map(|diagnostic| diagnostic.render(paint))
             .collect();
-        if self.omitted > 0 {
-            _ = writeln!(out, "and {} more", self.omitted);
+        let omitted = self.errors + self.warnings - self.diagnostics.len();
+        if omitted > 0 {
+            _ = writeln!(out, "and {omitted} more");
         }
         out
     }

@@ -11,7 +11,6 @@ use super::scope::Scope;
 use super::source::{Source, Span};
 use super::value::{Data, Reporter, did_you_mean, one_of};
 use super::yaml::{self, Content, Entry, Node};
-use crate::nearest::nearest;
 
 const SECTIONS: [&str; 6] = [
     "version",
@@ -100,8 +99,9 @@ impl Sections {
                     .iter()
                     .map(|entry| &*entry.key)
                     .filter(|key| !SECTIONS.contains(key));
-                let help =
-                    nearest(required, names).map(|found| format!("is `{found}` meant to be `{required}`?"));
+                let help = reporter
+                    .nearest(required, names)
+                    .map(|found| format!("is `{found}` meant to be `{required}`?"));
                 let message = format!("the top level: expected `{required}`, found none");
                 reporter.error_with_help(root.span, message, help);
             }
@@ -155,7 +155,9 @@ fn service_name(sections: &Sections, reporter: &mut Reporter<'_>) -> Option<Rc<N
 
 fn report_unknown_keys(owner: &str, entries: &[Entry], known: &[&str], reporter: &mut Reporter<'_>) {
     for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
-        let help = nearest(&entry.key, known.iter().copied()).map(did_you_mean);
+        let help = reporter
+            .nearest(&entry.key, known.iter().copied())
+            .map(did_you_mean);
         let message = format!(
             "{owner}: unknown key {}, expected {}",
             quoted(&entry.key),

@@ -7,7 +7,6 @@ use super::scope::Scope;
 use super::source::Span;
 use super::value::{Data, Fields, Reporter, Value, did_you_mean};
 use super::yaml::Entry;
-use crate::nearest::nearest;
 
 /// Types that this product runs or will run.
 const OWN_TYPES: [&str; 7] = [
@@ -154,7 +153,9 @@ fn read_kind(
             return Kind::NotRun;
         }
         name => {
-            let help = nearest(name, OWN_TYPES.into_iter().chain(FOREIGN_TYPES)).map(did_you_mean);
+            let help = reporter
+                .nearest(name, OWN_TYPES.into_iter().chain(FOREIGN_TYPES))
+                .map(did_you_mean);
             let message = format!("`type`: found {}, expected a resource type", quoted(name));
             reporter.error_with_help(kind.span, message, help);
             None

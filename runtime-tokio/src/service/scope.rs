@@ -9,7 +9,6 @@ use super::scalar;
 use super::source::Span;
 use super::value::{Data, Field, Reference, Reporter, Value, did_you_mean};
 use super::yaml::{Content, Entry, MAX_DEPTH, MAX_VALUES, Node, Tag, text_weight};
-use crate::nearest::nearest;
 
 /// Longest text that `!sub` may make.
 const MAX_TEXT: usize = 1 << 16;
@@ -199,7 +198,7 @@ impl<'s> Scope<'s> {
                 None
             }
             (name, _) => {
-                let help = nearest(name, TAGS).map(did_you_mean);
+                let help = reporter.nearest(name, TAGS).map(did_you_mean);
                 let message = format!(
                     "unknown tag {}, expected `!ref`, `!sub` or `!merge`",
                     quoted(name)
@@ -286,7 +285,7 @@ impl<'s> Scope<'s> {
                 span,
                 reporter,
             );
-            searched = if place == span { searched } else { place.end };
+            searched = if place == span { span.end } else { place.end };
             match self.text_of(name, place, reporter) {
                 Some(value) => out.push_str(&value),
                 None => complete = false,
@@ -374,7 +373,7 @@ impl<'s> Scope<'s> {
             .chain(&self.resources)
             .map(String::as_str)
             .chain(GLOBALS);
-        let help = nearest(name, names).map(did_you_mean);
+        let help = reporter.nearest(name, names).map(did_you_mean);
         let message = format!(
             "{} is not a parameter, a definition or a resource of this file",
             quoted(name)

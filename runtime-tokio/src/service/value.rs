@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Report, quoted};
 use super::source::{Source, Span};
-use crate::nearest::nearest;
 
 /// A value and the place that it was written at; for `!ref` that is the place of the reference.
 #[derive(Debug, Clone)]
@@ -67,6 +66,19 @@ pub(super) struct Reporter<'r> {
 impl Reporter<'_> {
     pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
         self.report.push(Diagnostic::error(&self.source, span, message));
+    }
+
+    /// The candidate that a mistyped `name` most likely meant.
+    pub(super) fn nearest<'n>(
+        &self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        if self.report.is_full() {
+            None
+        } else {
+            crate::nearest::nearest(name, candidates)
+        }
     }
 
     pub(super) fn error_with_help(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
@@ -161,7 +173,7 @@ impl Reporter<'_> {
         }
         if !matches!(value.data, Data::Invalid) {
             let names = || choices.iter().map(|(known, _)| *known);
-            let help = nearest(text, names()).map(did_you_mean);
+            let help = self.nearest(text, names()).map(did_you_mean);
             let message = format!(
                 "`{name}`: found {}, expected {}",
                 self.describe(value),
@@ -228,7 +240,7 @@ impl<'v> Fields<'v> {
         if value.is_none() {
             let span = self.key_span(key).unwrap_or(self.span);
             let help = self
-                .mistyped(key)
+                .mistyped(key, reporter)
                 .map(|found| format!("is {} meant to be `{key}`?", quoted(found)));
             reporter.error_with_help(
                 span,
@@ -259,7 +271,9 @@ impl<'v> Fields<'v> {
             .iter()
             .filter(|field| !self.known.contains(&&*field.key))
         {
-            let help = nearest(&field.key, self.known.iter().copied()).map(did_you_mean);
+            let help = reporter
+                .nearest(&field.key, self.known.iter().copied())
+                .map(did_you_mean);
             let message = format!(
                 "{}: unknown key {}, expected {}",
                 self.owner,
@@ -271,8 +285,10 @@ impl<'v> Fields<'v> {
     }
 
     /// A key of the file that `key` was probably mistyped as.
-    fn mistyped(&self, key: &str) -> Option<&'v str> {
-        nearest(key, self.fields.iter().map(|field| &*field.key)).filter(|found| *found != key)
+    fn mistyped(&self, key: &str, reporter: &Reporter<'_>) -> Option<&'v str> {
+        reporter
+            .nearest(key, self.fields.iter().map(|field| &*field.key))
+            .filter(|found| *found != key)
     }
 }
 

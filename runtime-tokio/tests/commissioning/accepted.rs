@@ -81,6 +81,23 @@ fn the_root_is_put_into_a_topic_without_sub_and_the_repetition_is_a_warning() {
 }
 
 #[test]
+fn a_topic_that_mqtt_does_not_allow_is_an_error_at_its_place() {
+    let wildcard = plan(&file("definitions: {CYBUS_MQTT_ROOT: plant/+}\n", "")).unwrap_err();
+    assert_eq!(
+        messages(&wildcard, Severity::Error),
+        [
+            "5:3 `/treq` behind `plant/+/n`: topic name contains a wildcard at byte 6: name one topic, without + and #"
+        ]
+    );
+    let long = plan(&file("", &format!("      topic: {}\n", "x".repeat(65_536)))).unwrap_err();
+    let messages = messages(&long, Severity::Error);
+    assert!(
+        messages[0].starts_with("11:14 ") && messages[0].contains("at most 65535"),
+        "{messages:?}"
+    );
+}
+
+#[test]
 fn sub_takes_parameters_definitions_and_globals() {
     let sections = "parameters:\n  line: {type: integer, default: 7}\n  on: {type: boolean, default: true}\n\
                     definitions:\n  area: !sub 'area-${line}'\n";

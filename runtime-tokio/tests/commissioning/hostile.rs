@@ -150,6 +150,31 @@ fn ten_thousand_mistakes_are_counted_and_cut() {
     assert!(report.to_string().ends_with("more\n"));
 }
 
+#[test]
+fn suggestions_for_many_and_for_long_names_stay_cheap() {
+    let mut text = chain(8_000, "x", |_| "x".to_owned());
+    for number in 0..8_000 {
+        _ = writeln!(text, "  r{number}: !ref zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz{number}");
+    }
+    let long = "z".repeat(200_000);
+    for text in [text, chain(20_000, &format!("!ref {long}"), |_| "x".to_owned())] {
+        let error = refused(&text);
+        assert!(
+            error.contains("is not a parameter, a definition or a resource of this file"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn escapes_that_hide_a_substitution_stay_cheap() {
+    let hidden = "\\x24{a}".repeat(100_000);
+    let text =
+        format!("metadata: {{name: t}}\nresources: {{}}\ndefinitions: {{a: x, b: !sub \"{hidden}\"}}\n");
+    let error = refused(&text);
+    assert!(error.contains("`!sub` makes more than 65536 bytes"), "{error}");
+}
+
 /// Pieces of commissioning files in any order.
 fn soup() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![

@@ -1,0 +1,7 @@
+//! The HTTP data plane over real sockets: a raw TCP client, the agent, an embedded broker, and a responder of another make.
+
+mod held;
+mod lifecycle;
+mod limits;
+mod rejected;
+mod support;
