@@ -295,3 +295,58 @@ fn packages_depend_on_core_and_on_none_of_each_other() {
     }
     none(&findings, "this edge is not in ARCHITECTURE.md");
 }
+
+#[test]
+fn documents_point_at_files_that_exist() {
+    let mut findings = Vec::new();
+    for file in files(&["md"]) {
+        let folder = workspace().join(Path::new(&file.path).parent().unwrap_or(Path::new("")));
+        let links = file
+            .text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.contains("://") && !link.is_empty()) {
+            if !folder.join(link).exists() {
+                findings.push(format!("{}: {link}", file.path));
+            }
+        }
+    }
+    none(&findings, "the link leads nowhere");
+}
+
+#[test]
+fn code_map_names_every_part_and_nothing_else() {
+    let text = std::fs::read_to_string(workspace().join("ARCHITECTURE.md")).expect("a readable document");
+    let map = text
+        .split("## Code map")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
+        .expect("a code map");
+    let named: BTreeSet<&str> = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .flat_map(|row| row.split(" | ").next().unwrap_or_default().split(", "))
+        .map(|path| path.trim_matches('`'))
+        .collect();
+    let mut findings: Vec<_> = named
+        .iter()
+        .filter(|path| !workspace().join(path).exists())
+        .map(|path| format!("{path} is gone"))
+        .collect();
+    for parent in ["core/src", "runtime-tokio/src"] {
+        for entry in std::fs::read_dir(workspace().join(parent)).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            let folder = format!(
+                "{parent}/{}/",
+                path.file_name()
+                    .and_then(|name| name.to_str())
+                    .unwrap_or_default()
+            );
+            if path.is_dir() && !named.contains(folder.as_str()) {
+                findings.push(format!("{folder} is new"));
+            }
+        }
+    }
+    none(&findings, "bring the code map in ARCHITECTURE.md up to date");
+}

@@ -1,6 +1,6 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP, which share one layout.
 
-use super::primitive::Reader;
+use super::primitive::{self, Reader};
 use super::property_id::IdSet;
 use super::{
     DecodeError, DecodeErrorKind, EncodeError, FixedHeader, PacketId, PacketType, Properties, ReasonCode,
@@ -79,9 +79,24 @@ impl<'a> Ack<'a> {
         })
     }
 
+    /// Appends the acknowledgement that `packet_type` says; on error `out` is unchanged.
     #[inline]
+    pub(super) fn encode(
+        &self,
+        packet_type: PacketType,
+        version: Version,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if self.is_shortest() {
+            let [high, low] = self.packet_id.get().to_be_bytes();
+            out.extend_from_slice(&[packet_type.first_byte(packet_type.fixed_flags()), 2, high, low]);
+            return Ok(());
+        }
+        self.encode_result(packet_type, version, out)
+    }
+
     pub(super) fn body_len(&self, packet_type: PacketType, version: Version) -> Result<usize, EncodeError> {
-        if self.reason == ReasonCode::SUCCESS && self.properties.is_empty() {
+        if self.is_shortest() {
             return Ok(2);
         }
         if version == Version::V3_1_1 && self.reason != ReasonCode::SUCCESS {
@@ -104,15 +119,26 @@ impl<'a> Ack<'a> {
         })
     }
 
-    #[inline]
-    pub(super) fn put_body(&self, version: Version, out: &mut Vec<u8>) {
+    fn encode_result(
+        &self,
+        packet_type: PacketType,
+        version: Version,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let remaining_len = primitive::remaining_len(self.body_len(packet_type, version)?)?;
+        let first_byte = packet_type.first_byte(packet_type.fixed_flags());
+        primitive::put_header(out, first_byte, remaining_len, remaining_len as usize);
         out.extend_from_slice(&self.packet_id.get().to_be_bytes());
-        if self.reason != ReasonCode::SUCCESS || !self.properties.is_empty() {
-            out.push(self.reason.0);
-        }
+        out.push(self.reason.0);
         if !self.properties.is_empty() {
             self.properties.put(version, out);
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn is_shortest(&self) -> bool {
+        self.reason == ReasonCode::SUCCESS && self.properties.is_empty()
     }
 }
 

@@ -89,19 +89,54 @@ impl Packet<'_> {
     /// [`EncodeError`] naming the field that is wrong; nothing has been written then.
     #[inline]
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let remaining_len = primitive::remaining_len(self.body_len(version)?)?;
+        match self {
+            Self::Publish(packet) => {
+                packet.encode_head(packet.payload.len(), version, out)?;
+                out.extend_from_slice(packet.payload);
+                Ok(())
+            }
+            Self::Puback(ack) => ack.encode(PacketType::Puback, version, out),
+            Self::Pubrec(ack) => ack.encode(PacketType::Pubrec, version, out),
+            Self::Pubrel(ack) => ack.encode(PacketType::Pubrel, version, out),
+            Self::Pubcomp(ack) => ack.encode(PacketType::Pubcomp, version, out),
+            Self::Connect(packet) => self.put(packet.body_len()?, out, |out| packet.put_body(out)),
+            Self::Connack(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+            Self::Subscribe(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+            Self::Suback(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+            Self::Unsubscribe(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+            Self::Unsuback(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+            Self::Pingreq | Self::Pingresp => self.put(0, out, |_| {}),
+            Self::Disconnect(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+            Self::Auth(packet) => self.put(packet.body_len(version)?, out, |out| {
+                packet.put_body(version, out);
+            }),
+        }
+    }
+
+    /// Appends the fixed header before a body of `len` bytes, and then the body.
+    fn put(
+        &self,
+        len: usize,
+        out: &mut Vec<u8>,
+        put_body: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), EncodeError> {
+        let remaining_len = primitive::remaining_len(len)?;
         let packet_type = self.packet_type();
-        let flags = match self {
-            Self::Publish(publish) => publish.flags(),
-            _ => packet_type.fixed_flags(),
-        };
-        primitive::put_header(
-            out,
-            packet_type.first_byte(flags),
-            remaining_len,
-            remaining_len as usize,
-        );
-        self.put_body(version, out);
+        let first_byte = packet_type.first_byte(packet_type.fixed_flags());
+        primitive::put_header(out, first_byte, remaining_len, len);
+        put_body(out);
         Ok(())
     }
 
@@ -114,7 +149,6 @@ impl Packet<'_> {
         Ok(1 + primitive::var_int_len(remaining_len) + remaining_len as usize)
     }
 
-    #[inline]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         match self {
             Self::Connect(packet) => packet.body_len(),
@@ -131,28 +165,6 @@ impl Packet<'_> {
             Self::Pingreq | Self::Pingresp => Ok(0),
             Self::Disconnect(packet) => packet.body_len(version),
             Self::Auth(packet) => packet.body_len(version),
-        }
-    }
-
-    #[inline]
-    fn put_body(&self, version: Version, out: &mut Vec<u8>) {
-        match self {
-            Self::Connect(packet) => packet.put_body(out),
-            Self::Connack(packet) => packet.put_body(version, out),
-            Self::Publish(packet) => {
-                packet.put_head(version, out);
-                out.extend_from_slice(packet.payload);
-            }
-            Self::Puback(ack) | Self::Pubrec(ack) | Self::Pubrel(ack) | Self::Pubcomp(ack) => {
-                ack.put_body(version, out);
-            }
-            Self::Subscribe(packet) => packet.put_body(version, out),
-            Self::Suback(packet) => packet.put_body(version, out),
-            Self::Unsubscribe(packet) => packet.put_body(version, out),
-            Self::Unsuback(packet) => packet.put_body(version, out),
-            Self::Pingreq | Self::Pingresp => {}
-            Self::Disconnect(packet) => packet.put_body(version, out),
-            Self::Auth(packet) => packet.put_body(version, out),
         }
     }
 }

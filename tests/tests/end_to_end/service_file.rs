@@ -101,6 +101,6 @@ fn broken_yaml_is_reported_with_its_place() {
     is_refused(
         &GOOD.replace("name: example", "name: [example"),
         "3:",
-        &["expected"],
+        &["not valid YAML"],
     );
 }
