@@ -73,6 +73,16 @@ impl Session {
         let Some(header) = peek(bytes, version, self.config.max_packet_size)? else {
             return Ok(Received::Nothing);
         };
+        if matches!(
+            header.packet_type,
+            PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe | PacketType::Pingreq
+        ) {
+            // Before its body is read: what can be wrong with a CONNECT has answers that DISCONNECT may not carry.
+            return Err(violation(
+                ReasonCode::PROTOCOL_ERROR,
+                "server sent a packet that only a client may send",
+            ));
+        }
         let len = header.packet_len();
         if bytes.len() < len {
             self.rx.await_packet(len);
@@ -274,18 +284,16 @@ impl Session {
                 "AUTH without an authentication method in CONNECT",
             )),
             Packet::Connack(_) => Err(violation(ReasonCode::PROTOCOL_ERROR, "second CONNACK")),
-            Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::Pingreq => {
-                Err(violation(
-                    ReasonCode::PROTOCOL_ERROR,
-                    "server sent a packet that only a client may send",
-                ))
-            }
-            Packet::Publish(_)
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::Pingreq
+            | Packet::Publish(_)
             | Packet::Puback(_)
             | Packet::Pubrec(_)
             | Packet::Pubrel(_)
             | Packet::Pubcomp(_) => {
-                // These have gone another way above.
+                // These were refused or have gone another way above.
                 self.rx.skip(len);
                 Ok(Received::Packet)
             }

@@ -214,6 +214,18 @@ fn malformed_packets_are_answered_with_their_reason_and_close() {
 }
 
 #[test]
+fn packets_that_only_clients_send_are_refused_before_their_body() {
+    let before_body: [&[u8]; 4] = [&[0x10, 0x7f], &[0x82, 0x7f], &[0xa2, 0x7f], &[0xc0, 0x00]];
+    for bytes in before_body {
+        let (answer, reason) = punish(Version::V5, bytes);
+        assert_eq!(answer, "DISCONNECT 0x82", "{bytes:02x?}: {reason}");
+    }
+    // A CONNECT of an unknown protocol would be answered with 0x84 by a server, which DISCONNECT does not know.
+    let (answer, _) = punish(Version::V5, &[0x10, 0x03, 0x00, 0x01, 0x02]);
+    assert_eq!(answer, "DISCONNECT 0x82");
+}
+
+#[test]
 fn more_messages_than_the_receive_maximum_end_the_connection() {
     let two = core::num::NonZeroU16::new(2).unwrap();
     let mut bench = Bench::established_with(Version::V5, |config| config.receive_maximum = two);
