@@ -11,6 +11,8 @@ use syncline_core::topic::{TopicFilter, TopicName};
 #[path = "../../tests/src/mqttbytes_oracle/mod.rs"]
 pub mod mqttbytes_oracle;
 
+pub mod session;
+
 use mqttbytes_oracle::{KNOWN_FAULTS, disagreement};
 
 /// Asserts everything that decoding promises, for `data` as a stream and as a packet without Remaining Length, which the

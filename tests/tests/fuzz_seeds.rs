@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use syncline_core::codec::{PacketType, Version, decode, peek};
 use syncline_tests::notation::packet;
 
-/// Target, file and packet.
+/// Target, file and packets, separated by `|`. Those of `session` follow a byte that says how to run it.
 const SEEDS: &[(&str, &str, &str)] = &[
     (
         "decode_v3",
@@ -98,7 +98,47 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "E0 .. 8B (1F `bye` 11 00000000 1C ``)",
     ),
     ("decode_v5", "auth", "F0 .. 18 (15 `SCRAM` 16 0004 01020304)"),
+    (
+        "session",
+        "v3_receive",
+        "00 | 32 .. `a` 0001 'x' | 34 .. `a` 0002 'y' | 62 02 0002 | 30 .. `b` 'z'",
+    ),
+    (
+        "session",
+        "v3_send",
+        "08 | 40 02 0001 | 50 02 0002 | 70 02 0002 | 90 03 0003 01 | B0 02 0004 | D0 00",
+    ),
+    ("session", "v3_connack", "02 | 20 02 00 05"),
+    (
+        "session",
+        "v5_receive",
+        "11 | 32 .. `a` 0001 (23 0001) 'x' | 34 .. `` 0002 (23 0001) 'y' | 62 02 0002",
+    ),
+    (
+        "session",
+        "v5_send",
+        "09 | 40 02 0001 | 50 02 0002 | 70 02 0002 | 90 04 0003 00 01 | B0 04 0004 00 00",
+    ),
+    (
+        "session",
+        "v5_refusals",
+        "01 | 40 03 0001 97 | 50 03 0002 87 | 90 04 0003 00 87 | E0 .. 8B (1F `bye`)",
+    ),
+    (
+        "session",
+        "v5_duplicates",
+        "19 | 3C .. `a` 0007 00 'x' | 3C .. `a` 0007 00 'x' | 62 02 0007 | 62 02 0007",
+    ),
+    (
+        "session",
+        "v5_connack",
+        "03 | 20 .. 01 00 (21 0001 24 00 27 00000040 13 0005 25 00) | 30 .. `a` 00 'x'",
+    ),
 ];
+
+fn bytes_of(text: &str) -> Vec<u8> {
+    text.split('|').flat_map(|part| packet(part.trim())).collect()
+}
 
 fn path(target: &str, name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -115,12 +155,12 @@ fn seeds_are_what_this_table_says() {
         let path = path(target, name);
         if update {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
-            fs::write(&path, packet(text)).expect("a writable file");
+            fs::write(&path, bytes_of(text)).expect("a writable file");
         }
         let seed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(
             seed,
-            packet(text),
+            bytes_of(text),
             "{}: run this test with UPDATE_SEEDS=1",
             path.display()
         );

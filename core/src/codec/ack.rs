@@ -88,8 +88,7 @@ impl<'a> Ack<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         if self.is_shortest() {
-            let [high, low] = self.packet_id.get().to_be_bytes();
-            out.extend_from_slice(&[packet_type.first_byte(packet_type.fixed_flags()), 2, high, low]);
+            out.extend_from_slice(&Self::success_packet(packet_type, self.packet_id));
             return Ok(());
         }
         self.encode_result(packet_type, version, out)

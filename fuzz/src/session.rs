@@ -1,0 +1,168 @@
+//! A session against a server that sends what the fuzzer likes.
+
+use std::collections::BTreeSet;
+
+use syncline_core::codec::{PropertyBuf, QoS, SubscribeOptions};
+use syncline_core::rng::SEED_LEN;
+use syncline_core::session::{Config, Filter, OpId, Output, Publication, Session, VersionPolicy};
+use syncline_core::time::Instant;
+use syncline_core::topic::{TopicFilter, TopicName};
+
+/// Time stands still: what is due at a time has its own tests, and here the pieces would shift it.
+const NOW: Instant = Instant::from_micros(1);
+
+/// The first byte of the input: how to run the session.
+#[derive(Clone, Copy)]
+struct Plan(u8);
+
+impl Plan {
+    fn is_v5(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+
+    /// The fuzzer writes the CONNACK, too.
+    fn begins_with_connack(self) -> bool {
+        self.0 & 0x02 != 0
+    }
+
+    /// Bytes in a piece.
+    fn piece(self) -> usize {
+        usize::from(self.0 >> 3) + 1
+    }
+}
+
+/// What a session did.
+#[derive(PartialEq, Eq, Debug, Default)]
+struct Trace {
+    outputs: Vec<Output>,
+    sent: Vec<u8>,
+}
+
+/// Runs two sessions on `data`, one with all of it at once and one piece by piece.
+pub fn check(data: &[u8]) {
+    let Some((plan, received)) = data.split_first() else {
+        return;
+    };
+    let plan = Plan(*plan);
+    let whole = run(plan, received, usize::MAX);
+    let pieces = run(plan, received, plan.piece());
+    assert_eq!(
+        whole.outputs, pieces.outputs,
+        "the session depends on how received bytes are cut"
+    );
+    if whole.outputs.contains(&Output::CloseTransport) {
+        // What waited to be written when the server said goodbye, or broke 3.1.1, is left unwritten: there is less of it
+        // the more often the session could write in between.
+        assert!(
+            pieces.sent.starts_with(&whole.sent),
+            "what is sent depends on how received bytes are cut"
+        );
+    } else {
+        assert_eq!(
+            whole.sent, pieces.sent,
+            "what is sent depends on how received bytes are cut"
+        );
+    }
+
+    let mut completed: BTreeSet<OpId> = BTreeSet::new();
+    let mut messages = 0;
+    for output in &whole.outputs {
+        match output {
+            Output::Completed(op, _) => assert!(completed.insert(*op), "an operation completes once"),
+            Output::Message(message) => messages += message.topic().len() + message.payload().len(),
+            _ => {}
+        }
+    }
+    // With a Topic Alias a packet may stand for a longer topic than it carries, at most that of the longest packet.
+    assert!(
+        messages <= received.len() * received.len().max(1),
+        "no more is handed out than was received"
+    );
+}
+
+fn run(plan: Plan, received: &[u8], piece: usize) -> Trace {
+    let mut config = Config::new("fuzz");
+    config.version = if plan.is_v5() {
+        VersionPolicy::V5
+    } else {
+        VersionPolicy::V3_1_1
+    };
+    let mut session = Session::new(config, [7; SEED_LEN]).expect("a valid configuration");
+    let mut trace = Trace::default();
+    session.connect(NOW);
+    step(&mut session, &mut trace);
+    session.handle_transport_open(NOW);
+    publish(&mut session);
+    step(&mut session, &mut trace);
+    if !plan.begins_with_connack() {
+        let connack: &[u8] = if plan.is_v5() {
+            &[0x20, 3, 0, 0, 0]
+        } else {
+            &[0x20, 2, 0, 0]
+        };
+        assert_eq!(session.rx_extend(connack), connack.len());
+        step(&mut session, &mut trace);
+        assert!(session.is_established());
+        subscribe(&mut session);
+        step(&mut session, &mut trace);
+    }
+    for mut bytes in received.chunks(piece.min(received.len().max(1))) {
+        while !bytes.is_empty() {
+            let taken = session.rx_extend(bytes);
+            step(&mut session, &mut trace);
+            if taken == 0 {
+                // Without a connection nothing more is read; with one, polling made room.
+                assert!(session.version().is_none() || session.rx_extend(&[]) == 0);
+                break;
+            }
+            bytes = &bytes[taken..];
+        }
+    }
+    session.handle_transport_closed(NOW);
+    step(&mut session, &mut trace);
+    trace
+}
+
+/// A message at each QoS that waits for an answer.
+fn publish(session: &mut Session) {
+    let topic = TopicName::from_static("a").expect("a valid topic");
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let publication = Publication::new(topic.clone(), &b"payload"[..]).qos(qos);
+        session.publish(NOW, publication).expect("an empty queue");
+    }
+}
+
+/// The operations that need a connection.
+fn subscribe(session: &mut Session) {
+    let filter = TopicFilter::from_static("a/#").expect("a valid filter");
+    let options = SubscribeOptions::at_qos(QoS::AtLeastOnce);
+    let filters = [Filter {
+        filter: filter.clone(),
+        options,
+    }];
+    session
+        .subscribe(&filters, &PropertyBuf::new())
+        .expect("a connection");
+    session
+        .unsubscribe(&[filter], &PropertyBuf::new())
+        .expect("a connection");
+}
+
+/// Polls until there is nothing left, and takes over what is to be sent, as a socket would.
+fn step(session: &mut Session, trace: &mut Trace) {
+    loop {
+        let before = trace.outputs.len();
+        while let Some(output) = session.poll(NOW) {
+            trace.outputs.push(output);
+        }
+        let start = trace.sent.len();
+        for run in session.transmit().runs() {
+            trace.sent.extend_from_slice(run);
+        }
+        let written = trace.sent.len() - start;
+        session.tx_advance(NOW, written);
+        if written == 0 && trace.outputs.len() == before {
+            return;
+        }
+    }
+}
