@@ -108,10 +108,7 @@ fn run(plan: Plan, received: &[u8], piece: usize) -> Trace {
     session.connect(NOW);
     step(&mut session, &mut trace);
     session.handle_transport_open(NOW);
-    if !plan.begins_with_connack() {
-        // Otherwise they would wait until all that came with the CONNACK has been polled, which depends on the pieces.
-        publish(&mut session);
-    }
+    publish(&mut session);
     step(&mut session, &mut trace);
     if !plan.begins_with_connack() {
         let connack: &[u8] = if plan.is_v5() {

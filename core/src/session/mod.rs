@@ -18,8 +18,9 @@
 //!    [`poll_timeout`](Session::poll_timeout) comes.
 //!
 //! An empty `rx_space` asks to stop reading: the session is not ready for more, and TCP slows the server down.
-//! [`Output::CloseTransport`] comes after the last bytes were written (or could not be for `close_timeout`); the owner
-//! closes the transport and reports nothing more of it.
+//! [`Output::CloseTransport`] comes after the last bytes were written (or could not be for `close_timeout`) where this
+//! side ends the connection with a DISCONNECT, and at once where nobody would read them. The owner closes the transport
+//! and reports nothing more of it.
 //!
 //! # Promises
 //!
@@ -313,14 +314,17 @@ impl Session {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
+            // Before the next packet, so that the output does not depend on how the packets were cut into reads.
+            self.pump(now);
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
             match self.receive_one(now) {
                 receive::Received::Output(output) => return Some(output),
                 receive::Received::Packet => {}
-                receive::Received::Nothing => break,
+                receive::Received::Nothing => return None,
             }
         }
-        self.pump(now);
-        self.outputs.pop_front()
     }
 
     // How connections begin and end.

@@ -129,7 +129,11 @@ impl<'a> Builder<'a> {
                 let at = error.marker().byte_offset().unwrap_or_default();
                 match error.kind() {
                     ErrorKind::RecursionLimitExceeded => self.too_deep(Span::new(at, at)),
-                    _ => self.error(Span::new(at, at), format!("not valid YAML: {}", error.info())),
+                    _ => {
+                        let error_at =
+                            self.error(Span::new(at, at), format!("not valid YAML: {}", error.info()));
+                        Box::new(error_at.maybe_help(syntax_cure(&error.info()).map(Into::into)))
+                    }
                 }
             })?;
             let tag = span.tag_span().map(|tag| self.span(tag));
@@ -394,4 +398,35 @@ impl<'a> Builder<'a> {
 /// What a text counts beyond the one of its node, so that repeating a long one is as dear as repeating many short ones.
 pub(super) fn text_weight(text: &str) -> usize {
     text.len() / 64
+}
+
+/// What to do about the mistakes that are made most; the parser's own words say what is wrong, not how it is mended.
+fn syntax_cure(info: &str) -> Option<&'static str> {
+    const CURES: [(&str, &str); 6] = [
+        (
+            "mapping values are not allowed",
+            "put a text that contains `: ` in quotes, and indent keys of one mapping alike",
+        ),
+        (
+            "illegal placement of ':'",
+            "put a text that contains `: ` in quotes, and indent keys of one mapping alike",
+        ),
+        ("tabs disallowed", "indent with spaces"),
+        (
+            "flow mapping",
+            "close `{` with `}`, with a `,` between the entries",
+        ),
+        (
+            "unclosed bracket",
+            "close each `[` with `]` and each `{` with `}`",
+        ),
+        (
+            "block mapping",
+            "indent the keys of one mapping alike, each followed by `: `",
+        ),
+    ];
+    CURES
+        .iter()
+        .find(|(words, _)| info.contains(words))
+        .map(|(_, cure)| *cure)
 }

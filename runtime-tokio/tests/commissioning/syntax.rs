@@ -1,6 +1,6 @@
 //! Texts that are no YAML, or YAML that this reader refuses.
 
-use super::{Case, assert_reported};
+use super::{Case, assert_reported, plan};
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
@@ -82,4 +82,26 @@ definitions:
 #[test]
 fn text_that_is_not_acceptable_yaml_is_refused_at_its_place() {
     assert_reported(CASES);
+}
+
+#[test]
+fn the_usual_mistakes_of_yaml_come_with_their_cure() {
+    let cases = [
+        (
+            "metadata:\n  name: line: 1\n",
+            "put a text that contains `: ` in quotes",
+        ),
+        ("metadata:\n\tname: t\n", "indent with spaces"),
+        ("metadata: {name: t\nresources: {}\n", "close `{` with `}`"),
+        ("resources: [\n", "close each `[` with `]`"),
+        (
+            "metadata:\n  name: t\n version: 1\n",
+            "indent the keys of one mapping alike",
+        ),
+    ];
+    for (text, expected) in cases {
+        let report = plan(text).expect_err(text);
+        let cure = report.diagnostics()[0].cure().unwrap_or_default();
+        assert!(cure.contains(expected), "{text}: {cure}");
+    }
 }

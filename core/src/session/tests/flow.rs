@@ -173,3 +173,33 @@ fn the_same_bytes_whole_and_in_pieces_give_the_same_outputs_and_bytes() {
         assert_eq!(run(piece), whole, "in pieces of {piece}");
     }
 }
+
+#[test]
+fn a_connack_in_one_piece_with_what_follows_gives_the_same_bytes_as_in_pieces() {
+    let mut stream = alloc::vec![0x20, 3, 0, 0, 0];
+    for packet in [
+        Packet::Puback(Ack::success(id(1))),
+        Packet::Pubrec(Ack::success(id(2))),
+    ] {
+        packet.encode(Version::V5, &mut stream).unwrap();
+    }
+    stream.extend_from_slice(&[0x32, 6, 0, 1, b'a', 0, 9, 0]);
+    let run = |piece: usize| {
+        let mut bench = Bench::new(Config::new("bench"));
+        bench.publish("a", QoS::AtLeastOnce);
+        bench.publish("b", QoS::ExactlyOnce);
+        bench.session.connect(T0);
+        bench.take();
+        bench.session.handle_transport_open(T0);
+        bench.written();
+        for piece in stream.chunks(piece) {
+            bench.receive_bytes(piece);
+        }
+        (bench.take(), bench.written())
+    };
+    let whole = run(usize::MAX);
+    assert_eq!(whole.1, "PUBLISH a q1 #1; PUBLISH b q2 #2; PUBREL #2; PUBACK #9");
+    for piece in 1..stream.len() {
+        assert_eq!(run(piece), whole, "in pieces of {piece}");
+    }
+}
