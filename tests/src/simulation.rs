@@ -35,6 +35,8 @@ pub struct Simulation {
     wires: Vec<Wire>,
     transport: Transport,
     unreachable_until: Instant,
+    /// Where the first connection breaks.
+    first_cut: Option<(End, u64)>,
     /// Bounds of a back-off, and when the one that runs is over.
     back_off: (Duration, Duration),
     retry_at: Instant,
@@ -44,6 +46,8 @@ pub struct Simulation {
     arrivals_seen: usize,
     session_number: Option<u64>,
     was_connected: bool,
+    /// The session will not ask for a transport by itself.
+    is_idle: bool,
     transcript: DefaultHasher,
     traced: bool,
     /// Bytes read by each end of the client's connections so far: client, server.
@@ -87,12 +91,14 @@ impl Simulation {
             wires: Vec::new(),
             transport: Transport::None,
             unreachable_until: Instant::ZERO,
+            first_cut: None,
             retry_at: Instant::ZERO,
             tokens: VecDeque::new(),
             next_tag: 1,
             arrivals_seen: 0,
             session_number: None,
             was_connected: false,
+            is_idle: true,
             transcript: DefaultHasher::new(),
             traced: false,
             read: [0; 2],
@@ -120,6 +126,12 @@ impl Simulation {
     #[must_use]
     pub fn bytes_read(&self, end: End) -> u64 {
         self.read[end as usize]
+    }
+
+    /// Connections that were opened so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.wires.len()
     }
 
     // What a caller does.
@@ -222,6 +234,11 @@ impl Simulation {
         self.exchange();
     }
 
+    /// Has the first connection break when this end has read so many bytes.
+    pub fn cut_first_connection(&mut self, end: End, bytes: u64) {
+        self.first_cut = Some((end, bytes));
+    }
+
     /// The broker stops and starts again; its Sessions survive that or do not.
     pub fn restart_broker(&mut self, keeps_sessions: bool) {
         if !keeps_sessions {
@@ -265,8 +282,10 @@ impl Simulation {
     pub fn settle(&mut self) {
         let until = self.now.after(SETTLE_WITHIN);
         self.unreachable_until = Instant::ZERO;
-        self.connect();
         loop {
+            if self.is_idle {
+                self.connect();
+            }
             while !self.tokens.is_empty() {
                 self.acknowledge(0);
             }
@@ -281,7 +300,10 @@ impl Simulation {
                 Some(at) if at <= until => self.step_to(at),
                 _ => {
                     self.model.check_settled();
-                    panic!("not at rest {SETTLE_WITHIN:?} after the last fault: {:?}", self.session);
+                    let (in_flight, queued) = (self.session.in_flight(), self.session.queued());
+                    panic!(
+                        "not at rest {SETTLE_WITHIN:?} after the last fault: {in_flight} in flight, {queued} queued"
+                    );
                 }
             }
             self.exchange();
@@ -366,8 +388,12 @@ impl Simulation {
             self.transport_closed();
             return true;
         }
+        let mut link = VirtualLink::new(self.link, self.rng.derive_seed());
+        if let Some((end, bytes)) = self.first_cut.take() {
+            link.cut_after(end, bytes);
+        }
         self.wires.push(Wire {
-            link: VirtualLink::new(self.link, self.rng.derive_seed()),
+            link,
             connection: self.broker.accept(),
             unwritten: Vec::new(),
         });
@@ -398,6 +424,7 @@ impl Simulation {
             Output::OpenTransport => {
                 assert_eq!(self.transport, Transport::None, "one transport at a time");
                 assert!(self.now >= self.retry_at, "dialled before {:?}", self.retry_at);
+                self.is_idle = false;
                 self.transport = Transport::Dialling(self.now.after(self.rng.jitter(self.link.delay)));
             }
             Output::CloseTransport => {
@@ -418,6 +445,11 @@ impl Simulation {
                 self.was_connected = true;
             }
             Output::Disconnected(disconnected) => {
+                self.is_idle = disconnected.retry_at.is_none();
+                // This broker never turns a client away: only a requested disconnect ends the attempts.
+                if self.is_idle {
+                    self.model.closed();
+                }
                 if let Some(retry_at) = disconnected.retry_at {
                     let wait = retry_at.since(self.now);
                     let (shortest, longest) = self.back_off;
