@@ -15,8 +15,12 @@ pub mod packets;
 pub mod port;
 pub mod process;
 pub mod responder;
+pub mod session_model;
+pub mod simulation;
 pub mod virtual_broker;
+pub mod virtual_link;
 pub mod wait;
+pub mod walk;
 
 /// The workspace's top folder.
 ///

@@ -15,7 +15,7 @@ use syncline_core::session::{Config, Filter, Publication, Session, VersionPolicy
 use syncline_core::time::{Duration, Instant, UnixMillis};
 use syncline_core::topic::{TopicFilter, TopicName};
 use syncline_core::{flowsync, session};
-use syncline_tests::virtual_broker::{ClientId, VirtualBroker};
+use syncline_tests::virtual_broker::{ConnectionId, VirtualBroker};
 
 const WALL: UnixMillis = UnixMillis(1_790_000_000_000);
 const STEP_BOUND: usize = 1_000;
@@ -26,10 +26,10 @@ struct World {
     rng: Rng,
     broker: VirtualBroker,
     agent: Agent,
-    agent_link: ClientId,
+    agent_link: ConnectionId,
     node: NodeId,
     session: Session,
-    session_link: ClientId,
+    session_link: ConnectionId,
     responder: Responder,
     /// Whether the responder also misbehaves.
     odd_replies: bool,
@@ -111,7 +111,7 @@ impl World {
         }
         let outgoing = self.agent.transmit().runs().collect::<Vec<_>>().concat();
         self.agent.tx_advance(self.now, outgoing.len());
-        self.broker.receive(self.agent_link, &outgoing);
+        self.broker.receive(self.now, self.agent_link, &outgoing);
         busy | !outgoing.is_empty()
     }
 
@@ -139,7 +139,7 @@ impl World {
         }
         let outgoing = self.session.transmit().runs().collect::<Vec<_>>().concat();
         self.session.tx_advance(self.now, outgoing.len());
-        self.broker.receive(self.session_link, &outgoing);
+        self.broker.receive(self.now, self.session_link, &outgoing);
         busy | !outgoing.is_empty()
     }
 

@@ -202,9 +202,7 @@ impl Session {
         if !self.inbound.acknowledge(token) {
             return Err(SubmitError::StaleToken);
         }
-        while let Some(due) = self.inbound.next_due() {
-            self.send_due_ack(due);
-        }
+        self.send_due_acks();
         Ok(())
     }
 

@@ -64,6 +64,11 @@ impl Inbound {
         token
     }
 
+    /// Defers an acknowledgement that the caller has given already, until those before it are given.
+    pub(super) fn defer_acknowledged(&mut self, ack: DueAck) {
+        self.due.push_back((ack, true));
+    }
+
     /// Acknowledgements that are deferred.
     pub(super) fn deferred(&self) -> usize {
         self.due.len()
@@ -99,15 +104,21 @@ impl Inbound {
         Some(ack)
     }
 
-    /// The connection ended: its tokens are stale, and what was never acknowledged will come again.
+    /// The connection ended: its tokens are stale, and what was never acknowledged will come again. What the caller has
+    /// acknowledged will come again, too, but not to the caller.
     pub(super) fn link_lost(&mut self) {
         self.first_token += self.due.len() as u64;
-        for (ack, _) in core::mem::take(&mut self.due) {
-            if let DueAck::Pubrec(id) = ack {
+        for due in core::mem::take(&mut self.due) {
+            if let (DueAck::Pubrec(id), false) = due {
                 self.unreleased.remove(id);
             }
         }
         self.unfinished = 0;
+    }
+
+    /// Whether a QoS 2 message was received that the server has not released.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.unreleased.is_empty()
     }
 
     /// The server has no Session: nothing that was received will be released.
@@ -121,6 +132,12 @@ impl Inbound {
 struct PacketIdSet(Option<Box<[u64; 1024]>>);
 
 impl PacketIdSet {
+    fn is_empty(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|words| words.iter().all(|word| *word == 0))
+    }
+
     fn insert(&mut self, id: PacketId) -> bool {
         let words = self.0.get_or_insert_with(|| Box::new([0; 1024]));
         let (word, bit) = Self::place(id);

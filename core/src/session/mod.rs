@@ -80,6 +80,9 @@ pub struct Session {
     server: ServerLimits,
     /// Whether this side holds Session state that a server may have, too.
     resumable: bool,
+    /// Whether exchanges were given up that the server may want to go on with. Resumed, a 3.1.1 Session would take a new
+    /// message for one of theirs.
+    gave_up: bool,
     /// Set by a disconnect that waits for work in flight.
     draining: Option<Draining>,
     last_sent: Instant,
@@ -114,6 +117,7 @@ impl Session {
             outputs: VecDeque::new(),
             server: ServerLimits::UNRESTRICTED,
             resumable: false,
+            gave_up: false,
             draining: None,
             last_sent: Instant::ZERO,
             ping_deadline: None,
@@ -231,7 +235,10 @@ impl Session {
             }
             _ => None,
         };
-        let draining = self.draining.map(|draining| draining.deadline);
+        let draining = match self.link {
+            Link::Closing { .. } => None,
+            _ => self.draining.map(|draining| draining.deadline),
+        };
         [self.link.deadline(), ping, draining, self.next_expiry]
             .into_iter()
             .flatten()
@@ -390,7 +397,9 @@ impl Session {
 
     /// The session is over by request: every operation ends, nothing is resumed.
     fn abandon_everything(&mut self) {
+        self.gave_up |= self.inbound.is_unfinished();
         for flight in self.outbound.abandon_flights() {
+            self.gave_up = true;
             self.complete(flight.op, Completion::Lost(Loss::Closed));
         }
         while let Some(outgoing) = self.outbound.dequeue() {

@@ -46,9 +46,10 @@ pub(super) struct Outbound {
     next_order: u64,
     /// PUBLISH packets in flight.
     publishes: usize,
-    /// PUBLISH packets with QoS > 0 that may still be sent on this connection (MQTT 5.0 §4.9).
-    quota: u16,
-    quota_max: u16,
+    /// Messages that the server counts against its Receive Maximum (MQTT 5.0 §4.9): those sent on this connection, and
+    /// those that were released again on it.
+    unacknowledged: usize,
+    receive_maximum: usize,
     /// Identifiers to send again, in original order.
     resend: VecDeque<PacketId>,
     queue: VecDeque<Outgoing>,
@@ -62,8 +63,8 @@ impl Outbound {
             free: VecDeque::new(),
             next_order: 0,
             publishes: 0,
-            quota: 0,
-            quota_max: 0,
+            unacknowledged: 0,
+            receive_maximum: 0,
             resend: VecDeque::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -94,7 +95,7 @@ impl Outbound {
 
     /// Whether flow control lets a message of this QoS leave now.
     pub(super) fn may_send(&self, qos: QoS) -> bool {
-        qos == QoS::AtMostOnce || self.quota > 0
+        qos == QoS::AtMostOnce || self.unacknowledged < self.receive_maximum
     }
 
     pub(super) fn enqueue(&mut self, outgoing: Outgoing) {
@@ -154,7 +155,7 @@ impl Outbound {
         self.next_order += 1;
         if message.is_some() {
             self.publishes += 1;
-            self.quota = self.quota.saturating_sub(1);
+            self.unacknowledged += 1;
         }
         let flight = Some(Flight {
             awaited,
@@ -185,7 +186,7 @@ impl Outbound {
             Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp
         ) {
             self.publishes -= 1;
-            self.quota = (self.quota + 1).min(self.quota_max);
+            self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }
         Some(flight)
     }
@@ -207,21 +208,22 @@ impl Outbound {
             .collect()
     }
 
-    /// A connection begins that lets `quota` messages be unacknowledged; with the Session resumed, everything in flight
-    /// is due again.
-    pub(super) fn link_established(&mut self, quota: u16) {
-        self.quota = quota;
-        self.quota_max = quota;
+    /// A connection begins that lets `receive_maximum` messages be unacknowledged; with the Session resumed, everything
+    /// in flight is due again.
+    pub(super) fn link_established(&mut self, receive_maximum: u16) {
+        self.unacknowledged = 0;
+        self.receive_maximum = usize::from(receive_maximum);
         self.resend = self.in_order().into();
     }
 
-    /// The identifier that is due to be sent again; quota is needed for a PUBLISH, not for a PUBREL.
+    /// The identifier that is due to be sent again. A PUBREL does not wait for the Receive Maximum, but the server that
+    /// still holds its message counts it.
     pub(super) fn next_resend(&mut self) -> Option<PacketId> {
         let id = *self.resend.front()?;
-        let quota = self.quota;
+        let full = self.unacknowledged >= self.receive_maximum;
         match self.flight(id).map(|flight| flight.awaited) {
-            Some(Awaited::Puback | Awaited::Pubrec) if quota == 0 => return None,
-            Some(Awaited::Puback | Awaited::Pubrec) => self.quota -= 1,
+            Some(Awaited::Puback | Awaited::Pubrec) if full => return None,
+            Some(Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp) => self.unacknowledged += 1,
             _ => {}
         }
         self.resend.pop_front()

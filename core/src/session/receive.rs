@@ -180,6 +180,7 @@ impl Session {
             self.session_lost();
         }
         self.resumable = expiry != 0;
+        self.gave_up = false;
         self.outbound.link_established(server.receive_maximum);
     }
 
@@ -222,9 +223,12 @@ impl Session {
             && !self.inbound.receive(id)
         {
             self.rx.skip(len);
-            // Known already: it is not handed out again, and answered unless the caller still has to.
-            if self.config.acks == AckMode::Automatic || !self.inbound.is_deferred(ack) {
+            // Known already: it is not handed out again, and answered in its turn unless the caller still has to.
+            if self.config.acks == AckMode::Automatic {
                 self.send_due_ack(ack);
+            } else if !self.inbound.is_deferred(ack) {
+                self.inbound.defer_acknowledged(ack);
+                self.send_due_acks();
             }
             return Ok(Received::Packet);
         }

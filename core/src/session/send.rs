@@ -190,6 +190,13 @@ impl Session {
         Ok(())
     }
 
+    /// Sends the deferred acknowledgements that nothing holds back any more.
+    pub(super) fn send_due_acks(&mut self) {
+        while let Some(due) = self.inbound.next_due() {
+            self.send_due_ack(due);
+        }
+    }
+
     pub(super) fn send_due_ack(&mut self, due: DueAck) {
         let Some(version) = self.link.version() else {
             return;
@@ -265,7 +272,10 @@ impl Session {
             }
             // In 3.1.1 the flag also decides whether the Session outlives the connection.
             Version::V3_1_1 => {
-                config.clean_start || config.session_expiry == 0 || config.client_id.is_empty()
+                config.clean_start
+                    || config.session_expiry == 0
+                    || config.client_id.is_empty()
+                    || self.gave_up
             }
         };
         let empty = PropertyBuf::new();

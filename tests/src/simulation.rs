@@ -1,0 +1,552 @@
+//! A session, its runtime loop, a breakable link and a broker on one virtual clock, watched by the reference model.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use bytes::Bytes;
+use syncline_core::codec::{PropertyBuf, QoS, SubscribeOptions};
+use syncline_core::rng::{Rng, SEED_LEN};
+use syncline_core::session::{
+    AckMode, AckToken, Config, Disconnect, Filter, Output, Publication, Session, SubmitError,
+};
+use syncline_core::time::{Duration, Instant};
+use syncline_core::topic::{TopicFilter, TopicName};
+
+use crate::session_model::{Asked, SessionModel, Tag};
+use crate::virtual_broker::{ConnectionId, Routed, VirtualBroker};
+use crate::virtual_link::{End, LinkConfig, VirtualLink};
+
+const CLIENT_ID: &str = "client";
+
+/// Rounds of reading and writing without a step of the clock, and events of one walk, beyond which nothing settles.
+const ROUND_BOUND: usize = 10_000;
+
+/// How long everything may take to settle once nothing fails any more: ping timeout, longest back-off and some more.
+const SETTLE_WITHIN: Duration = Duration::from_secs(300);
+
+/// The parties and their clock.
+pub struct Simulation {
+    now: Instant,
+    rng: Rng,
+    link: LinkConfig,
+    session: Session,
+    broker: VirtualBroker,
+    model: SessionModel,
+    wires: Vec<Wire>,
+    transport: Transport,
+    unreachable_until: Instant,
+    /// Where the first connection breaks.
+    first_cut: Option<(End, u64)>,
+    /// Bounds of a back-off, and when the one that runs is over.
+    back_off: (Duration, Duration),
+    retry_at: Instant,
+    acks: AckMode,
+    tokens: VecDeque<(AckToken, Tag)>,
+    next_tag: Tag,
+    arrivals_seen: usize,
+    session_number: Option<u64>,
+    was_connected: bool,
+    /// The session will not ask for a transport by itself.
+    is_idle: bool,
+    transcript: DefaultHasher,
+    traced: bool,
+    /// Bytes read by each end of the client's connections so far: client, server.
+    read: [u64; 2],
+}
+
+/// A link with the broker's side of it.
+struct Wire {
+    link: VirtualLink,
+    connection: ConnectionId,
+    /// What the broker has sent and the link has not taken.
+    unwritten: Vec<u8>,
+}
+
+/// The client's side of its newest link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    None,
+    Dialling(Instant),
+    Open(usize),
+}
+
+impl Simulation {
+    /// A session that is offline, and a broker that runs.
+    ///
+    /// # Panics
+    /// When the configuration cannot be.
+    #[must_use]
+    pub fn new(mut config: Config, link: LinkConfig, broker: VirtualBroker, seed: [u8; SEED_LEN]) -> Self {
+        config.client_id = CLIENT_ID.to_owned();
+        let mut rng = Rng::from_seed(seed);
+        Self {
+            now: Instant::from_micros(1),
+            link,
+            back_off: (config.reconnect.shortest, config.reconnect.longest),
+            acks: config.acks,
+            session: Session::new(config, rng.derive_seed()).expect("a valid configuration"),
+            rng,
+            broker,
+            model: SessionModel::default(),
+            wires: Vec::new(),
+            transport: Transport::None,
+            unreachable_until: Instant::ZERO,
+            first_cut: None,
+            retry_at: Instant::ZERO,
+            tokens: VecDeque::new(),
+            next_tag: 1,
+            arrivals_seen: 0,
+            session_number: None,
+            was_connected: false,
+            is_idle: true,
+            transcript: DefaultHasher::new(),
+            traced: false,
+            read: [0; 2],
+        }
+    }
+
+    /// Prints each event from now on.
+    pub fn trace(&mut self) {
+        self.traced = true;
+    }
+
+    /// The session, to look at.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// A digest of every byte that the client read and wrote, and of every output, each with its time.
+    #[must_use]
+    pub fn transcript(&self) -> u64 {
+        self.transcript.finish()
+    }
+
+    /// Bytes that this end has read so far.
+    #[must_use]
+    pub fn bytes_read(&self, end: End) -> u64 {
+        self.read[end as usize]
+    }
+
+    /// Connections that were opened so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.wires.len()
+    }
+
+    // What a caller does.
+
+    /// Asks for a connection.
+    pub fn connect(&mut self) {
+        self.retry_at = self.now;
+        self.session.connect(self.now);
+        self.exchange();
+    }
+
+    /// Submits a message of this size; without effect where the session refuses it.
+    pub fn publish(&mut self, qos: QoS, size: usize, expiry: Option<Duration>) {
+        let tag = self.next_tag();
+        let topic = TopicName::from_static("out").expect("a valid topic");
+        let publication = Publication {
+            expiry,
+            ..Publication::new(topic, payload(tag, size)).qos(qos)
+        };
+        match self.session.publish(self.now, publication) {
+            Ok(op) => {
+                let expires = expiry.is_some();
+                self.model.submitted(op, Asked::Publish { tag, qos, expires });
+            }
+            Err(refused) => assert_eq!(refused.reason, SubmitError::Closing),
+        }
+        self.exchange();
+    }
+
+    /// Subscribes to what [`Simulation::deliver`] sends, where there is a connection.
+    pub fn subscribe(&mut self) {
+        let filter = Filter {
+            filter: TopicFilter::from_static("in/+").expect("a valid filter"),
+            options: SubscribeOptions::at_qos(QoS::ExactlyOnce),
+        };
+        let submitted = self.session.subscribe(&[filter], &PropertyBuf::new());
+        self.note_subscription(submitted);
+    }
+
+    /// Takes the subscription back, where there is a connection.
+    pub fn unsubscribe(&mut self) {
+        let filter = TopicFilter::from_static("in/+").expect("a valid filter");
+        let submitted = self.session.unsubscribe(&[filter], &PropertyBuf::new());
+        self.note_subscription(submitted);
+    }
+
+    fn note_subscription(&mut self, submitted: Result<syncline_core::session::OpId, SubmitError>) {
+        match submitted {
+            Ok(op) => self.model.submitted(op, Asked::Subscription),
+            Err(reason) => assert!(
+                matches!(reason, SubmitError::NotConnected | SubmitError::Closing),
+                "{reason:?}"
+            ),
+        }
+        self.exchange();
+    }
+
+    /// Acknowledges one of the messages that wait for it.
+    pub fn acknowledge(&mut self, choice: usize) {
+        if self.tokens.is_empty() {
+            return;
+        }
+        let place = choice % self.tokens.len();
+        if let Some((token, tag)) = self.tokens.remove(place)
+            && self.session.acknowledge(token).is_ok()
+        {
+            self.model.acknowledged(tag);
+        }
+        self.exchange();
+    }
+
+    /// Ends the connection and the Session.
+    pub fn disconnect(&mut self, how: Disconnect) {
+        self.model.closed();
+        self.session.disconnect(self.now, how);
+        self.exchange();
+    }
+
+    // What the world does.
+
+    /// Another client publishes to the topic that this one may have subscribed to.
+    pub fn deliver(&mut self, qos: QoS, size: usize) {
+        let tag = self.next_tag();
+        let message = Routed {
+            topic: format!("in/{}", qos as u8),
+            payload: payload(tag, size).to_vec(),
+            qos,
+        };
+        if self.broker.publish(&message, CLIENT_ID) {
+            self.model.owes(tag, qos);
+        }
+        self.exchange();
+    }
+
+    /// Breaks the newest connection in some way.
+    pub fn harm(&mut self, harm: impl FnOnce(Instant, &mut VirtualLink)) {
+        if let Transport::Open(wire) = self.transport {
+            harm(self.now, &mut self.wires[wire].link);
+        }
+        self.exchange();
+    }
+
+    /// Has the first connection break when this end has read so many bytes.
+    pub fn cut_first_connection(&mut self, end: End, bytes: u64) {
+        self.first_cut = Some((end, bytes));
+    }
+
+    /// The broker stops and starts again; its Sessions survive that or do not.
+    pub fn restart_broker(&mut self, keeps_sessions: bool) {
+        if !keeps_sessions {
+            self.broker.lose_sessions();
+        }
+        for wire in &mut self.wires {
+            self.broker.close(self.now, wire.connection);
+            wire.link.reset();
+        }
+        self.notice_session();
+        self.exchange();
+    }
+
+    /// Connections are refused for so long.
+    pub fn be_unreachable(&mut self, lasting: Duration) {
+        self.unreachable_until = self.now.after(lasting);
+    }
+
+    // Time.
+
+    /// Lets time pass, with all that happens in it.
+    pub fn pass(&mut self, lasting: Duration) {
+        let until = self.now.after(lasting);
+        for _ in 0..ROUND_BOUND {
+            self.exchange();
+            match self.next_event() {
+                Some(at) if at <= until => self.step_to(at),
+                _ => {
+                    self.now = until;
+                    return;
+                }
+            }
+        }
+        panic!("{ROUND_BOUND} events happened within {lasting:?}");
+    }
+
+    /// Lets everything come to rest, with a caller that acknowledges and a world that breaks nothing more.
+    ///
+    /// # Panics
+    /// When something does not, or when what is owed then was not given.
+    pub fn settle(&mut self) {
+        let until = self.now.after(SETTLE_WITHIN);
+        self.unreachable_until = Instant::ZERO;
+        loop {
+            if self.is_idle {
+                self.connect();
+            }
+            while !self.tokens.is_empty() {
+                self.acknowledge(0);
+            }
+            let at_rest = self.session.is_established()
+                && self.session.in_flight() + self.session.queued() == 0
+                && self.broker.is_settled(CLIENT_ID)
+                && self.model.is_settled();
+            if at_rest {
+                break;
+            }
+            match self.next_event() {
+                Some(at) if at <= until => self.step_to(at),
+                _ => {
+                    self.model.check_settled();
+                    let (in_flight, queued) = (self.session.in_flight(), self.session.queued());
+                    panic!(
+                        "not at rest {SETTLE_WITHIN:?} after the last fault: {in_flight} in flight, {queued} queued"
+                    );
+                }
+            }
+            self.exchange();
+        }
+        self.model.check_settled();
+    }
+
+    fn step_to(&mut self, at: Instant) {
+        assert!(at > self.now, "something is due at {at:?} and was not done by {:?}", self.now);
+        self.now = at;
+        if self.session.poll_timeout().is_some_and(|due| due <= at) {
+            self.session.handle_timeout(at);
+        }
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let arrivals = self.wires.iter().filter_map(|wire| wire.link.next_arrival(self.now));
+        let dial = match self.transport {
+            Transport::Dialling(at) => Some(at),
+            _ => None,
+        };
+        arrivals.chain(dial).chain(self.session.poll_timeout()).min()
+    }
+
+    // The loop that a runtime runs.
+
+    /// Runs everybody, without a step of the clock, until nobody has anything to do.
+    fn exchange(&mut self) {
+        for _ in 0..ROUND_BOUND {
+            let busy = self.step_client() | self.step_broker();
+            self.notice_session();
+            if !busy {
+                return;
+            }
+        }
+        panic!("still busy after {ROUND_BOUND} rounds without a step of the clock");
+    }
+
+    fn step_client(&mut self) -> bool {
+        let mut busy = self.finish_dialling();
+        busy |= self.drain();
+        let Transport::Open(wire) = self.transport else {
+            return busy;
+        };
+        let received = self.wires[wire].link.readable(self.now, End::Client).to_vec();
+        let n = self.session.rx_extend(&received);
+        if n > 0 {
+            busy = true;
+            self.note("read", &received[..n]);
+            self.read[End::Client as usize] += n as u64;
+            self.wires[wire].link.consume(End::Client, n);
+            self.drain();
+        }
+        if self.session.has_transmit() {
+            let bytes = self.session.transmit().runs().collect::<Vec<_>>().concat();
+            let n = self.wires[wire].link.write(self.now, End::Client, &bytes);
+            if n > 0 {
+                busy = true;
+                self.note("wrote", &bytes[..n]);
+                self.session.tx_advance(self.now, n);
+                self.drain();
+            }
+        }
+        if self.transport == Transport::Open(wire)
+            && self.wires[wire].link.has_ended(self.now, End::Client)
+        {
+            busy = true;
+            self.wires[wire].link.close(End::Client);
+            self.transport_closed();
+        }
+        busy
+    }
+
+    fn finish_dialling(&mut self) -> bool {
+        let Transport::Dialling(at) = self.transport else {
+            return false;
+        };
+        if at > self.now {
+            return false;
+        }
+        if self.now < self.unreachable_until {
+            self.transport_closed();
+            return true;
+        }
+        let mut link = VirtualLink::new(self.link, self.rng.derive_seed());
+        if let Some((end, bytes)) = self.first_cut.take() {
+            link.cut_after(end, bytes);
+        }
+        self.wires.push(Wire {
+            link,
+            connection: self.broker.accept(),
+            unwritten: Vec::new(),
+        });
+        self.transport = Transport::Open(self.wires.len() - 1);
+        self.session.handle_transport_open(self.now);
+        true
+    }
+
+    fn transport_closed(&mut self) {
+        self.transport = Transport::None;
+        self.model.link_ended();
+        self.session.handle_transport_closed(self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) -> bool {
+        let mut busy = false;
+        while let Some(output) = self.session.poll(self.now) {
+            busy = true;
+            self.note("output", &output);
+            self.handle_output(output);
+        }
+        busy
+    }
+
+    fn handle_output(&mut self, output: Output) {
+        match output {
+            Output::OpenTransport => {
+                assert_eq!(self.transport, Transport::None, "one transport at a time");
+                assert!(self.now >= self.retry_at, "dialled before {:?}", self.retry_at);
+                self.is_idle = false;
+                self.transport = Transport::Dialling(self.now.after(self.rng.jitter(self.link.delay)));
+            }
+            Output::CloseTransport => {
+                assert_ne!(self.transport, Transport::None, "nothing to close");
+                if let Transport::Open(wire) = self.transport {
+                    self.wires[wire].link.close(End::Client);
+                }
+                self.transport = Transport::None;
+                self.model.link_ended();
+            }
+            Output::Connected(connected) => {
+                if !connected.session_present {
+                    if self.was_connected {
+                        self.model.session_lost();
+                    }
+                    self.subscribe_from_output();
+                }
+                self.was_connected = true;
+            }
+            Output::Disconnected(disconnected) => {
+                self.is_idle = disconnected.retry_at.is_none();
+                // This broker never turns a client away: only a requested disconnect ends the attempts.
+                if self.is_idle {
+                    self.model.closed();
+                }
+                if let Some(retry_at) = disconnected.retry_at {
+                    let wait = retry_at.since(self.now);
+                    let (shortest, longest) = self.back_off;
+                    assert!((shortest..=longest).contains(&wait), "back-off of {wait:?}");
+                    self.retry_at = retry_at;
+                }
+            }
+            Output::Message(message) => {
+                let tag = tag(message.payload());
+                let is_final = self.acks == AckMode::Automatic;
+                self.model.handed_out(tag, message.qos(), is_final);
+                self.tokens.extend(message.ack_token().map(|token| (token, tag)));
+            }
+            Output::Completed(op, completion) => self.model.completed(op, &completion),
+        }
+    }
+
+    /// Subscribes in the middle of draining, as callers do when they hear that the Session is new.
+    fn subscribe_from_output(&mut self) {
+        let filter = Filter {
+            filter: TopicFilter::from_static("in/+").expect("a valid filter"),
+            options: SubscribeOptions::at_qos(QoS::ExactlyOnce),
+        };
+        if let Ok(op) = self.session.subscribe(&[filter], &PropertyBuf::new()) {
+            self.model.submitted(op, Asked::Subscription);
+        }
+    }
+
+    fn step_broker(&mut self) -> bool {
+        let mut busy = false;
+        for wire in &mut self.wires {
+            loop {
+                let received = wire.link.readable(self.now, End::Server).to_vec();
+                if received.is_empty() {
+                    break;
+                }
+                busy = true;
+                self.read[End::Server as usize] += received.len() as u64;
+                self.broker.receive(self.now, wire.connection, &received);
+                wire.link.consume(End::Server, received.len());
+            }
+            if wire.link.has_ended(self.now, End::Server) && !self.broker.is_over(wire.connection) {
+                busy = true;
+                self.broker.close(self.now, wire.connection);
+            }
+        }
+        for wire in &mut self.wires {
+            wire.unwritten.append(&mut self.broker.take_output(wire.connection));
+            let n = wire.link.write(self.now, End::Server, &wire.unwritten);
+            busy |= n > 0;
+            wire.unwritten.drain(..n);
+            if self.broker.is_over(wire.connection) && wire.unwritten.is_empty() {
+                wire.link.close(End::Server);
+            }
+        }
+        for message in &self.broker.arrivals()[self.arrivals_seen..] {
+            self.model.arrived(tag(&message.payload));
+        }
+        self.arrivals_seen = self.broker.arrivals().len();
+        busy
+    }
+
+    /// Tells the model when the server's Session is not the one of before.
+    fn notice_session(&mut self) {
+        let number = self.broker.session_number(CLIENT_ID);
+        if number != self.session_number {
+            if self.session_number.is_some() {
+                self.model.session_lost();
+            }
+            self.session_number = number;
+        }
+    }
+
+    fn next_tag(&mut self) -> Tag {
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        tag
+    }
+
+    fn note(&mut self, what: &str, detail: &(impl std::fmt::Debug + ?Sized)) {
+        let text = format!("{what} {detail:?}");
+        self.now.as_micros().hash(&mut self.transcript);
+        text.hash(&mut self.transcript);
+        if self.traced {
+            println!("{:>12} {text}", self.now.as_micros());
+        }
+    }
+}
+
+/// A payload of at least 4 bytes that carries its message's tag.
+fn payload(tag: Tag, size: usize) -> Bytes {
+    let mut bytes = tag.to_be_bytes().to_vec();
+    bytes.resize(size.max(bytes.len()), b'.');
+    bytes.into()
+}
+
+fn tag(payload: &[u8]) -> Tag {
+    let bytes = payload.first_chunk().expect("a payload with a tag");
+    Tag::from_be_bytes(*bytes)
+}
