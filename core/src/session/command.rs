@@ -307,6 +307,12 @@ impl Session {
     /// The DISCONNECT for the connection that stands; empty without one.
     fn encode_farewell(&self, disconnect: &Disconnect) -> Result<Vec<u8>, SubmitError> {
         let mut properties = disconnect.properties.clone();
+        let mut ids = properties.as_properties().iter().map(|property| property.id());
+        let foreign = ids.find(|id| !matches!(id, PropertyId::ReasonString | PropertyId::UserProperty));
+        if let Some(id) = foreign {
+            let error = EncodeError::PropertyNotAllowed(PacketType::Disconnect, id);
+            return Err(SubmitError::Invalid(error));
+        }
         if let Some(seconds) = disconnect.session_expiry {
             if seconds != 0 && self.config.session_expiry == 0 {
                 return Err(SubmitError::SessionExpiry);

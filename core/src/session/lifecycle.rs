@@ -97,7 +97,8 @@ impl Session {
         match self.ping_deadline {
             // Input that waits here shows that the server is alive and that this side is the slow one.
             Some(deadline) if deadline <= now && self.rx.bytes().is_empty() => {
-                self.fail(now, ReasonCode::KEEP_ALIVE_TIMEOUT, DisconnectReason::PingTimeout);
+                // Keep Alive timeout (0x8D) is the server's word for the client's silence.
+                self.fail(now, ReasonCode::UNSPECIFIED_ERROR, DisconnectReason::PingTimeout);
             }
             Some(deadline) if deadline <= now => self.ping_deadline = Some(now.after(self.ping_timeout())),
             None if self.last_sent.after(self.server.keep_alive) <= now => {
@@ -127,7 +128,7 @@ impl Session {
                 self.close_transport(now, DisconnectReason::Requested);
             }
             Link::Waiting { .. } | Link::Idle => {
-                self.link_down(now, DisconnectReason::Requested, Details::NONE)
+                self.link_down(now, DisconnectReason::Requested, Details::NONE);
             }
             Link::Closing { .. } => {}
         }

@@ -1,9 +1,14 @@
 //! A session on a bench: the test is its server, its transport and its clock.
 
+mod alias;
+mod authentication;
 mod connection;
+mod details;
 mod flow;
 mod inbound;
 mod outbound;
+mod queue;
+mod teardown;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
