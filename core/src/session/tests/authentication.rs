@@ -255,7 +255,9 @@ fn an_auth_out_of_turn_ends_the_connection() {
         spoken(bench);
     };
     let idle = |_: &mut Bench| {};
-    let cases: [(&str, fn() -> Bench, &dyn Fn(&mut Bench), ReasonCode, &str); 7] = [
+    type Begin = fn() -> Bench;
+    type Prepare<'a> = &'a dyn Fn(&mut Bench);
+    let cases: [(&str, Begin, Prepare<'_>, ReasonCode, &str); 7] = [
         (
             "unsolicited",
             authenticated,

@@ -224,14 +224,15 @@ fn user_properties_and_a_subscription_identifier_go_along_with_a_subscription() 
     });
     let user = buf(&[Property::UserProperty("a", "b")]);
     let filter = TopicFilter::from_static("a").unwrap();
-    bench.session.unsubscribe(&[filter.clone()], &user).unwrap();
+    let filter = [filter];
+    bench.session.unsubscribe(&filter, &user).unwrap();
     only_packet(&mut bench, |packet| {
         let Packet::Unsubscribe(unsubscribe) = packet else {
             panic!("{packet:?}")
         };
         assert_eq!(unsubscribe.properties, user.as_properties());
     });
-    let refused = bench.session.unsubscribe(&[filter], &properties);
+    let refused = bench.session.unsubscribe(&filter, &properties);
     assert!(matches!(refused, Err(SubmitError::Invalid(_))));
 }
 
