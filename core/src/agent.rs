@@ -10,6 +10,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::codec::{PropertyBuf, ReasonCode, RetainHandling, SubscribeOptions};
@@ -20,8 +21,8 @@ use crate::flowsync::{
 use crate::limits::RESUBSCRIBE_INTERVAL;
 use crate::rng::{Rng, SEED_LEN};
 use crate::session::{
-    self, Config, ConfigError, Connected, Disconnect, Disconnected, Filter, Loss, Message, OpId, Publication,
-    Refused, Session, SubmitError, Transmit,
+    self, Config, ConfigError, Connected, Details, Disconnect, Disconnected, Filter, Loss, Message, OpId,
+    Publication, Refused, Session, SubmitError, Transmit,
 };
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::topic::TopicFilter;
@@ -52,8 +53,11 @@ pub enum Output {
     Ignored(Ignored),
     /// A message for another subscription than a node's.
     Message(Message),
-    /// An operation that the caller submitted through [`Agent::publish`] or [`Agent::subscribe`] ended.
+    /// An operation that the caller submitted through [`Agent::publish`], [`Agent::subscribe`] or
+    /// [`Agent::reauthenticate`] ended.
     OpCompleted(OpId, session::Completion),
+    /// The server asks for authentication data: see [`session::Output::AuthChallenge`].
+    AuthChallenge(Details),
 }
 
 /// Whether a node accepts requests.
@@ -221,9 +225,42 @@ impl Agent {
     }
 
     /// See [`Session::disconnect`]. Open transactions are cancelled.
-    pub fn disconnect(&mut self, now: Instant, disconnect: Disconnect) {
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing has changed.
+    pub fn disconnect(&mut self, now: Instant, disconnect: Disconnect) -> Result<(), SubmitError> {
+        self.session.disconnect(now, disconnect)?;
         self.requester.cancel_all();
-        self.session.disconnect(now, disconnect);
+        Ok(())
+    }
+
+    /// See [`Session::authenticate`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was sent.
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        data: &[u8],
+        properties: &PropertyBuf,
+    ) -> Result<(), SubmitError> {
+        self.session.authenticate(now, data, properties)
+    }
+
+    /// See [`Session::reauthenticate`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was sent.
+    pub fn reauthenticate(&mut self, data: &[u8], properties: &PropertyBuf) -> Result<OpId, SubmitError> {
+        self.session.reauthenticate(data, properties)
+    }
+
+    /// See [`Session::set_authentication_data`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing has changed.
+    pub fn set_authentication_data(&mut self, data: Option<Bytes>) -> Result<(), SubmitError> {
+        self.session.set_authentication_data(data)
     }
 
     /// See [`Session::publish`].
@@ -345,6 +382,7 @@ impl Agent {
     /// Takes what is this composite's own out of the session's outputs; the rest goes on to the caller.
     fn route(&mut self, now: Instant, output: session::Output) -> Option<Output> {
         match output {
+            session::Output::AuthChallenge(details) => Some(Output::AuthChallenge(details)),
             session::Output::OpenTransport => Some(Output::OpenTransport),
             session::Output::CloseTransport => Some(Output::CloseTransport),
             session::Output::Connected(connected) => {
@@ -450,7 +488,9 @@ impl Agent {
 /// Whether the end of a treq's operation means that nobody can have received it.
 fn undeliverable(completion: &session::Completion) -> Option<Undeliverable> {
     match completion {
-        session::Completion::Published(reason) if reason.is_error() => Some(Undeliverable::Refused(*reason)),
+        session::Completion::Published { reason, .. } if reason.is_error() => {
+            Some(Undeliverable::Refused(*reason))
+        }
         // An expired treq is past the transaction's deadline, which ends it anyway.
         session::Completion::Lost(Loss::Expired) => None,
         session::Completion::Lost(Loss::NotAccepted(SubmitError::TooLarge { .. })) => {

@@ -30,6 +30,9 @@ pub const TRANSMIT_HIGH_WATER: usize = 64 << 10;
 /// the peer reads again.
 pub const ACK_RESERVE: usize = 16 << 10;
 
+/// Bytes of a PUBREC's properties that are kept until the PUBCOMP, for each message in flight; larger ones are left out.
+pub const MAX_KEPT_DETAILS: usize = 1 << 10;
+
 /// Connections in a row that may end before their CONNACK until 3.1.1 is tried in place of 5.0.
 pub const CLOSES_BEFORE_FALLBACK: u32 = 2;
 

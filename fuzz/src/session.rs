@@ -103,6 +103,7 @@ fn run(plan: Plan, received: &[u8], piece: usize) -> Trace {
     } else {
         VersionPolicy::V3_1_1
     };
+    config.topic_alias_maximum = 2;
     let mut session = Session::new(config, [7; SEED_LEN]).expect("a valid configuration");
     let mut trace = Trace::default();
     session.connect(NOW);

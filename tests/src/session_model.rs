@@ -83,9 +83,9 @@ impl SessionModel {
         assert_eq!(earlier, None, "{op:?} completed twice, now as {completion:?}");
         let is_qos_0 = |qos| qos == QoS::AtMostOnce;
         let allowed = match (operation.asked, completion) {
-            (Asked::Publish { qos, .. }, Completion::Published(_)) if is_qos_0(qos) => true,
+            (Asked::Publish { qos, .. }, Completion::Published { .. }) if is_qos_0(qos) => true,
             // Not Found answers a PUBREL that came again: its first PUBCOMP was lost.
-            (Asked::Publish { tag, .. }, Completion::Published(reason)) => {
+            (Asked::Publish { tag, .. }, Completion::Published { reason, .. }) => {
                 let known = !reason.is_error() || *reason == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
                 known && self.arrived.contains_key(&tag)
             }

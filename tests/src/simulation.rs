@@ -206,7 +206,9 @@ impl Simulation {
     /// Ends the connection and the Session.
     pub fn disconnect(&mut self, how: Disconnect) {
         self.model.closed();
-        self.session.disconnect(self.now, how);
+        self.session
+            .disconnect(self.now, how)
+            .expect("a DISCONNECT that can be sent");
         self.exchange();
     }
 
@@ -467,6 +469,7 @@ impl Simulation {
                 self.tokens.extend(message.ack_token().map(|token| (token, tag)));
             }
             Output::Completed(op, completion) => self.model.completed(op, &completion),
+            Output::AuthChallenge(_) => panic!("a challenge without an authentication method"),
         }
     }
 

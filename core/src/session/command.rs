@@ -1,14 +1,18 @@
 //! Commands: synchronous, all or nothing, each answered by an operation id or with what was submitted.
 
+use alloc::vec::Vec;
+
 use super::link::Link;
-use super::op::{OpId, Publication, Refused, SubmitError};
-use super::outbound::{Awaited, Outgoing};
+use super::op::{Completion, Loss, OpId, Publication, Refused, SubmitError};
+use super::outbound::Awaited;
 use super::output::DisconnectReason;
+use super::queue::Outgoing;
 use super::{Draining, Session};
 use crate::codec::{
-    FilterBuf, Packet, Property, PropertyBuf, ReasonCode, Subscribe, SubscribeOptions, Unsubscribe, Version,
+    self, EncodeError, FilterBuf, Packet, PacketType, Properties, Property, PropertyBuf, PropertyId,
+    ReasonCode, Subscribe, SubscribeOptions, Unsubscribe, Version,
 };
-use crate::limits::TRANSMIT_HIGH_WATER;
+use crate::limits::{MAX_PACKET_SIZE, TRANSMIT_HIGH_WATER};
 use crate::session::AckToken;
 use crate::time::{Duration, Instant};
 use crate::topic::TopicFilter;
@@ -22,13 +26,17 @@ pub struct Filter {
     pub options: SubscribeOptions,
 }
 
-/// How to disconnect. The default: now, normally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How to disconnect. The default: now, normally. All but the time is for a 5.0 server and left out in 3.1.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disconnect {
     /// When.
     pub when: When,
-    /// Reason Code for a 5.0 server; [`ReasonCode::DISCONNECT_WITH_WILL`] has the Will published.
+    /// Reason Code, one that a client may send; [`ReasonCode::DISCONNECT_WITH_WILL`] has the Will published.
     pub reason: ReasonCode,
+    /// Session Expiry Interval in seconds in place of the one in force; zero ends the Session at the server, too.
+    pub session_expiry: Option<u32>,
+    /// Reason String and User Properties.
+    pub properties: PropertyBuf,
 }
 
 /// When a disconnect takes place.
@@ -45,6 +53,8 @@ impl Default for Disconnect {
         Self {
             when: When::Now,
             reason: ReasonCode::SUCCESS,
+            session_expiry: None,
+            properties: PropertyBuf::new(),
         }
     }
 }
@@ -61,22 +71,26 @@ impl Session {
     /// Ends the connection and the Session: no reconnect, and operations that do not finish complete as
     /// [`Loss::Closed`](super::Loss::Closed). Ends with [`DisconnectReason::Requested`] where there was a connection or
     /// an attempt at one.
-    pub fn disconnect(&mut self, now: Instant, disconnect: Disconnect) {
+    ///
+    /// # Errors
+    /// Nothing has changed: [`SubmitError::Invalid`] and [`SubmitError::TooLarge`] for a DISCONNECT that cannot be sent,
+    /// [`SubmitError::SessionExpiry`] for one that must not be.
+    pub fn disconnect(&mut self, now: Instant, disconnect: Disconnect) -> Result<(), SubmitError> {
+        let farewell = self.encode_farewell(&disconnect)?;
         let deadline = match disconnect.when {
             When::Now => now,
             When::Settled(patience) => now.after(patience),
         };
-        self.draining = Some(Draining {
-            deadline,
-            reason: disconnect.reason,
-        });
+        self.draining = Some(Draining { deadline, farewell });
         let settled = !self.is_established() || self.outbound.is_settled();
         if disconnect.when == When::Now || settled {
-            self.finish_draining(now, disconnect.reason);
+            self.finish_draining(now);
         }
+        Ok(())
     }
 
-    /// Submits a message. Without a connection it is queued, within the queue's bounds.
+    /// Submits a message. Without a connection it is queued, within the queue's bounds: what happens at those is
+    /// [`Config::queue_full`](super::Config)'s to say.
     ///
     /// # Errors
     /// The message comes back: the queue is full, the server does not accept it, or the session is disconnecting.
@@ -90,37 +104,40 @@ impl Session {
             });
         }
         let expires_at = publication.expiry.map(|expiry| now.after(expiry));
-        let outgoing = Outgoing {
-            op: self.peek_op(),
-            publication,
-            expires_at,
-        };
-        let direct = self.is_established()
+        let op = self.peek_op();
+        if let Link::Established { version, .. } = self.link
             && self.outbound.nothing_waits()
-            && self.outbound.may_send(outgoing.publication.qos)
+            && self.outbound.may_send(publication.qos)
             && self.outbound.in_flight() < usize::from(self.config.max_in_flight.get())
-            && self.tx.len() < TRANSMIT_HIGH_WATER;
-        if direct {
-            return match self.send(now, outgoing) {
-                Ok(()) => Ok(self.next_op()),
-                Err((reason, outgoing)) => Err(Refused {
-                    reason,
-                    submitted: outgoing.publication,
-                }),
-            };
+            && self.tx.len() < TRANSMIT_HIGH_WATER
+        {
+            match self.send(now, version, op, &publication, expires_at) {
+                Err(reason) => {
+                    return Err(Refused {
+                        reason,
+                        submitted: publication,
+                    });
+                }
+                Ok(None) => {}
+                Ok(Some(awaited)) => self.outbound.occupy(op, awaited, Some((publication, expires_at))),
+            }
+            return Ok(self.next_op());
         }
-        let full = self.outbound.queued() >= self.config.queue_messages
-            || self.outbound.queued_bytes() + outgoing.publication.weight() > self.config.queue_bytes;
-        if full {
+        let weight = publication.weight();
+        if !self.outbound.queue.can_take(weight) {
             return Err(Refused {
                 reason: SubmitError::QueueFull,
-                submitted: outgoing.publication,
+                submitted: publication,
             });
         }
-        if let Some(at) = expires_at {
-            self.next_expiry = Some(self.next_expiry.map_or(at, |earlier| earlier.min(at)));
+        while let Some(dropped) = self.outbound.queue.make_room(weight) {
+            self.complete(dropped, Completion::Lost(Loss::Dropped));
         }
-        self.outbound.enqueue(outgoing);
+        self.outbound.queue.push_back(Outgoing {
+            op,
+            publication,
+            expires_at,
+        });
         Ok(self.next_op())
     }
 
@@ -207,7 +224,12 @@ impl Session {
     }
 
     /// What can be told before a packet is encoded.
+    #[inline]
     fn check_submit(&self, publication: &Publication) -> Result<(), SubmitError> {
+        let properties = publication.properties.as_properties();
+        if !properties.is_empty() {
+            check_publish_properties(&properties)?;
+        }
         if self.draining.is_some()
             || matches!(
                 self.link,
@@ -247,7 +269,7 @@ impl Session {
         Ok(())
     }
 
-    fn version_for_submit(&self) -> Result<Version, SubmitError> {
+    pub(super) fn version_for_submit(&self) -> Result<Version, SubmitError> {
         if self.draining.is_some() {
             return Err(SubmitError::Closing);
         }
@@ -264,34 +286,118 @@ impl Session {
         packet: &Packet<'_>,
         awaited: Awaited,
     ) -> Result<OpId, SubmitError> {
-        let max = self.server.maximum_packet_size;
-        self.tx.append(|out| {
-            let size = packet.encoded_len(version).map_err(SubmitError::Invalid)?;
-            if size > max as usize {
-                return Err(SubmitError::TooLarge { size, max });
-            }
-            packet.encode(version, out).map_err(SubmitError::Invalid)
-        })?;
+        self.submit_packet(version, packet, self.server.maximum_packet_size)?;
         let op = self.next_op();
         self.outbound.occupy(op, awaited, None);
         Ok(op)
     }
 
+    /// Encodes a packet of at most `max` bytes.
+    pub(super) fn submit_packet(
+        &mut self,
+        version: Version,
+        packet: &Packet<'_>,
+        max: u32,
+    ) -> Result<(), SubmitError> {
+        self.tx.append(|out| encode_within(version, packet, max, out))
+    }
+
+    /// The DISCONNECT for the connection that stands; empty without one.
+    fn encode_farewell(&self, disconnect: &Disconnect) -> Result<Vec<u8>, SubmitError> {
+        let mut properties = disconnect.properties.clone();
+        let mut ids = properties.as_properties().iter().map(|property| property.id());
+        let foreign = ids.find(|id| !matches!(id, PropertyId::ReasonString | PropertyId::UserProperty));
+        if let Some(id) = foreign {
+            let error = EncodeError::PropertyNotAllowed(PacketType::Disconnect, id);
+            return Err(SubmitError::Invalid(error));
+        }
+        if let Some(seconds) = disconnect.session_expiry {
+            if seconds != 0 && self.config.session_expiry == 0 {
+                return Err(SubmitError::SessionExpiry);
+            }
+            properties
+                .push(Property::SessionExpiryInterval(seconds))
+                .map_err(SubmitError::Invalid)?;
+        }
+        if !is_clients_to_send(disconnect.reason) {
+            let rule = "a client may disconnect with 0x00, 0x04, or an error that both sides may send: choose another \
+                        reason code";
+            return Err(SubmitError::Invalid(EncodeError::Invalid(
+                PacketType::Disconnect,
+                rule,
+            )));
+        }
+        let packet = |reason, properties| Packet::Disconnect(codec::Disconnect { reason, properties });
+        let mut out = Vec::new();
+        let full = packet(disconnect.reason, properties.as_properties());
+        match self.link {
+            Link::Established {
+                version: Version::V5, ..
+            } => {
+                encode_within(Version::V5, &full, self.server.maximum_packet_size, &mut out)?;
+            }
+            Link::Established { version, .. } => {
+                let plain = packet(ReasonCode::SUCCESS, Properties::EMPTY);
+                encode_within(version, &plain, MAX_PACKET_SIZE, &mut out)?;
+            }
+            // What is wrong is told whether or not it would be sent now.
+            _ => drop(full.encoded_len(Version::V5).map_err(SubmitError::Invalid)?),
+        }
+        Ok(out)
+    }
+
+    #[inline]
     fn peek_op(&self) -> OpId {
         OpId::new(self.next_op)
     }
 
-    fn next_op(&mut self) -> OpId {
+    #[inline]
+    pub(super) fn next_op(&mut self) -> OpId {
         let op = self.peek_op();
         self.next_op += 1;
         op
     }
 }
 
-fn properties_for(version: Version, properties: &PropertyBuf) -> crate::codec::Properties<'_> {
+/// Appends the packet if it is within `max` bytes.
+fn encode_within(
+    version: Version,
+    packet: &Packet<'_>,
+    max: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), SubmitError> {
+    let size = packet.encoded_len(version).map_err(SubmitError::Invalid)?;
+    if size > max as usize {
+        return Err(SubmitError::TooLarge { size, max });
+    }
+    packet.encode(version, out).map_err(SubmitError::Invalid)
+}
+
+/// Whether a DISCONNECT from a client may carry this code (MQTT 5.0 table 3-10).
+fn is_clients_to_send(reason: ReasonCode) -> bool {
+    matches!(reason.0, 0x00 | 0x04 | 0x80..=0x83 | 0x90 | 0x93..=0x99)
+}
+
+/// Properties of a PUBLISH that are not the caller's to set.
+fn check_publish_properties(properties: &Properties<'_>) -> Result<(), SubmitError> {
+    let foreign = [
+        PropertyId::TopicAlias,
+        PropertyId::SubscriptionIdentifier,
+        PropertyId::MessageExpiryInterval,
+    ];
+    match foreign.into_iter().find(|id| properties.contains(*id)) {
+        None => Ok(()),
+        Some(id) => {
+            let error = EncodeError::PropertyNotAllowed(PacketType::Publish, id);
+            Err(SubmitError::Invalid(error))
+        }
+    }
+}
+
+fn properties_for(version: Version, properties: &PropertyBuf) -> Properties<'_> {
     match version {
         Version::V5 => properties.as_properties(),
-        Version::V3_1_1 => crate::codec::Properties::EMPTY,
+        Version::V3_1_1 => Properties::EMPTY,
     }
 }
 

@@ -6,13 +6,15 @@ use core::num::NonZeroU16;
 
 use bytes::Bytes;
 
-use crate::codec::{PropertyBuf, QoS, Version};
+use crate::codec::{EncodeError, PacketType, PropertyBuf, PropertyId, QoS, Version};
 use crate::limits::{MAX_PACKET_SIZE, MIN_PACKET_SIZE};
 use crate::time::Duration;
 use crate::topic::TopicName;
 
 /// Configuration of a [`crate::session::Session`]. [`Config::new`] gives the documented defaults; change what differs.
-#[derive(Debug, Clone)]
+///
+/// Its `Debug` output leaves out what may be secret.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// Client Identifier. Empty: the server assigns one (5.0), or the session is clean (3.1.1).
@@ -36,8 +38,18 @@ pub struct Config {
     pub username: Option<String>,
     /// Password.
     pub password: Option<Bytes>,
+    /// Enhanced authentication (MQTT 5.0 §4.12). With it, [`VersionPolicy::Auto`] means 5.0 alone: falling back would
+    /// leave it out.
+    pub authentication: Option<Authentication>,
     /// Will Message.
     pub will: Option<Will>,
+    /// User Properties of the CONNECT; left out in 3.1.1.
+    pub properties: PropertyBuf,
+    /// Ask the server for Response Information (see [`Connected::details`](super::Connected)). Default false.
+    pub request_response_information: bool,
+    /// Let the server add Reason Strings and User Properties to any answer. Default true; with false a server that adds
+    /// them to others than CONNACK, PUBLISH and DISCONNECT breaks the protocol.
+    pub request_problem_information: bool,
     /// Session Expiry Interval in seconds, `u32::MAX` for never. Default 3,600. In 3.1.1 anything but zero asks for a
     /// Session that outlives the connection.
     pub session_expiry: u32,
@@ -51,6 +63,14 @@ pub struct Config {
     pub queue_messages: usize,
     /// Bytes of topics, payloads and properties that wait to be sent. Default 64 MiB.
     pub queue_bytes: usize,
+    /// What happens to a new message when the queue is full. Default [`QueueFull::Reject`].
+    pub queue_full: QueueFull,
+    /// Topic Aliases that the server may use, each of which can hold a topic of up to 65,535 bytes in memory. Default 0:
+    /// an alias ends the connection.
+    pub topic_alias_maximum: u16,
+    /// Topic Aliases used towards the server, within its own maximum, for the topics published to last. Default 0: they
+    /// save bytes where few topics are used often, and cost some where many are used seldom.
+    pub topic_aliases: u16,
     /// Bytes offered to one read. Default 16 KiB.
     pub read_size: usize,
     /// How received messages are acknowledged. Default [`AckMode::Automatic`].
@@ -85,6 +105,19 @@ impl VersionPolicy {
     }
 }
 
+/// What happens to a new message when [`Config::queue_messages`] or [`Config::queue_bytes`] is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueueFull {
+    /// It is handed back.
+    #[default]
+    Reject,
+    /// The oldest QoS 0 messages in the queue make room; where they cannot make enough, it is handed back.
+    DropOldestQos0,
+    /// The oldest messages in the queue make room, whatever their QoS; only what can never fit is handed back. Messages
+    /// in flight are not in the queue.
+    DropOldest,
+}
+
 /// How received messages are acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AckMode {
@@ -106,6 +139,17 @@ pub enum SessionLost {
 }
 
 /// When to try again after a connection has failed or ended.
+///
+/// | the connection ended by | what follows |
+/// |---|---|
+/// | the transport, a timeout, a malformed or forbidden packet | retry |
+/// | CONNACK 0x80, 0x83, 0x88, 0x89, 0x97, 0x9F | retry: the server cannot serve now |
+/// | CONNACK 0x84 | 3.1.1 at once where [`VersionPolicy`] allows it, else as the next line |
+/// | CONNACK with any other error; DISCONNECT 0x87, 0x8A, 0x8C | [`on_refusal`](Self::on_refusal) |
+/// | CONNACK or DISCONNECT 0x9C (use another server), 0x9D (server moved) | [`on_referral`](Self::on_referral) |
+/// | DISCONNECT 0x8E (session taken over) | stop: two clients would throw each other out for ever |
+/// | any other DISCONNECT | retry |
+/// | [`disconnect`](super::Session::disconnect) | stop |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconnect {
     /// Ceiling of the first wait. Default 1 s. Each wait is drawn evenly from zero to its ceiling ("full jitter").
@@ -118,6 +162,8 @@ pub struct Reconnect {
     pub stable_after: Duration,
     /// What to do when the server refuses these credentials. Default [`OnRefusal::Stop`].
     pub on_refusal: OnRefusal,
+    /// What to do when the server sends the client to another one. Default [`OnReferral::Stop`].
+    pub on_referral: OnReferral,
 }
 
 /// What to do when the server refuses the client for a reason that only an operator can mend.
@@ -130,6 +176,18 @@ pub enum OnRefusal {
     Retry,
 }
 
+/// What to do when the server sends the client to another server (0x9C, 0x9D), which
+/// [`Disconnected::details`](super::Disconnected) names as
+/// [`server_reference`](super::Details::server_reference).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnReferral {
+    /// Stay offline until the caller, who may know better than to follow anyone, connects again.
+    #[default]
+    Stop,
+    /// Ask for a transport again as after any other failure; the caller opens it to the server named.
+    Follow,
+}
+
 impl Default for Reconnect {
     fn default() -> Self {
         Self {
@@ -138,6 +196,7 @@ impl Default for Reconnect {
             shortest: Duration::from_millis(128),
             stable_after: Duration::from_secs(30),
             on_refusal: OnRefusal::Stop,
+            on_referral: OnReferral::Stop,
         }
     }
 }
@@ -153,8 +212,18 @@ pub struct Will {
     pub qos: QoS,
     /// Will Retain.
     pub retain: bool,
-    /// Will Properties; left out in 3.1.1.
+    /// Will Properties, Will Delay Interval among them; left out in 3.1.1.
     pub properties: PropertyBuf,
+}
+
+/// Enhanced authentication: the method, and what the CONNECT carries of it.
+#[derive(Clone)]
+pub struct Authentication {
+    /// Authentication Method, such as `SCRAM-SHA-256`.
+    pub method: String,
+    /// Authentication Data of the CONNECT, where the client speaks first. A method that needs fresh data each time gets
+    /// it from [`set_authentication_data`](super::Session::set_authentication_data).
+    pub data: Option<Bytes>,
 }
 
 /// Why a [`Config`] cannot be.
@@ -169,8 +238,16 @@ pub enum ConfigError {
     MaxPacketSize,
     /// `reconnect` has a floor above a ceiling.
     Reconnect,
-    /// User name, password or will do not fit into a CONNECT.
+    /// User name or password do not fit into a CONNECT.
     Credentials,
+    /// `will` cannot be part of a CONNECT.
+    Will(EncodeError),
+    /// `properties` cannot be part of a CONNECT.
+    Properties(EncodeError),
+    /// `authentication` cannot be part of a CONNECT.
+    Authentication(EncodeError),
+    /// `authentication` is for 5.0, and `version` allows 3.1.1 alone.
+    AuthenticationVersion,
 }
 
 impl fmt::Display for ConfigError {
@@ -190,7 +267,13 @@ impl fmt::Display for ConfigError {
                 f.write_str("reconnect waits must satisfy shortest <= longest and first <= longest")
             }
             Self::Credentials => {
-                f.write_str("user name, password and will must each be at most 65535 bytes without U+0000")
+                f.write_str("user name and password must each be at most 65535 bytes, the user name without U+0000, and 3.1.1 allows no password without a user name")
+            }
+            Self::Will(error) => write!(f, "will cannot be sent: {error}"),
+            Self::Properties(error) => write!(f, "properties of CONNECT cannot be sent: {error}"),
+            Self::Authentication(error) => write!(f, "authentication cannot be sent: {error}"),
+            Self::AuthenticationVersion => {
+                f.write_str("authentication method needs MQTT 5.0; leave it out or let the version be 5.0")
             }
         }
     }
@@ -213,13 +296,20 @@ impl Config {
             close_timeout: Duration::from_secs(2),
             username: None,
             password: None,
+            authentication: None,
             will: None,
+            properties: PropertyBuf::new(),
+            request_response_information: false,
+            request_problem_information: true,
             session_expiry: 3600,
             receive_maximum: const { NonZeroU16::new(1024).unwrap() },
             max_packet_size: 4 << 20,
             max_in_flight: NonZeroU16::MAX,
             queue_messages: 100_000,
             queue_bytes: 64 << 20,
+            queue_full: QueueFull::default(),
+            topic_alias_maximum: 0,
+            topic_aliases: 0,
             read_size: 16 << 10,
             acks: AckMode::default(),
             on_session_lost: SessionLost::default(),
@@ -246,11 +336,53 @@ impl Config {
         }
         let credentials = self.username.as_deref().is_none_or(text)
             && self.password.as_deref().is_none_or(fits)
-            && self.will.as_ref().is_none_or(|will| fits(&will.payload));
-        if credentials {
-            Ok(())
-        } else {
-            Err(ConfigError::Credentials)
+            && (self.version != VersionPolicy::V3_1_1 || self.password.is_none() || self.username.is_some());
+        if !credentials {
+            return Err(ConfigError::Credentials);
         }
+        let foreign = self
+            .properties
+            .as_properties()
+            .iter()
+            .map(|property| property.id());
+        if let Some(id) = foreign.into_iter().find(|id| *id != PropertyId::UserProperty) {
+            let error = EncodeError::PropertyNotAllowed(PacketType::Connect, id);
+            return Err(ConfigError::Properties(error));
+        }
+        if self.authentication.is_some() && self.version == VersionPolicy::V3_1_1 {
+            return Err(ConfigError::AuthenticationVersion);
+        }
+        Ok(())
+    }
+
+    /// The versions that may be spoken: authentication is never left out for an older one.
+    pub(super) fn versions(&self) -> VersionPolicy {
+        match &self.authentication {
+            Some(_) => VersionPolicy::V5,
+            None => self.version,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Leaves out user name, password, authentication, will and properties.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("client_id", &self.client_id)
+            .field("version", &self.version)
+            .field("clean_start", &self.clean_start)
+            .field("session_expiry", &self.session_expiry)
+            .field("keep_alive", &self.keep_alive)
+            .field("reconnect", &self.reconnect)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Authentication {
+    /// Leaves out the data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authentication")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }

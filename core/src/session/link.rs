@@ -1,6 +1,6 @@
 //! Where the connection stands, and what each end of a connection leads to.
 
-use super::config::{OnRefusal, Reconnect, VersionPolicy};
+use super::config::{OnReferral, OnRefusal, Reconnect, VersionPolicy};
 use super::output::DisconnectReason;
 use crate::codec::{ReasonCode, Version};
 use crate::limits::CLOSES_BEFORE_FALLBACK;
@@ -55,13 +55,15 @@ impl Link {
     }
 }
 
-/// What to do after a connection has ended.
+/// What to do after a connection has ended; the table is in the documentation of [`Reconnect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// Wait, then try again.
     Retry,
     /// Only an operator can mend it.
     Refused,
+    /// Another server is to be asked.
+    Referred,
     /// Stay offline.
     Stop,
 }
@@ -69,6 +71,11 @@ enum Verdict {
 fn verdict(reason: &DisconnectReason) -> Verdict {
     match reason {
         DisconnectReason::Requested => Verdict::Stop,
+        DisconnectReason::Refused(code) | DisconnectReason::ByServer(code)
+            if matches!(*code, ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED) =>
+        {
+            Verdict::Referred
+        }
         DisconnectReason::Refused(code) => match *code {
             ReasonCode::UNSPECIFIED_ERROR
             | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
@@ -81,11 +88,9 @@ fn verdict(reason: &DisconnectReason) -> Verdict {
         DisconnectReason::ByServer(code) => match *code {
             // Two clients with one identifier would throw each other out for ever.
             ReasonCode::SESSION_TAKEN_OVER => Verdict::Stop,
-            ReasonCode::NOT_AUTHORIZED
-            | ReasonCode::BANNED
-            | ReasonCode::BAD_AUTHENTICATION_METHOD
-            | ReasonCode::USE_ANOTHER_SERVER
-            | ReasonCode::SERVER_MOVED => Verdict::Refused,
+            ReasonCode::NOT_AUTHORIZED | ReasonCode::BANNED | ReasonCode::BAD_AUTHENTICATION_METHOD => {
+                Verdict::Refused
+            }
             _ => Verdict::Retry,
         },
         _ => Verdict::Retry,
@@ -144,7 +149,8 @@ impl Redial {
         match verdict(reason) {
             Verdict::Stop => return None,
             Verdict::Refused if self.policy.on_refusal == OnRefusal::Stop => return None,
-            Verdict::Refused | Verdict::Retry => {}
+            Verdict::Referred if self.policy.on_referral == OnReferral::Stop => return None,
+            Verdict::Refused | Verdict::Referred | Verdict::Retry => {}
         }
         let ceiling = self
             .policy
@@ -245,6 +251,24 @@ mod tests {
         };
         let (mut retrying, mut rng) = redial(policy);
         assert!(retrying.after(&refused, None, &mut rng).is_some());
+    }
+
+    #[test]
+    fn a_referral_stops_unless_the_policy_is_to_follow() {
+        for code in [ReasonCode::USE_ANOTHER_SERVER, ReasonCode::SERVER_MOVED] {
+            for reason in [DisconnectReason::Refused(code), DisconnectReason::ByServer(code)] {
+                let (mut stopping, mut rng) = redial(Reconnect {
+                    on_refusal: OnRefusal::Retry,
+                    ..Reconnect::default()
+                });
+                assert_eq!(stopping.after(&reason, None, &mut rng), None);
+                let (mut following, mut rng) = redial(Reconnect {
+                    on_referral: OnReferral::Follow,
+                    ..Reconnect::default()
+                });
+                assert!(following.after(&reason, None, &mut rng).is_some());
+            }
+        }
     }
 
     #[test]

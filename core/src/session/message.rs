@@ -1,5 +1,6 @@
 //! A received message: one handle on the packet it came in, and where in it things are.
 
+use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Range;
 
@@ -13,7 +14,7 @@ use crate::codec::{Properties, Publish, QoS, Validated};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     frame: Bytes,
-    topic: Range<u32>,
+    topic: Topic,
     properties: Range<u32>,
     validated: Validated,
     payload: u32,
@@ -21,6 +22,14 @@ pub struct Message {
     retain: bool,
     dup: bool,
     ack: Option<AckToken>,
+}
+
+/// Where the Topic Name of a message is.
+#[derive(Clone, PartialEq, Eq)]
+enum Topic {
+    InFrame(Range<u32>),
+    /// The packet had a Topic Alias alone.
+    Aliased(Arc<str>),
 }
 
 /// Right to acknowledge one received message, in [`crate::session::AckMode::Manual`]. Valid on its own connection only.
@@ -81,35 +90,31 @@ impl Layout {
         }
     }
 
-    pub(super) fn message(self, frame: Bytes, ack: Option<AckToken>) -> Message {
-        let Self {
-            topic,
-            properties,
-            validated,
-            payload,
-            qos,
-            retain,
-            dup,
-        } = self;
+    /// The message in `frame`, whose topic is that of the alias where it has one.
+    #[inline]
+    pub(super) fn message(self, frame: Bytes, alias: Option<Arc<str>>, ack: Option<AckToken>) -> Message {
         Message {
             frame,
-            topic,
-            properties,
-            validated,
-            payload,
-            qos,
-            retain,
-            dup,
+            topic: alias.map_or(Topic::InFrame(self.topic), Topic::Aliased),
+            properties: self.properties,
+            validated: self.validated,
+            payload: self.payload,
+            qos: self.qos,
+            retain: self.retain,
+            dup: self.dup,
             ack,
         }
     }
 }
 
 impl Message {
-    /// Topic Name.
+    /// Topic Name, also where the server sent a Topic Alias in its place.
     #[must_use]
     pub fn topic(&self) -> &str {
-        core::str::from_utf8(self.part(&self.topic)).unwrap_or_default()
+        match &self.topic {
+            Topic::InFrame(range) => core::str::from_utf8(self.part(range)).unwrap_or_default(),
+            Topic::Aliased(topic) => topic,
+        }
     }
 
     /// Application Message, borrowed.

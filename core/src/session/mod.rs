@@ -6,7 +6,7 @@
 //!
 //! 1. **One input.** A command ([`connect`](Session::connect), [`publish`](Session::publish),
 //!    [`subscribe`](Session::subscribe), [`unsubscribe`](Session::unsubscribe), [`acknowledge`](Session::acknowledge),
-//!    [`disconnect`](Session::disconnect)), received bytes ([`rx_space`](Session::rx_space) and
+//!    [`authenticate`](Session::authenticate), [`disconnect`](Session::disconnect)), received bytes ([`rx_space`](Session::rx_space) and
 //!    [`rx_commit`](Session::rx_commit), or [`rx_extend`](Session::rx_extend)), written bytes
 //!    ([`tx_advance`](Session::tx_advance)), a change of the transport
 //!    ([`handle_transport_open`](Session::handle_transport_open),
@@ -32,33 +32,46 @@
 //!   the specification asks for where the version can carry one.
 //! - The same seed and the same inputs give the same outputs, byte for byte, however received bytes are cut into pieces.
 
+mod alias;
+mod answers;
+mod authentication;
 mod command;
 mod config;
+mod connack;
+mod connect;
+mod details;
 mod inbound;
+mod lifecycle;
 mod link;
 mod message;
 mod op;
 mod outbound;
 mod output;
+mod queue;
 mod receive;
 mod rx;
 mod send;
 mod tx;
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
 
 pub use command::{Disconnect, Filter, When};
-pub use config::{AckMode, Config, ConfigError, OnRefusal, Reconnect, SessionLost, VersionPolicy, Will};
+pub use config::{
+    AckMode, Authentication, Config, ConfigError, OnReferral, OnRefusal, QueueFull, Reconnect, SessionLost,
+    VersionPolicy, Will,
+};
+pub use details::Details;
 pub use message::{AckToken, Message};
 pub use op::{Completion, Loss, OpId, Publication, Reasons, Refused, SubmitError};
 pub use output::{Connected, DisconnectReason, Disconnected, Output, ServerLimits, Violation};
 pub use tx::Transmit;
 
-use crate::codec::{Packet, PropertyBuf, QoS, ReasonCode, Version};
+use crate::codec::{PropertyBuf, QoS, Version};
 use crate::limits::MAX_PACKET_SIZE;
 use crate::rng::{Rng, SEED_LEN};
 use crate::time::{Duration, Instant};
+use alias::{ReceivedAliases, SentAliases};
+use authentication::Exchange;
 use inbound::Inbound;
 use link::{Link, Redial};
 use outbound::Outbound;
@@ -85,18 +98,21 @@ pub struct Session {
     gave_up: bool,
     /// Set by a disconnect that waits for work in flight.
     draining: Option<Draining>,
+    exchange: Exchange,
+    received_aliases: ReceivedAliases,
+    sent_aliases: SentAliases,
     last_sent: Instant,
     ping_deadline: Option<Instant>,
-    next_expiry: Option<Instant>,
     next_op: u64,
-    /// Properties of the message being sent, with its expiry added.
+    /// Properties of the message being sent, with its expiry and alias added.
     property_scratch: PropertyBuf,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Draining {
     deadline: Instant,
-    reason: ReasonCode,
+    /// The encoded DISCONNECT.
+    farewell: alloc::vec::Vec<u8>,
 }
 
 impl Session {
@@ -109,27 +125,27 @@ impl Session {
         let session = Self {
             rng: Rng::from_seed(seed),
             link: Link::Idle,
-            redial: Redial::new(config.reconnect, config.version),
+            redial: Redial::new(config.reconnect, config.versions()),
             rx: Rx::new(config.read_size),
             tx: Tx::default(),
-            outbound: Outbound::new(),
+            outbound: Outbound::new(&config),
             inbound: Inbound::new(),
             outputs: VecDeque::new(),
             server: ServerLimits::UNRESTRICTED,
             resumable: false,
             gave_up: false,
             draining: None,
+            exchange: Exchange::Over,
+            received_aliases: ReceivedAliases::default(),
+            sent_aliases: SentAliases::default(),
             last_sent: Instant::ZERO,
             ping_deadline: None,
-            next_expiry: None,
             next_op: 1,
             property_scratch: PropertyBuf::new(),
             config,
         };
-        for version in session.config.version.versions() {
-            session
-                .encode_connect(version)
-                .map_err(|_| ConfigError::Credentials)?;
+        for version in session.config.versions().versions() {
+            session.check_connect(version)?;
         }
         Ok(session)
     }
@@ -169,7 +185,7 @@ impl Session {
     /// Messages that wait to be sent.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.outbound.queued()
+        self.outbound.queue.len()
     }
 
     // Bytes.
@@ -235,11 +251,11 @@ impl Session {
             }
             _ => None,
         };
-        let draining = match self.link {
-            Link::Closing { .. } => None,
-            _ => self.draining.map(|draining| draining.deadline),
-        };
-        [self.link.deadline(), ping, draining, self.next_expiry]
+        // While the connection closes, its own deadline counts.
+        let draining = self.draining.as_ref().filter(|_| self.is_established());
+        let draining = draining.map(|draining| draining.deadline);
+        let expiry = self.outbound.queue.next_expiry();
+        [self.link.deadline(), ping, draining, expiry]
             .into_iter()
             .flatten()
             .min()
@@ -259,17 +275,15 @@ impl Session {
             Link::Established { .. } => self.keep_alive(now),
             _ => {}
         }
-        if self.next_expiry.is_some_and(|at| at <= now) {
-            let (expired, next) = self.outbound.take_expired(now);
-            self.next_expiry = next;
-            for op in expired {
-                self.complete(op, Completion::Lost(Loss::Expired));
-            }
+        while let Some(op) = self.outbound.queue.pop_expired(now) {
+            self.complete(op, Completion::Lost(Loss::Expired));
         }
-        if let Some(Draining { deadline, reason }) = self.draining
-            && deadline <= now
+        if self
+            .draining
+            .as_ref()
+            .is_some_and(|draining| draining.deadline <= now)
         {
-            self.finish_draining(now, reason);
+            self.finish_draining(now);
         }
     }
 
@@ -286,11 +300,14 @@ impl Session {
             version,
         };
         self.last_sent = now;
-        match self.encode_connect(version) {
-            Ok(connect) => self.append_control(|out| {
-                out.extend_from_slice(&connect);
-                Ok(())
-            }),
+        let mut connect = alloc::vec::Vec::new();
+        match self.connect_packet(version, &mut connect) {
+            Ok(()) => {
+                self.tx.append_bytes(&connect);
+                if self.config.authentication.is_some() {
+                    self.exchange = Exchange::AwaitServer(None);
+                }
+            }
             // `new` has encoded the same CONNECT for both versions.
             Err(_) => self.close_transport(now, DisconnectReason::TransportFailed),
         }
@@ -299,11 +316,11 @@ impl Session {
     /// The transport could not be opened, or was closed by the other side or by an error. Ignored where there is none.
     pub fn handle_transport_closed(&mut self, now: Instant) {
         match self.link {
-            Link::Opening { .. } => self.link_down(now, DisconnectReason::TransportFailed),
+            Link::Opening { .. } => self.link_down(now, DisconnectReason::TransportFailed, Details::NONE),
             Link::AwaitConnack { .. } | Link::Established { .. } => {
-                self.link_down(now, DisconnectReason::TransportClosed);
+                self.link_down(now, DisconnectReason::TransportClosed, Details::NONE);
             }
-            Link::Closing { reason, .. } => self.link_down(now, reason),
+            Link::Closing { reason, .. } => self.link_down(now, reason, Details::NONE),
             Link::Idle | Link::Waiting { .. } => {}
         }
     }
@@ -316,7 +333,7 @@ impl Session {
     pub fn poll(&mut self, now: Instant) -> Option<Output> {
         loop {
             if let Some(op) = self.tx.next_written() {
-                return Some(Output::Completed(op, Completion::Published(ReasonCode::SUCCESS)));
+                return Some(Output::Completed(op, Completion::PUBLISHED));
             }
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
@@ -331,127 +348,6 @@ impl Session {
                 receive::Received::Packet => {}
                 receive::Received::Nothing => return None,
             }
-        }
-    }
-
-    // How connections begin and end.
-
-    fn open_transport(&mut self, now: Instant) {
-        self.link = Link::Opening {
-            deadline: now.after(self.config.connect_timeout),
-        };
-        self.outputs.push_back(Output::OpenTransport);
-    }
-
-    /// Ends the connection on this side's account; a 5.0 server is told why before the transport closes.
-    fn fail(&mut self, now: Instant, code: ReasonCode, reason: DisconnectReason) {
-        if self.link.version() == Some(Version::V5) {
-            let disconnect = crate::codec::Disconnect {
-                reason: code,
-                properties: crate::codec::Properties::EMPTY,
-            };
-            self.append_control(|out| Packet::Disconnect(disconnect).encode(Version::V5, out));
-            self.link = Link::Closing {
-                deadline: now.after(self.config.close_timeout),
-                reason,
-            };
-            self.rx.clear();
-        } else {
-            self.close_transport(now, reason);
-        }
-    }
-
-    fn close_transport(&mut self, now: Instant, reason: DisconnectReason) {
-        self.complete_written();
-        self.outputs.push_back(Output::CloseTransport);
-        self.link_down(now, reason);
-    }
-
-    fn link_down(&mut self, now: Instant, reason: DisconnectReason) {
-        let uptime = match self.link {
-            Link::Established { since, .. } => Some(now.since(since)),
-            _ => None,
-        };
-        self.complete_written();
-        let unwritten: alloc::vec::Vec<_> = self.tx.clear().collect();
-        let unanswered = self.outbound.link_lost();
-        for op in unwritten.into_iter().chain(unanswered) {
-            self.complete(op, Completion::Lost(Loss::LinkLost));
-        }
-        self.rx.clear();
-        self.inbound.link_lost();
-        self.ping_deadline = None;
-        let draining = self.draining.take().is_some();
-        let wait = self.redial.after(&reason, uptime, &mut self.rng);
-        let retry_at = match wait {
-            Some(wait) if !draining => Some(now.after(wait)),
-            _ => None,
-        };
-        self.link = retry_at.map_or(Link::Idle, |until| Link::Waiting { until });
-        self.outputs
-            .push_back(Output::Disconnected(Disconnected { reason, retry_at }));
-        if draining || reason == DisconnectReason::Requested {
-            self.abandon_everything();
-        }
-    }
-
-    /// The session is over by request: every operation ends, nothing is resumed.
-    fn abandon_everything(&mut self) {
-        self.gave_up |= self.inbound.is_unfinished();
-        for flight in self.outbound.abandon_flights() {
-            self.gave_up = true;
-            self.complete(flight.op, Completion::Lost(Loss::Closed));
-        }
-        while let Some(outgoing) = self.outbound.dequeue() {
-            self.complete(outgoing.op, Completion::Lost(Loss::Closed));
-        }
-        self.inbound.session_lost();
-        self.next_expiry = None;
-        self.resumable = false;
-    }
-
-    fn keep_alive(&mut self, now: Instant) {
-        if self.server.keep_alive.is_zero() {
-            return;
-        }
-        match self.ping_deadline {
-            // Input that waits here shows that the server is alive and that this side is the slow one.
-            Some(deadline) if deadline <= now && self.rx.bytes().is_empty() => {
-                self.fail(now, ReasonCode::KEEP_ALIVE_TIMEOUT, DisconnectReason::PingTimeout);
-            }
-            Some(deadline) if deadline <= now => self.ping_deadline = Some(now.after(self.ping_timeout())),
-            None if self.last_sent.after(self.server.keep_alive) <= now => {
-                self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
-                self.ping_deadline = Some(now.after(self.ping_timeout()));
-            }
-            _ => {}
-        }
-    }
-
-    fn ping_timeout(&self) -> Duration {
-        self.config.ping_timeout.min(self.server.keep_alive / 2)
-    }
-
-    fn finish_draining(&mut self, now: Instant, code: ReasonCode) {
-        match self.link {
-            Link::Established { version, .. } => {
-                self.append_disconnect(version, code);
-                self.link = Link::Closing {
-                    deadline: now.after(self.config.close_timeout),
-                    reason: DisconnectReason::Requested,
-                };
-            }
-            Link::Opening { .. } | Link::AwaitConnack { .. } => {
-                self.close_transport(now, DisconnectReason::Requested);
-            }
-            Link::Waiting { .. } | Link::Idle => self.link_down(now, DisconnectReason::Requested),
-            Link::Closing { .. } => {}
-        }
-    }
-
-    fn complete_written(&mut self) {
-        while let Some(op) = self.tx.next_written() {
-            self.complete(op, Completion::Published(ReasonCode::SUCCESS));
         }
     }
 
@@ -471,12 +367,8 @@ impl ServerLimits {
         subscription_id_available: true,
         shared_available: true,
         keep_alive: Duration::ZERO,
+        topic_alias_maximum: 0,
     };
-}
-
-/// Text that a server may not have sent, where the type asks for one.
-fn owned(text: &str) -> String {
-    String::from(text)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
+use super::details::Details;
 use crate::codec::{EncodeError, PropertyBuf, QoS, ReasonCode};
 use crate::error::Blame;
 use crate::time::Duration;
@@ -42,7 +43,8 @@ pub struct Publication {
     pub qos: QoS,
     /// Retain flag.
     pub retain: bool,
-    /// Properties; left out on a 3.1.1 connection. Message Expiry Interval belongs into `expiry`.
+    /// Properties; left out on a 3.1.1 connection. Message Expiry Interval belongs into `expiry`, Topic Aliases are the
+    /// session's, and Subscription Identifiers the server's.
     pub properties: PropertyBuf,
     /// How long the message is worth sending. It is dropped from the queue after that time; on a 5.0 connection the
     /// rest goes along as Message Expiry Interval, rounded up to whole seconds.
@@ -86,14 +88,31 @@ impl Publication {
 /// How an operation ended. Every accepted operation gets exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completion {
-    /// QoS 0: written to the transport. QoS 1 and 2: acknowledged with this Reason Code, which may be an error.
-    Published(ReasonCode),
+    /// QoS 0: written to the transport. QoS 1 and 2: acknowledged.
+    Published {
+        /// Reason Code of the acknowledgement, which may be an error. At QoS 2 that of the PUBREC, where the PUBCOMP
+        /// adds no other.
+        reason: ReasonCode,
+        /// What the server said besides. At QoS 2 the properties of the PUBCOMP, else those of the PUBREC up to
+        /// [`MAX_KEPT_DETAILS`](crate::limits::MAX_KEPT_DETAILS) bytes.
+        details: Details,
+    },
     /// SUBACK, one Reason Code a Topic Filter.
     Subscribed(Reasons),
     /// UNSUBACK, one Reason Code a Topic Filter; none in 3.1.1.
     Unsubscribed(Reasons),
+    /// The server accepted a [re-authentication](crate::session::Session::reauthenticate).
+    Authenticated(Details),
     /// It is over without an acknowledgement.
     Lost(Loss),
+}
+
+impl Completion {
+    /// Success, and nothing else to tell.
+    pub const PUBLISHED: Self = Self::Published {
+        reason: ReasonCode::SUCCESS,
+        details: Details::NONE,
+    };
 }
 
 /// Why an operation ended without an acknowledgement.
@@ -109,6 +128,9 @@ pub enum Loss {
     /// The message's expiry came while it was queued.
     #[error("message expired in the queue")]
     Expired,
+    /// It made room in a full queue for a newer message: see [`QueueFull`](crate::session::QueueFull).
+    #[error("message was dropped from a full queue for a newer one; raise queue_messages or queue_bytes")]
+    Dropped,
     /// The session was closed by [`crate::session::Session::disconnect`].
     #[error("session was closed")]
     Closed,
@@ -117,20 +139,29 @@ pub enum Loss {
     NotAccepted(SubmitError),
 }
 
-/// The Reason Codes of a SUBACK or UNSUBACK.
+/// The Reason Codes of a SUBACK or UNSUBACK, and what the server said besides.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Reasons(pub(super) Bytes);
+pub struct Reasons {
+    pub(super) codes: Bytes,
+    pub(super) details: Details,
+}
 
 impl Reasons {
     /// The codes in the order of the Topic Filters.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = ReasonCode> + '_ {
-        self.0.iter().map(|code| ReasonCode(*code))
+        self.codes.iter().map(|code| ReasonCode(*code))
     }
 
     /// The first code that says that something failed.
     #[must_use]
     pub fn first_error(&self) -> Option<ReasonCode> {
         self.iter().find(|code| code.is_error())
+    }
+
+    /// Reason String and User Properties of the packet.
+    #[must_use]
+    pub fn details(&self) -> &Details {
+        &self.details
     }
 }
 
@@ -184,6 +215,19 @@ pub enum SubmitError {
     /// The token is from an older connection, or already acknowledged.
     #[error("acknowledgement token is not outstanding")]
     StaleToken,
+    /// The configuration has no authentication method, or the connection is a 3.1.1 one.
+    #[error("connection has no enhanced authentication; configure an authentication method")]
+    NoAuthentication,
+    /// There is no challenge to answer.
+    #[error("server has not asked for authentication data; wait for its challenge")]
+    NotChallenged,
+    /// One authentication at a time.
+    #[error("an authentication is in progress; wait for its completion")]
+    Authenticating,
+    /// The CONNECT asked for a Session that ends with the connection, which a DISCONNECT cannot prolong [MQTT 5.0
+    /// §3.14.2.2.2].
+    #[error("disconnect cannot prolong a session whose session expiry is zero; set it in the configuration")]
+    SessionExpiry,
     /// The packet cannot be encoded.
     #[error("packet is invalid: {0}")]
     Invalid(EncodeError),
@@ -195,7 +239,14 @@ impl SubmitError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::QueueFull | Self::NoPacketId => Blame::Limit,
-            Self::NotConnected | Self::Closing | Self::StaleToken | Self::Invalid(_) => Blame::Misuse,
+            Self::NotConnected
+            | Self::Closing
+            | Self::StaleToken
+            | Self::NoAuthentication
+            | Self::NotChallenged
+            | Self::Authenticating
+            | Self::SessionExpiry
+            | Self::Invalid(_) => Blame::Misuse,
             _ => Blame::Incompatible,
         }
     }

@@ -1,10 +1,14 @@
-//! Messages on their way out: the queue, the Packet Identifiers, and what each identifier awaits.
+//! Messages on their way out: the Packet Identifiers, what each of them awaits, and the queue behind them.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::config::Config;
+use super::details::Details;
 use super::op::{OpId, Publication};
-use crate::codec::{PacketId, QoS};
+use super::queue::Queue;
+use crate::codec::{PacketId, QoS, ReasonCode};
+use crate::limits::MAX_KEPT_DETAILS;
 use crate::time::Instant;
 
 /// What a Packet Identifier in use waits for.
@@ -17,14 +21,6 @@ pub(super) enum Awaited {
     Unsuback { filters: u32 },
 }
 
-/// A message with the operation that it belongs to.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) op: OpId,
-    pub(super) publication: Publication,
-    pub(super) expires_at: Option<Instant>,
-}
-
 /// A Packet Identifier in use.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -34,6 +30,32 @@ pub(super) struct Flight {
     order: u64,
     /// The message, while it may have to be sent again.
     pub(super) message: Option<(Publication, Option<Instant>)>,
+    /// What the PUBREC said, which its PUBCOMP completes.
+    reason: ReasonCode,
+    details: Details,
+}
+
+impl Flight {
+    /// A PUBREC came: the message is the server's, and is never sent again.
+    pub(super) fn received(&mut self, reason: ReasonCode, details: Details) {
+        self.awaited = Awaited::Pubcomp;
+        self.message = None;
+        self.reason = reason;
+        if details.properties().as_bytes().len() <= MAX_KEPT_DETAILS {
+            self.details = details;
+        }
+    }
+
+    /// What both acknowledgements of a QoS 2 message say together: the later word, where it has one.
+    pub(super) fn completed(&mut self, reason: ReasonCode, details: Details) -> (ReasonCode, Details) {
+        let reason = if reason == ReasonCode::SUCCESS {
+            self.reason
+        } else {
+            reason
+        };
+        let earlier = core::mem::take(&mut self.details);
+        (reason, if details.is_empty() { earlier } else { details })
+    }
 }
 
 /// The sending half of the Session state.
@@ -52,12 +74,11 @@ pub(super) struct Outbound {
     receive_maximum: usize,
     /// Identifiers to send again, in original order.
     resend: VecDeque<PacketId>,
-    queue: VecDeque<Outgoing>,
-    queued_bytes: usize,
+    pub(super) queue: Queue,
 }
 
 impl Outbound {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             flights: Vec::new(),
             free: VecDeque::new(),
@@ -66,8 +87,7 @@ impl Outbound {
             unacknowledged: 0,
             receive_maximum: 0,
             resend: VecDeque::new(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            queue: Queue::new(config),
         }
     }
 
@@ -81,14 +101,6 @@ impl Outbound {
         self.nothing_waits() && self.publishes == 0
     }
 
-    pub(super) fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    pub(super) fn queued_bytes(&self) -> usize {
-        self.queued_bytes
-    }
-
     pub(super) fn in_flight(&self) -> usize {
         self.publishes
     }
@@ -96,42 +108,6 @@ impl Outbound {
     /// Whether flow control lets a message of this QoS leave now.
     pub(super) fn may_send(&self, qos: QoS) -> bool {
         qos == QoS::AtMostOnce || self.unacknowledged < self.receive_maximum
-    }
-
-    pub(super) fn enqueue(&mut self, outgoing: Outgoing) {
-        self.queued_bytes += outgoing.publication.weight();
-        self.queue.push_back(outgoing);
-    }
-
-    pub(super) fn front(&self) -> Option<&Outgoing> {
-        self.queue.front()
-    }
-
-    pub(super) fn dequeue(&mut self) -> Option<Outgoing> {
-        let outgoing = self.queue.pop_front()?;
-        self.queued_bytes -= outgoing.publication.weight();
-        Some(outgoing)
-    }
-
-    /// Takes the queued messages whose expiry has come, and tells when the next one comes.
-    pub(super) fn take_expired(&mut self, now: Instant) -> (Vec<OpId>, Option<Instant>) {
-        let mut expired = Vec::new();
-        let mut next: Option<Instant> = None;
-        let mut freed = 0;
-        self.queue.retain(|outgoing| match outgoing.expires_at {
-            Some(at) if at <= now => {
-                expired.push(outgoing.op);
-                freed += outgoing.publication.weight();
-                false
-            }
-            Some(at) => {
-                next = Some(next.map_or(at, |earlier| earlier.min(at)));
-                true
-            }
-            None => true,
-        });
-        self.queued_bytes -= freed;
-        (expired, next)
     }
 
     /// The identifier that [`Outbound::occupy`] would give out.
@@ -162,6 +138,8 @@ impl Outbound {
             op,
             order,
             message,
+            reason: ReasonCode::SUCCESS,
+            details: Details::NONE,
         });
         match self.free.pop_front() {
             Some(index) => self.flights[usize::from(index)] = flight,
@@ -175,20 +153,32 @@ impl Outbound {
         self.flights.get_mut(usize::from(id.get()) - 1)?.as_mut()
     }
 
-    /// Frees an identifier whose exchange is over.
+    /// Frees an identifier whose exchange is over and returns its operation.
     #[inline]
-    pub(super) fn release(&mut self, id: PacketId) -> Option<Flight> {
+    pub(super) fn release(&mut self, id: PacketId) -> Option<OpId> {
+        let index = id.get() - 1;
+        let slot = self.flights.get_mut(usize::from(index))?;
+        let Flight { op, awaited, .. } = *slot.as_ref()?;
+        *slot = None;
+        self.freed(index, awaited);
+        Some(op)
+    }
+
+    /// As [`Outbound::release`], with all that was known of the exchange.
+    fn take(&mut self, id: PacketId) -> Option<Flight> {
         let index = id.get() - 1;
         let flight = self.flights.get_mut(usize::from(index))?.take()?;
+        self.freed(index, flight.awaited);
+        Some(flight)
+    }
+
+    #[inline]
+    fn freed(&mut self, index: u16, awaited: Awaited) {
         self.free.push_back(index);
-        if matches!(
-            flight.awaited,
-            Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp
-        ) {
+        if matches!(awaited, Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp) {
             self.publishes -= 1;
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }
-        Some(flight)
     }
 
     /// The connection ended: subscriptions in progress are over, messages stay.
@@ -202,10 +192,7 @@ impl Outbound {
                 matches!(awaited, Some(Awaited::Suback { .. } | Awaited::Unsuback { .. }))
             })
             .collect();
-        over.into_iter()
-            .filter_map(|id| self.release(id))
-            .map(|flight| flight.op)
-            .collect()
+        over.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
     /// A connection begins that lets `receive_maximum` messages be unacknowledged; with the Session resumed, everything
@@ -239,16 +226,8 @@ impl Outbound {
         self.resend.clear();
         self.in_order()
             .into_iter()
-            .filter_map(|id| self.release(id))
+            .filter_map(|id| self.take(id))
             .collect()
-    }
-
-    /// Puts messages back before everything that is queued, in their order.
-    pub(super) fn requeue_first(&mut self, outgoing: Vec<Outgoing>) {
-        for message in outgoing.into_iter().rev() {
-            self.queued_bytes += message.publication.weight();
-            self.queue.push_front(message);
-        }
     }
 
     fn in_order(&self) -> Vec<PacketId> {

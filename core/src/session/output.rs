@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::details::Details;
 use super::message::Message;
 use super::op::{Completion, OpId};
 use crate::codec::{DecodeError, QoS, ReasonCode, Version};
@@ -22,6 +23,9 @@ pub enum Output {
     Message(Message),
     /// An operation ended.
     Completed(OpId, Completion),
+    /// The server asks for [authentication data](Details::authentication_data), while the connection is made or during a
+    /// re-authentication. Answer with [`authenticate`](crate::session::Session::authenticate).
+    AuthChallenge(Details),
 }
 
 /// Facts of a new connection.
@@ -33,6 +37,11 @@ pub struct Connected {
     pub version: Version,
     /// What the server allows.
     pub server: ServerLimits,
+    /// Seconds that the Session outlives the connection, `u32::MAX` for ever: the server's word, else what was asked
+    /// for.
+    pub session_expiry: u32,
+    /// What the server said besides: Assigned Client Identifier, Response Information, Reason String, User Properties.
+    pub details: Details,
 }
 
 /// What a server allows, by its CONNACK; in 3.1.1 the defaults.
@@ -54,15 +63,20 @@ pub struct ServerLimits {
     pub shared_available: bool,
     /// Keep Alive in force; zero is off.
     pub keep_alive: Duration,
+    /// Highest Topic Alias of a PUBLISH; zero is none.
+    pub topic_alias_maximum: u16,
 }
 
 /// The end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disconnected {
     /// Why.
     pub reason: DisconnectReason,
     /// When the session asks for a transport again; `None` where it stays offline until `connect`.
     pub retry_at: Option<Instant>,
+    /// What a refusing or disconnecting server said besides: Reason String, User Properties, and the Server Reference
+    /// that [`OnReferral`](crate::session::OnReferral) is about.
+    pub details: Details,
 }
 
 /// Why a connection ended or could not be made.

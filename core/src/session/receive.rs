@@ -1,19 +1,22 @@
-//! Receiving: one packet at a time, each kind in one function, every rule that a client polices in one place.
+//! Receiving: one packet at a time, each kind handed to its own function.
 
-use super::config::{AckMode, SessionLost};
+use alloc::sync::Arc;
+
+use super::Session;
+use super::alias::ReceivedAliases;
+use super::answers::reasons;
+use super::config::AckMode;
+use super::details::Details;
 use super::inbound::DueAck;
 use super::link::Link;
 use super::message::Layout;
-use super::op::{Completion, Loss, OpId, Reasons};
-use super::outbound::{Awaited, Flight, Outgoing};
-use super::output::{Connected, DisconnectReason, Output, ServerLimits, Violation};
-use super::{Session, owned};
+use super::output::{DisconnectReason, Output, Violation};
 use crate::codec::{
-    Ack, Connack, DecodeError, FixedHeader, Packet, PacketId, PacketType, Properties, Property, PropertyId,
-    Publish, QoS, ReasonCode, ReasonCodes, Version, decode, peek,
+    DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, Publish, QoS, ReasonCode, Version,
+    decode, peek,
 };
 use crate::limits::{ACK_RESERVE, TRANSMIT_HIGH_WATER};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// What an attempt to receive a packet came to.
 pub(super) enum Received {
@@ -26,7 +29,7 @@ pub(super) enum Received {
 }
 
 /// Why a packet ends the connection.
-enum Fault {
+pub(super) enum Fault {
     Malformed(DecodeError),
     Violation(Violation),
 }
@@ -37,7 +40,7 @@ impl From<DecodeError> for Fault {
     }
 }
 
-fn violation(reason: ReasonCode, rule: &'static str) -> Fault {
+pub(super) fn violation(reason: ReasonCode, rule: &'static str) -> Fault {
     Fault::Violation(Violation { reason, rule })
 }
 
@@ -88,7 +91,7 @@ impl Session {
             self.rx.await_packet(len);
             return Ok(Received::Nothing);
         }
-        if matches!(self.link, Link::AwaitConnack { .. }) {
+        if matches!(self.link, Link::AwaitConnack { .. }) && header.packet_type != PacketType::Auth {
             return self.receive_connack(now, version, header);
         }
         if header.packet_type == PacketType::Publish {
@@ -97,117 +100,19 @@ impl Session {
         self.receive_other(now, version, header)
     }
 
-    fn receive_connack(
-        &mut self,
-        now: Instant,
-        version: Version,
-        header: FixedHeader,
-    ) -> Result<Received, Fault> {
-        if header.packet_type != PacketType::Connack {
-            return Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "first packet was not CONNACK",
-            ));
-        }
-        let len = header.packet_len();
-        // A 3.1.1 server answers a 5.0 CONNECT in its own form, which has no property length.
-        let spoken = if header.remaining_len == 2 {
-            Version::V3_1_1
-        } else {
-            version
-        };
-        let frame = self.rx.take(len);
-        let Packet::Connack(connack) = decode(header, &frame, spoken)? else {
-            return Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "first packet was not CONNACK",
-            ));
-        };
-        if connack.reason != ReasonCode::SUCCESS {
-            self.close_transport(now, DisconnectReason::Refused(connack.reason));
-            return Ok(Received::Packet);
-        }
-        if spoken != version {
-            return Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "CONNACK is of another protocol version",
-            ));
-        }
-        if connack.session_present && version == Version::V5 && !self.resumable {
-            let rule = "CONNACK has Session Present for a client without Session state [MQTT-3.2.2-4]";
-            return Err(violation(ReasonCode::PROTOCOL_ERROR, rule));
-        }
-        self.establish(now, version, &connack);
-        Ok(Received::Packet)
-    }
-
-    fn establish(&mut self, now: Instant, version: Version, connack: &Connack<'_>) {
-        let mut expiry = self.config.session_expiry;
-        let mut server = ServerLimits {
-            keep_alive: self.config.keep_alive,
-            ..ServerLimits::UNRESTRICTED
-        };
-        for property in connack.properties.iter() {
-            match property {
-                Property::ReceiveMaximum(max) => server.receive_maximum = max,
-                Property::MaximumQos(qos) => server.maximum_qos = qos,
-                Property::RetainAvailable(available) => server.retain_available = available,
-                Property::MaximumPacketSize(max) => server.maximum_packet_size = max,
-                Property::WildcardSubscriptionAvailable(available) => server.wildcard_available = available,
-                Property::SubscriptionIdentifierAvailable(available) => {
-                    server.subscription_id_available = available;
-                }
-                Property::SharedSubscriptionAvailable(available) => server.shared_available = available,
-                Property::ServerKeepAlive(seconds) => {
-                    server.keep_alive = Duration::from_secs(u64::from(seconds));
-                }
-                Property::AssignedClientIdentifier(id) => self.config.client_id = owned(id),
-                Property::SessionExpiryInterval(seconds) => expiry = seconds,
-                _ => {}
-            }
-        }
-        self.server = server;
-        self.redial.accepted();
-        self.last_sent = now;
-        self.link = Link::Established { version, since: now };
-        let session_present = connack.session_present;
-        self.outputs.push_back(Output::Connected(Connected {
-            session_present,
-            version,
-            server,
-        }));
-        if !session_present {
-            self.session_lost();
-        }
-        self.resumable = expiry != 0;
-        self.gave_up = false;
-        self.outbound.link_established(server.receive_maximum);
-    }
-
-    /// The server has no Session for this client: what it had acknowledged is gone, what it had not may be sent anew.
-    fn session_lost(&mut self) {
-        self.inbound.session_lost();
-        let mut again = alloc::vec::Vec::new();
-        for Flight { op, message, .. } in self.outbound.abandon_flights() {
-            match (self.config.on_session_lost, message) {
-                (SessionLost::Republish, Some((publication, expires_at))) => {
-                    again.push(Outgoing {
-                        op,
-                        publication,
-                        expires_at,
-                    });
-                }
-                _ => self.complete(op, Completion::Lost(Loss::SessionLost)),
-            }
-        }
-        self.outbound.requeue_first(again);
-    }
-
     fn receive_publish(&mut self, version: Version, header: FixedHeader) -> Result<Received, Fault> {
         let len = header.packet_len();
         let frame = &self.rx.bytes()[..len];
         let publish = Publish::decode(header, frame, version)?;
-        check_publish_properties(&publish.properties)?;
+        let alias = if publish.properties.contains(PropertyId::TopicAlias) {
+            resolve_alias(
+                &mut self.received_aliases,
+                &publish,
+                self.config.topic_alias_maximum,
+            )?
+        } else {
+            None
+        };
         let layout = Layout::of(&publish, frame);
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         let ack = match (qos, packet_id) {
@@ -216,7 +121,7 @@ impl Session {
             _ => None,
         };
         let Some(ack) = ack else {
-            let message = layout.message(self.rx.take(len), None);
+            let message = layout.message(self.rx.take(len), alias, None);
             return Ok(Received::Output(Output::Message(message)));
         };
         if let DueAck::Pubrec(id) = ack
@@ -243,7 +148,7 @@ impl Session {
             }
             AckMode::Manual => Some(self.inbound.defer(ack)),
         };
-        let message = layout.message(self.rx.take(len), token);
+        let message = layout.message(self.rx.take(len), alias, token);
         Ok(Received::Output(Output::Message(message)))
     }
 
@@ -261,12 +166,17 @@ impl Session {
         }
         match decode(header, &self.rx.bytes()[..len], version)? {
             Packet::Suback(suback) => {
-                let (id, reasons) = (suback.packet_id, copy(&suback.reasons));
+                self.check_problem_information(&suback.properties)?;
+                let (id, reasons) = (suback.packet_id, reasons(&suback.reasons, suback.properties));
                 self.rx.skip(len);
                 self.receive_suback(id, reasons)
             }
             Packet::Unsuback(unsuback) => {
-                let (id, reasons) = (unsuback.packet_id, copy(&unsuback.reasons));
+                self.check_problem_information(&unsuback.properties)?;
+                let (id, reasons) = (
+                    unsuback.packet_id,
+                    reasons(&unsuback.reasons, unsuback.properties),
+                );
                 self.rx.skip(len);
                 self.receive_unsuback(version, id, reasons)
             }
@@ -276,17 +186,25 @@ impl Session {
                 Ok(Received::Packet)
             }
             Packet::Disconnect(disconnect) if version == Version::V5 => {
-                self.close_transport(now, DisconnectReason::ByServer(disconnect.reason));
+                if disconnect.properties.contains(PropertyId::SessionExpiryInterval) {
+                    let rule = "DISCONNECT from the server has a session expiry interval [MQTT-3.14.2-2]";
+                    return Err(violation(ReasonCode::PROTOCOL_ERROR, rule));
+                }
+                let details = Details::from(disconnect.properties);
+                self.close_by_server(now, DisconnectReason::ByServer(disconnect.reason), details);
                 Ok(Received::Packet)
             }
             Packet::Disconnect(_) => Err(violation(
                 ReasonCode::PROTOCOL_ERROR,
                 "a 3.1.1 server must not send DISCONNECT",
             )),
-            Packet::Auth(_) => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "AUTH without an authentication method in CONNECT",
-            )),
+            Packet::Auth(auth) => {
+                self.check_problem_information(&auth.properties)?;
+                let (reason, method) = (auth.reason, self.check_method(&auth.properties));
+                let details = Details::from(auth.properties);
+                self.rx.skip(len);
+                self.receive_auth(reason, method, details)
+            }
             Packet::Connack(_) => Err(violation(ReasonCode::PROTOCOL_ERROR, "second CONNACK")),
             Packet::Connect(_)
             | Packet::Subscribe(_)
@@ -303,152 +221,30 @@ impl Session {
             }
         }
     }
-
-    fn receive_ack(&mut self, version: Version, header: FixedHeader) -> Result<Received, Fault> {
-        let len = header.packet_len();
-        let Ack {
-            packet_id, reason, ..
-        } = Ack::decode(header, &self.rx.bytes()[..len], version)?;
-        self.rx.skip(len);
-        match header.packet_type {
-            PacketType::Puback => self.receive_puback(packet_id, reason),
-            PacketType::Pubrec => self.receive_pubrec(version, packet_id, reason),
-            PacketType::Pubrel => {
-                self.receive_pubrel(version, packet_id);
-                Ok(Received::Packet)
-            }
-            _ => self.receive_pubcomp(packet_id, reason),
-        }
-    }
-
-    fn receive_pubrel(&mut self, version: Version, id: PacketId) {
-        let reason = if self.inbound.release(id) {
-            self.inbound.finish();
-            ReasonCode::SUCCESS
-        } else {
-            ReasonCode::PACKET_IDENTIFIER_NOT_FOUND
-        };
-        self.send_pubcomp(version, id, reason);
-    }
-
-    fn receive_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<Received, Fault> {
-        match self.outbound.flight(id).map(|flight| flight.awaited) {
-            Some(Awaited::Puback) => Ok(self.published(id, reason)),
-            // The exchange was given up with an earlier connection: late, harmless.
-            None => Ok(Received::Packet),
-            Some(_) => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "PUBACK for an identifier that awaits another packet",
-            )),
-        }
-    }
-
-    fn receive_pubrec(
-        &mut self,
-        version: Version,
-        id: PacketId,
-        reason: ReasonCode,
-    ) -> Result<Received, Fault> {
-        let Some(flight) = self.outbound.flight(id) else {
-            self.send_pubrel(version, id, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
-            return Ok(Received::Packet);
-        };
-        match flight.awaited {
-            Awaited::Pubrec if reason.is_error() => Ok(self.published(id, reason)),
-            Awaited::Pubrec | Awaited::Pubcomp => {
-                flight.awaited = Awaited::Pubcomp;
-                flight.message = None;
-                self.send_pubrel(version, id, ReasonCode::SUCCESS);
-                Ok(Received::Packet)
-            }
-            _ => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "PUBREC for an identifier that awaits another packet",
-            )),
-        }
-    }
-
-    fn receive_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<Received, Fault> {
-        match self.outbound.flight(id).map(|flight| flight.awaited) {
-            Some(Awaited::Pubcomp) => Ok(self.published(id, reason)),
-            None => Ok(Received::Packet),
-            Some(_) => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "PUBCOMP for an identifier that awaits another packet",
-            )),
-        }
-    }
-
-    fn receive_suback(&mut self, id: PacketId, reasons: Reasons) -> Result<Received, Fault> {
-        match self.outbound.flight(id).map(|flight| flight.awaited) {
-            Some(Awaited::Suback { filters }) if reasons.iter().len() == filters as usize => {
-                Ok(self.released(id, Completion::Subscribed(reasons)))
-            }
-            Some(Awaited::Suback { .. }) => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "SUBACK has another number of codes than SUBSCRIBE of filters",
-            )),
-            _ => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "SUBACK for an identifier that awaits none",
-            )),
-        }
-    }
-
-    fn receive_unsuback(
-        &mut self,
-        version: Version,
-        id: PacketId,
-        reasons: Reasons,
-    ) -> Result<Received, Fault> {
-        match self.outbound.flight(id).map(|flight| flight.awaited) {
-            Some(Awaited::Unsuback { filters })
-                if version == Version::V3_1_1 || reasons.iter().len() == filters as usize =>
-            {
-                Ok(self.released(id, Completion::Unsubscribed(reasons)))
-            }
-            Some(Awaited::Unsuback { .. }) => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "UNSUBACK has another number of codes than UNSUBSCRIBE of filters",
-            )),
-            _ => Err(violation(
-                ReasonCode::PROTOCOL_ERROR,
-                "UNSUBACK for an identifier that awaits none",
-            )),
-        }
-    }
-
-    fn published(&mut self, id: PacketId, reason: ReasonCode) -> Received {
-        self.released(id, Completion::Published(reason))
-    }
-
-    fn released(&mut self, id: PacketId, completion: Completion) -> Received {
-        match self.outbound.release(id) {
-            Some(Flight { op, .. }) => Received::Output(completed(op, completion)),
-            None => Received::Packet,
-        }
-    }
 }
 
-fn completed(op: OpId, completion: Completion) -> Output {
-    Output::Completed(op, completion)
-}
-
-/// Rules about a received PUBLISH that depend on what the CONNECT allowed.
-fn check_publish_properties(properties: &Properties<'_>) -> Result<(), Fault> {
-    if properties.contains(PropertyId::TopicAlias) {
-        let rule = "Topic Alias is above the Topic Alias Maximum of zero [MQTT-3.3.2-10]";
+/// Follows or learns the Topic Alias of a PUBLISH; gives the topic where the packet leaves it out.
+fn resolve_alias(
+    aliases: &mut ReceivedAliases,
+    publish: &Publish<'_>,
+    max: u16,
+) -> Result<Option<Arc<str>>, Fault> {
+    let Some(Property::TopicAlias(alias)) = publish.properties.find(PropertyId::TopicAlias) else {
+        return Ok(None);
+    };
+    if alias > max {
+        let rule = "Topic Alias is above the Topic Alias Maximum [MQTT-3.1.2-26]";
         return Err(violation(ReasonCode::TOPIC_ALIAS_INVALID, rule));
     }
-    Ok(())
-}
-
-fn copy(reasons: &ReasonCodes<'_>) -> Reasons {
-    Reasons(
-        reasons
-            .iter()
-            .map(|code| code.0)
-            .collect::<alloc::vec::Vec<u8>>()
-            .into(),
-    )
+    if !publish.topic.is_empty() {
+        aliases.learn(alias, publish.topic);
+        return Ok(None);
+    }
+    match aliases.topic(alias) {
+        Some(topic) => Ok(Some(topic.clone())),
+        None => Err(violation(
+            ReasonCode::PROTOCOL_ERROR,
+            "Topic Alias stands for no topic on this connection",
+        )),
+    }
 }

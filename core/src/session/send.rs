@@ -2,14 +2,15 @@
 
 use alloc::vec::Vec;
 
+use super::Session;
+use super::alias::Naming;
 use super::inbound::DueAck;
 use super::link::Link;
-use super::op::{Completion, Loss, Publication, SubmitError};
-use super::outbound::{Awaited, Outgoing};
-use super::{Draining, Session};
+use super::op::{Completion, Loss, OpId, Publication, SubmitError};
+use super::outbound::Awaited;
+use super::queue::Outgoing;
 use crate::codec::{
-    Ack, Connect, Disconnect, EncodeError, LastWill, Packet, PacketId, Properties, Property, PropertyBuf,
-    Publish, QoS, ReasonCode, Version,
+    Ack, EncodeError, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Version,
 };
 use crate::limits::TRANSMIT_HIGH_WATER;
 use crate::time::Instant;
@@ -32,84 +33,79 @@ impl Session {
                 self.send_again(now, version, id);
                 continue;
             }
-            let Some(front) = self.outbound.front() else { break };
+            let Some(front) = self.outbound.queue.front() else {
+                break;
+            };
             let window = self.outbound.in_flight() < usize::from(self.config.max_in_flight.get());
             let qos = front.publication.qos;
             if !self.outbound.may_send(qos) || (qos != QoS::AtMostOnce && !window) {
                 break;
             }
-            let Some(outgoing) = self.outbound.dequeue() else {
+            let Some(outgoing) = self.outbound.queue.pop_front() else {
                 break;
             };
-            let op = outgoing.op;
-            if outgoing.expires_at.is_some_and(|at| at <= now) {
-                self.complete(op, Completion::Lost(Loss::Expired));
-                continue;
-            }
-            let sent = match self.check_server(&outgoing.publication) {
-                Ok(()) => self.send(now, outgoing).map_err(|(reason, _)| reason),
-                Err(reason) => Err(reason),
-            };
-            if let Err(reason) = sent {
-                self.complete(op, Completion::Lost(Loss::NotAccepted(reason)));
+            if let Err(loss) = self.send_queued(now, version, outgoing) {
+                let (op, loss) = loss;
+                self.complete(op, Completion::Lost(loss));
             }
         }
-        if let Some(Draining { reason, .. }) = self.draining
-            && self.outbound.is_settled()
-        {
-            self.finish_draining(now, reason);
+        if self.draining.is_some() && self.outbound.is_settled() {
+            self.finish_draining(now);
         }
     }
 
-    /// Encodes a message for the first time. On error it comes back and nothing has changed.
-    // The error carries the message: see `publish`.
-    #[allow(clippy::result_large_err)]
-    #[inline]
-    pub(super) fn send(&mut self, now: Instant, outgoing: Outgoing) -> Result<(), (SubmitError, Outgoing)> {
-        let Link::Established { version, .. } = self.link else {
-            return Err((SubmitError::NotConnected, outgoing));
-        };
+    fn send_queued(
+        &mut self,
+        now: Instant,
+        version: Version,
+        outgoing: Outgoing,
+    ) -> Result<(), (OpId, Loss)> {
         let Outgoing {
             op,
             publication,
             expires_at,
         } = outgoing;
-        let packet_id = match publication.qos {
-            QoS::AtMostOnce => None,
-            _ => match self.outbound.free_id() {
-                Some(id) => Some(id),
-                None => {
-                    return Err((
-                        SubmitError::NoPacketId,
-                        Outgoing {
-                            op,
-                            publication,
-                            expires_at,
-                        },
-                    ));
-                }
-            },
-        };
-        if let Err(reason) = self.encode_publish(now, version, &publication, expires_at, packet_id, false) {
-            return Err((
-                reason,
-                Outgoing {
-                    op,
-                    publication,
-                    expires_at,
-                },
-            ));
+        if expires_at.is_some_and(|at| at <= now) {
+            return Err((op, Loss::Expired));
         }
-        let awaited = match publication.qos {
-            QoS::AtMostOnce => {
-                self.tx.mark(op);
-                return Ok(());
+        let sent = self
+            .check_server(&publication)
+            .and_then(|()| self.send(now, version, op, &publication, expires_at));
+        match sent {
+            Ok(None) => Ok(()),
+            Ok(Some(awaited)) => {
+                self.outbound.occupy(op, awaited, Some((publication, expires_at)));
+                Ok(())
             }
-            QoS::AtLeastOnce => Awaited::Puback,
-            QoS::ExactlyOnce => Awaited::Pubrec,
+            Err(reason) => Err((op, Loss::NotAccepted(reason))),
+        }
+    }
+
+    /// Encodes a message for the first time, and says what its identifier, the free one, is to await. On error nothing
+    /// has changed.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        version: Version,
+        op: OpId,
+        publication: &Publication,
+        expires_at: Option<Instant>,
+    ) -> Result<Option<Awaited>, SubmitError> {
+        let awaited = match publication.qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce => Some(Awaited::Puback),
+            QoS::ExactlyOnce => Some(Awaited::Pubrec),
         };
-        self.outbound.occupy(op, awaited, Some((publication, expires_at)));
-        Ok(())
+        let packet_id = match awaited {
+            None => None,
+            Some(_) => Some(self.outbound.free_id().ok_or(SubmitError::NoPacketId)?),
+        };
+        self.encode_publish(now, version, publication, expires_at, packet_id, false)?;
+        if awaited.is_none() {
+            self.tx.mark(op);
+        }
+        Ok(awaited)
     }
 
     /// Sends again what an identifier still awaits, after the Session was resumed.
@@ -150,15 +146,16 @@ impl Session {
         packet_id: Option<PacketId>,
         dup: bool,
     ) -> Result<(), SubmitError> {
-        let properties = match (version, expires_at) {
-            (Version::V3_1_1, _) => Properties::EMPTY,
-            (Version::V5, None) => publication.properties.as_properties(),
-            (Version::V5, Some(at)) => {
-                let left = at.since(now).as_micros().div_ceil(1_000_000);
-                let left = u32::try_from(left).unwrap_or(u32::MAX);
-                self.property_scratch.clone_from(&publication.properties);
-                self.property_scratch
-                    .push(Property::MessageExpiryInterval(left))
+        let naming = if dup || self.sent_aliases.is_off() {
+            Naming::Topic
+        } else {
+            self.sent_aliases.naming(&publication.topic)
+        };
+        let properties = match (version, expires_at, naming) {
+            (Version::V3_1_1, ..) => Properties::EMPTY,
+            (Version::V5, None, Naming::Topic) => publication.properties.as_properties(),
+            (Version::V5, ..) => {
+                self.fill_property_scratch(now, publication, expires_at, naming)
                     .map_err(SubmitError::Invalid)?;
                 self.property_scratch.as_properties()
             }
@@ -167,19 +164,24 @@ impl Session {
             dup,
             qos: publication.qos,
             retain: publication.retain,
-            topic: publication.topic.as_str(),
+            topic: match naming {
+                Naming::Topic | Naming::Introduced(_) => publication.topic.as_str(),
+                Naming::Alias(_) => "",
+            },
             packet_id,
             properties,
             payload: &[],
         };
         let max = self.server.maximum_packet_size;
         let payload = &publication.payload;
+        // What an alias leaves out counts all the same: sent again, the packet has its topic.
+        let left_out = publication.topic.as_str().len() - publish.topic.len();
         self.tx.append(|out| {
             let before = out.len();
             publish
                 .encode_head(payload.len(), version, out)
                 .map_err(SubmitError::Invalid)?;
-            let size = out.len() - before + payload.len();
+            let size = out.len() - before + payload.len() + left_out;
             if size > max as usize {
                 out.truncate(before);
                 return Err(SubmitError::TooLarge { size, max });
@@ -187,6 +189,30 @@ impl Session {
             Ok(())
         })?;
         self.tx.append_payload(payload);
+        if naming != Naming::Topic {
+            self.sent_aliases.used(naming, &publication.topic);
+        }
+        Ok(())
+    }
+
+    /// The message's properties with the time that is left of its expiry, and its Topic Alias.
+    fn fill_property_scratch(
+        &mut self,
+        now: Instant,
+        publication: &Publication,
+        expires_at: Option<Instant>,
+        naming: Naming,
+    ) -> Result<(), EncodeError> {
+        let scratch = &mut self.property_scratch;
+        scratch.clone_from(&publication.properties);
+        if let Some(at) = expires_at {
+            let left = at.since(now).as_micros().div_ceil(1_000_000);
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            scratch.push(Property::MessageExpiryInterval(left))?;
+        }
+        if let Naming::Introduced(alias) | Naming::Alias(alias) = naming {
+            scratch.push(Property::TopicAlias(alias))?;
+        }
         Ok(())
     }
 
@@ -240,68 +266,9 @@ impl Session {
         }
     }
 
-    pub(super) fn append_disconnect(&mut self, version: Version, reason: ReasonCode) {
-        let reason = match version {
-            Version::V5 => reason,
-            Version::V3_1_1 => ReasonCode::SUCCESS,
-        };
-        let disconnect = Packet::Disconnect(Disconnect {
-            reason,
-            properties: Properties::EMPTY,
-        });
-        self.append_control(|out| disconnect.encode(version, out));
-    }
-
     /// Appends a packet that this module made up itself and that therefore can be encoded.
     pub(super) fn append_control(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>) {
         let appended = self.tx.append(encode);
         debug_assert!(appended.is_ok(), "{appended:?}");
-    }
-
-    pub(super) fn encode_connect(&self, version: Version) -> Result<Vec<u8>, EncodeError> {
-        let config = &self.config;
-        let mut properties = PropertyBuf::new();
-        let clean_start = match version {
-            Version::V5 => {
-                if config.session_expiry != 0 {
-                    properties.push(Property::SessionExpiryInterval(config.session_expiry))?;
-                }
-                properties.push(Property::ReceiveMaximum(config.receive_maximum.get()))?;
-                properties.push(Property::MaximumPacketSize(config.max_packet_size))?;
-                config.clean_start || !self.resumable
-            }
-            // In 3.1.1 the flag also decides whether the Session outlives the connection.
-            Version::V3_1_1 => {
-                config.clean_start
-                    || config.session_expiry == 0
-                    || config.client_id.is_empty()
-                    || self.gave_up
-            }
-        };
-        let empty = PropertyBuf::new();
-        let will = config.will.as_ref().map(|will| LastWill {
-            topic: will.topic.as_str(),
-            payload: &will.payload,
-            qos: will.qos,
-            retain: will.retain,
-            properties: match version {
-                Version::V5 => will.properties.as_properties(),
-                Version::V3_1_1 => empty.as_properties(),
-            },
-        });
-        let connect = Connect {
-            version,
-            clean_start,
-            // `Config::validate` bounds it.
-            keep_alive: u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX),
-            client_id: &config.client_id,
-            properties: properties.as_properties(),
-            will,
-            username: config.username.as_deref(),
-            password: config.password.as_deref(),
-        };
-        let mut out = Vec::new();
-        Packet::Connect(connect).encode(version, &mut out)?;
-        Ok(out)
     }
 }

@@ -269,7 +269,8 @@ impl Driver {
                 }
             }
             Control::Stop => {
-                self.agent.disconnect(self.now(), Disconnect::default());
+                // The default can always be sent.
+                let _ = self.agent.disconnect(self.now(), Disconnect::default());
                 self.phase = Phase::Disconnecting;
             }
         }

@@ -50,6 +50,7 @@ fn the_servers_limits_are_handed_out_with_the_connection() {
         Property::WildcardSubscriptionAvailable(false),
         Property::SubscriptionIdentifierAvailable(false),
         Property::SharedSubscriptionAvailable(false),
+        Property::TopicAliasMaximum(9),
     ]);
     bench.receive(&Packet::Connack(Connack {
         properties: properties.as_properties(),
@@ -64,11 +65,14 @@ fn the_servers_limits_are_handed_out_with_the_connection() {
         subscription_id_available: false,
         shared_available: false,
         keep_alive: Duration::from_secs(7),
+        topic_alias_maximum: 9,
     };
     let connected = Connected {
         session_present: false,
         version: Version::V5,
         server: expected,
+        session_expiry: 3600,
+        details: properties.as_properties().into(),
     };
     assert_eq!(bench.take(), [Output::Connected(connected)]);
     assert_eq!(bench.session.client_id(), "auto-1");
@@ -163,6 +167,7 @@ fn a_refused_connect_closes_the_transport_and_stays_offline() {
         let expected = Disconnected {
             reason: DisconnectReason::Refused(ReasonCode::NOT_AUTHORIZED),
             retry_at: None,
+            details: Details::NONE,
         };
         assert_eq!(disconnected(&outputs), expected);
         assert_eq!(bench.session.poll_timeout(), None);
@@ -194,7 +199,7 @@ fn a_lost_connection_is_asked_for_again_after_a_bounded_wait() {
     let mut bench = Bench::established(Version::V5);
     bench.session.handle_transport_closed(bench.now);
     let outputs = bench.take();
-    let Disconnected { reason, retry_at } = disconnected(&outputs);
+    let Disconnected { reason, retry_at, .. } = disconnected(&outputs);
     assert_eq!(reason, DisconnectReason::TransportClosed);
     let wait = retry_at.unwrap().since(bench.now);
     assert!(
@@ -225,13 +230,17 @@ fn a_requested_disconnect_writes_its_packet_last_and_stays_offline() {
     for version in BOTH {
         let mut bench = Bench::established(version);
         let op = bench.publish("a", QoS::AtMostOnce);
-        bench.session.disconnect(bench.now, Disconnect::default());
+        bench
+            .session
+            .disconnect(bench.now, Disconnect::default())
+            .unwrap();
         assert_eq!(bench.written(), "PUBLISH a q0; DISCONNECT 0x00");
         let outputs = bench.take();
         let reason = DisconnectReason::Requested;
         let offline = Output::Disconnected(Disconnected {
             reason,
             retry_at: None,
+            details: Details::NONE,
         });
         assert_eq!(outputs, [published(op), Output::CloseTransport, offline]);
         assert_eq!(bench.session.poll_timeout(), None);
@@ -241,7 +250,10 @@ fn a_requested_disconnect_writes_its_packet_last_and_stays_offline() {
 #[test]
 fn a_disconnect_that_cannot_be_written_ends_at_its_timeout() {
     let mut bench = Bench::established(Version::V5);
-    bench.session.disconnect(bench.now, Disconnect::default());
+    bench
+        .session
+        .disconnect(bench.now, Disconnect::default())
+        .unwrap();
     assert_eq!(bench.take(), []);
     bench.advance(Duration::from_secs(2));
     assert_eq!(bench.take()[0], Output::CloseTransport);
@@ -256,7 +268,7 @@ fn a_settled_disconnect_waits_for_work_in_flight_and_takes_no_more() {
         when: When::Settled(Duration::from_secs(5)),
         ..Disconnect::default()
     };
-    bench.session.disconnect(bench.now, settled);
+    bench.session.disconnect(bench.now, settled).unwrap();
     let refused = bench
         .session
         .publish(bench.now, publication("b", QoS::AtMostOnce))
@@ -279,7 +291,7 @@ fn a_settled_disconnect_gives_up_at_its_deadline() {
         when: When::Settled(Duration::from_secs(5)),
         ..Disconnect::default()
     };
-    bench.session.disconnect(bench.now, settled);
+    bench.session.disconnect(bench.now, settled).unwrap();
     assert_eq!(bench.written(), "PUBLISH a q1 #1");
     bench.advance(Duration::from_secs(5));
     assert_eq!(bench.written(), "DISCONNECT 0x00");
@@ -290,13 +302,13 @@ fn a_settled_disconnect_gives_up_at_its_deadline() {
 fn a_disconnect_while_offline_or_connecting_ends_everything_at_once() {
     let mut bench = Bench::new(Config::new("bench"));
     let op = bench.publish("a", QoS::AtLeastOnce);
-    bench.session.disconnect(T0, Disconnect::default());
+    bench.session.disconnect(T0, Disconnect::default()).unwrap();
     assert!(bench.take().contains(&lost(op, Loss::Closed)));
 
     let mut bench = Bench::new(Config::new("bench"));
     bench.session.connect(T0);
     bench.take();
-    bench.session.disconnect(T0, Disconnect::default());
+    bench.session.disconnect(T0, Disconnect::default()).unwrap();
     assert_eq!(bench.take()[0], Output::CloseTransport);
     bench.session.handle_transport_open(T0);
     assert_eq!(bench.written(), "");

@@ -1,17 +1,22 @@
 //! A session on a bench: the test is its server, its transport and its clock.
 
+mod alias;
+mod authentication;
 mod connection;
+mod details;
 mod flow;
 mod inbound;
 mod outbound;
+mod queue;
+mod teardown;
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
 use crate::codec::{
-    Ack, Connack, Filters, PacketId, Properties, Property, Publish, ReasonCodes, Suback, Unsuback, decode,
-    peek,
+    Ack, Connack, Filters, Packet, PacketId, Properties, Property, Publish, ReasonCode, ReasonCodes, Suback,
+    Unsuback, decode, peek,
 };
 use crate::topic::{TopicFilter, TopicName};
 
@@ -196,7 +201,7 @@ fn completed(op: OpId, completion: Completion) -> Output {
 }
 
 fn published(op: OpId) -> Output {
-    completed(op, Completion::Published(ReasonCode::SUCCESS))
+    completed(op, Completion::PUBLISHED)
 }
 
 fn lost(op: OpId, loss: Loss) -> Output {
@@ -205,7 +210,7 @@ fn lost(op: OpId, loss: Loss) -> Output {
 
 fn disconnected(outputs: &[Output]) -> Disconnected {
     let found = outputs.iter().find_map(|output| match output {
-        Output::Disconnected(disconnected) => Some(*disconnected),
+        Output::Disconnected(disconnected) => Some(disconnected.clone()),
         _ => None,
     });
     found.unwrap_or_else(|| panic!("no Disconnected in {outputs:?}"))

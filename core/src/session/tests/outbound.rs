@@ -44,7 +44,10 @@ fn a_failed_acknowledgement_completes_with_its_reason() {
         (one, ReasonCode::NOT_AUTHORIZED),
         (two, ReasonCode::QUOTA_EXCEEDED),
     ]
-    .map(|(op, reason)| completed(op, Completion::Published(reason)));
+    .map(|(op, reason)| {
+        let details = Details::NONE;
+        completed(op, Completion::Published { reason, details })
+    });
     assert_eq!(bench.take(), expected);
     assert_eq!(bench.written(), "");
 }

@@ -1,0 +1,144 @@
+//! How connections begin, are kept alive, and end.
+
+use super::details::Details;
+use super::link::Link;
+use super::op::{Completion, Loss};
+use super::output::{DisconnectReason, Disconnected, Output};
+use super::{Draining, Session};
+use crate::codec::{Packet, ReasonCode, Version};
+use crate::time::{Duration, Instant};
+
+impl Session {
+    pub(super) fn open_transport(&mut self, now: Instant) {
+        self.link = Link::Opening {
+            deadline: now.after(self.config.connect_timeout),
+        };
+        self.outputs.push_back(Output::OpenTransport);
+    }
+
+    /// Ends the connection on this side's account; a 5.0 server is told why before the transport closes.
+    pub(super) fn fail(&mut self, now: Instant, code: ReasonCode, reason: DisconnectReason) {
+        if self.link.version() == Some(Version::V5) {
+            let disconnect = crate::codec::Disconnect {
+                reason: code,
+                properties: crate::codec::Properties::EMPTY,
+            };
+            self.append_control(|out| Packet::Disconnect(disconnect).encode(Version::V5, out));
+            self.link = Link::Closing {
+                deadline: now.after(self.config.close_timeout),
+                reason,
+            };
+            self.rx.clear();
+        } else {
+            self.close_transport(now, reason);
+        }
+    }
+
+    pub(super) fn close_transport(&mut self, now: Instant, reason: DisconnectReason) {
+        self.close_by_server(now, reason, Details::NONE);
+    }
+
+    /// Closes the transport because the server said so, and maybe why.
+    pub(super) fn close_by_server(&mut self, now: Instant, reason: DisconnectReason, details: Details) {
+        self.complete_written();
+        self.outputs.push_back(Output::CloseTransport);
+        self.link_down(now, reason, details);
+    }
+
+    pub(super) fn link_down(&mut self, now: Instant, reason: DisconnectReason, details: Details) {
+        let uptime = match self.link {
+            Link::Established { since, .. } => Some(now.since(since)),
+            _ => None,
+        };
+        self.complete_written();
+        let unwritten: alloc::vec::Vec<_> = self.tx.clear().collect();
+        let unanswered = self.outbound.link_lost();
+        let unauthenticated = self.exchange.abandon();
+        for op in unwritten.into_iter().chain(unanswered).chain(unauthenticated) {
+            self.complete(op, Completion::Lost(Loss::LinkLost));
+        }
+        self.rx.clear();
+        self.inbound.link_lost();
+        self.received_aliases.clear();
+        self.ping_deadline = None;
+        let draining = self.draining.take().is_some();
+        let wait = self.redial.after(&reason, uptime, &mut self.rng);
+        let retry_at = match wait {
+            Some(wait) if !draining => Some(now.after(wait)),
+            _ => None,
+        };
+        self.link = retry_at.map_or(Link::Idle, |until| Link::Waiting { until });
+        self.outputs.push_back(Output::Disconnected(Disconnected {
+            reason,
+            retry_at,
+            details,
+        }));
+        if draining || reason == DisconnectReason::Requested {
+            self.abandon_everything();
+        }
+    }
+
+    /// The session is over by request: every operation ends, nothing is resumed.
+    fn abandon_everything(&mut self) {
+        self.gave_up |= self.inbound.is_unfinished();
+        for flight in self.outbound.abandon_flights() {
+            self.gave_up = true;
+            self.complete(flight.op, Completion::Lost(Loss::Closed));
+        }
+        while let Some(outgoing) = self.outbound.queue.pop_front() {
+            self.complete(outgoing.op, Completion::Lost(Loss::Closed));
+        }
+        self.inbound.session_lost();
+        self.resumable = false;
+    }
+
+    pub(super) fn keep_alive(&mut self, now: Instant) {
+        if self.server.keep_alive.is_zero() {
+            return;
+        }
+        match self.ping_deadline {
+            // Input that waits here shows that the server is alive and that this side is the slow one.
+            Some(deadline) if deadline <= now && self.rx.bytes().is_empty() => {
+                // Keep Alive timeout (0x8D) is the server's word for the client's silence.
+                self.fail(now, ReasonCode::UNSPECIFIED_ERROR, DisconnectReason::PingTimeout);
+            }
+            Some(deadline) if deadline <= now => self.ping_deadline = Some(now.after(self.ping_timeout())),
+            None if self.last_sent.after(self.server.keep_alive) <= now => {
+                self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
+                self.ping_deadline = Some(now.after(self.ping_timeout()));
+            }
+            _ => {}
+        }
+    }
+
+    fn ping_timeout(&self) -> Duration {
+        self.config.ping_timeout.min(self.server.keep_alive / 2)
+    }
+
+    pub(super) fn finish_draining(&mut self, now: Instant) {
+        match self.link {
+            Link::Established { .. } => {
+                if let Some(Draining { farewell, .. }) = self.draining.take() {
+                    self.tx.append_bytes(&farewell);
+                }
+                self.link = Link::Closing {
+                    deadline: now.after(self.config.close_timeout),
+                    reason: DisconnectReason::Requested,
+                };
+            }
+            Link::Opening { .. } | Link::AwaitConnack { .. } => {
+                self.close_transport(now, DisconnectReason::Requested);
+            }
+            Link::Waiting { .. } | Link::Idle => {
+                self.link_down(now, DisconnectReason::Requested, Details::NONE);
+            }
+            Link::Closing { .. } => {}
+        }
+    }
+
+    fn complete_written(&mut self) {
+        while let Some(op) = self.tx.next_written() {
+            self.complete(op, Completion::PUBLISHED);
+        }
+    }
+}
