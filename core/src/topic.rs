@@ -263,16 +263,29 @@ text_conversions!(TopicFilter);
 /// rather than leave a rest to be read byte by byte.
 #[inline]
 pub(crate) fn is_plain(topic: &[u8]) -> bool {
+    is_free_of(topic, is_special)
+}
+
+/// Whether `topic` is plain and ASCII, which makes it UTF-8 without another look.
+#[inline]
+pub(crate) fn is_plain_ascii(topic: &[u8]) -> bool {
+    is_free_of(topic, is_special_or_beyond_ascii)
+}
+
+#[inline]
+fn is_free_of(topic: &[u8], is_found: impl Fn(&u8) -> bool) -> bool {
+    // No early exit, so that the bytes of a block can be compared all at once.
+    let is_free = |block: &[u8; 16]| !block.iter().fold(false, |found, byte| found | is_found(byte));
     match topic.last_chunk() {
-        Some(end) => topic.as_chunks().0.iter().all(is_plain_block) && is_plain_block(end),
-        None => !topic.iter().any(is_special),
+        Some(end) => topic.as_chunks().0.iter().all(is_free) && is_free(end),
+        None => !topic.iter().any(is_found),
     }
 }
 
 #[inline]
-fn is_plain_block(block: &[u8; 16]) -> bool {
-    // No early exit, so that the bytes can be compared all at once.
-    !block.iter().fold(false, |found, byte| found | is_special(byte))
+const fn is_special_or_beyond_ascii(byte: &u8) -> bool {
+    // One signed comparison finds the null character and what is not ASCII.
+    byte.cast_signed() <= 0 || is_wildcard(byte)
 }
 
 #[inline]

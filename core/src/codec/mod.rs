@@ -40,6 +40,7 @@ pub use property::Property;
 pub use property_buf::PropertyBuf;
 pub use property_id::PropertyId;
 pub use publish::Publish;
+pub(crate) use publish::ReceivedPublish;
 pub use reason::ReasonCode;
 pub use suback::{ReasonCodes, Suback, Unsuback};
 pub use subscribe::{Subscribe, Unsubscribe};

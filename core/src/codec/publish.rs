@@ -43,29 +43,23 @@ impl<'a> Publish<'a> {
 
     #[inline]
     fn read(header: FixedHeader, frame: &'a [u8], version: Version) -> Result<Self, DecodeErrorKind> {
-        let mut reader = Reader::body(header, frame)?;
-        let qos = QoS::from_bits(header.flags >> QOS_SHIFT & 3).ok_or(DecodeErrorKind::PublishQosInvalid)?;
-        let topic = reader.topic_name()?;
-        let packet_id = if qos == QoS::AtMostOnce {
-            None
-        } else {
-            Some(reader.packet_id()?)
-        };
-        let properties = match version {
-            Version::V3_1_1 => Properties::EMPTY,
-            Version::V5 => Properties::read(&mut reader, IdSet::allowed_in(PacketType::Publish))?,
-        };
-        if topic.is_empty() && !properties.contains(PropertyId::TopicAlias) {
-            return Err(DecodeErrorKind::TopicMissing);
-        }
-        Ok(Self {
-            dup: header.flags & DUP != 0,
+        let ReceivedPublish {
+            dup,
             qos,
-            retain: header.flags & RETAIN != 0,
+            retain,
             topic,
             packet_id,
             properties,
-            payload: reader.rest(),
+            payload,
+        } = ReceivedPublish::read(header, frame, version)?;
+        Ok(Self {
+            dup,
+            qos,
+            retain,
+            topic: primitive::utf8(topic)?,
+            packet_id,
+            properties,
+            payload,
         })
     }
 
@@ -91,7 +85,19 @@ impl<'a> Publish<'a> {
         version: Version,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let head_len = self.head_len(version)?;
+        self.check_topic()?;
+        self.encode_valid_head(payload_len, version, out)
+    }
+
+    /// As [`Self::encode_head`], for a topic that is known to be a Topic Name, or is empty beside its alias.
+    #[inline]
+    pub(crate) fn encode_valid_head(
+        &self,
+        payload_len: usize,
+        version: Version,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let head_len = self.valid_head_len(version)?;
         let remaining_len = primitive::remaining_len(head_len.saturating_add(payload_len))?;
         primitive::put_header(
             out,
@@ -112,6 +118,24 @@ impl<'a> Publish<'a> {
     /// Length of what stands between the fixed header and the payload.
     #[inline]
     pub(super) fn head_len(&self, version: Version) -> Result<usize, EncodeError> {
+        self.check_topic()?;
+        self.valid_head_len(version)
+    }
+
+    #[inline]
+    fn check_topic(&self) -> Result<(), EncodeError> {
+        let invalid = |rule| Err(EncodeError::Invalid(PacketType::Publish, rule));
+        if !crate::topic::is_plain(self.topic.as_bytes()) {
+            return invalid("the topic name contains +, # or the null character: name one topic");
+        }
+        if self.topic.is_empty() && !self.properties.contains(PropertyId::TopicAlias) {
+            return invalid("the topic name is empty: give a topic name, or in 5.0 a topic alias");
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn valid_head_len(&self, version: Version) -> Result<usize, EncodeError> {
         let invalid = |rule| Err(EncodeError::Invalid(PacketType::Publish, rule));
         let packet_id_len = match (self.qos, self.packet_id) {
             (QoS::AtMostOnce, None) if self.dup => {
@@ -124,12 +148,6 @@ impl<'a> Publish<'a> {
             (_, None) => return invalid("quality of service 1 and 2 need a packet identifier: allocate one"),
             (_, Some(_)) => 2,
         };
-        if !crate::topic::is_plain(self.topic.as_bytes()) {
-            return invalid("the topic name contains +, # or the null character: name one topic");
-        }
-        if self.topic.is_empty() && !self.properties.contains(PropertyId::TopicAlias) {
-            return invalid("the topic name is empty: give a topic name, or in 5.0 a topic alias");
-        }
         Ok(primitive::binary_len(self.topic.as_bytes(), "topic name")?
             + packet_id_len
             + self.properties.encoded_len(PacketType::Publish, version)?)
@@ -139,9 +157,71 @@ impl<'a> Publish<'a> {
     pub(super) fn put_head(&self, version: Version, out: &mut Vec<u8>) {
         primitive::put_binary(out, self.topic.as_bytes());
         if let Some(packet_id) = self.packet_id {
-            out.extend_from_slice(&packet_id.get().to_be_bytes());
+            let [high, low] = packet_id.get().to_be_bytes();
+            if version == Version::V5 && self.properties.is_empty() {
+                // The usual end of a head, at once.
+                out.extend_from_slice(&[high, low, 0]);
+                return;
+            }
+            out.extend_from_slice(&[high, low]);
         }
         self.properties.put(version, out);
+    }
+}
+
+/// A [`Publish`] as the session takes it in: the topic is as valid, but stays bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct ReceivedPublish<'a> {
+    pub(crate) dup: bool,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) topic: &'a [u8],
+    pub(crate) packet_id: Option<PacketId>,
+    pub(crate) properties: Properties<'a>,
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> ReceivedPublish<'a> {
+    #[inline]
+    pub(crate) fn decode(
+        header: FixedHeader,
+        frame: &'a [u8],
+        version: Version,
+    ) -> Result<Self, DecodeError> {
+        Self::read(header, frame, version).map_err(|kind| DecodeError::new(PacketType::Publish, kind))
+    }
+
+    /// The topic as text.
+    pub(crate) fn topic_name(&self) -> Result<&'a str, DecodeError> {
+        primitive::utf8(self.topic).map_err(|kind| DecodeError::new(PacketType::Publish, kind))
+    }
+
+    #[inline]
+    fn read(header: FixedHeader, frame: &'a [u8], version: Version) -> Result<Self, DecodeErrorKind> {
+        let mut reader = Reader::body(header, frame)?;
+        let qos = QoS::from_bits(header.flags >> QOS_SHIFT & 3).ok_or(DecodeErrorKind::PublishQosInvalid)?;
+        let topic = reader.topic_name_bytes()?;
+        let packet_id = if qos == QoS::AtMostOnce {
+            None
+        } else {
+            Some(reader.packet_id()?)
+        };
+        let properties = match version {
+            Version::V3_1_1 => Properties::EMPTY,
+            Version::V5 => Properties::read(&mut reader, IdSet::allowed_in(PacketType::Publish))?,
+        };
+        if topic.is_empty() && !properties.contains(PropertyId::TopicAlias) {
+            return Err(DecodeErrorKind::TopicMissing);
+        }
+        Ok(Self {
+            dup: header.flags & DUP != 0,
+            qos,
+            retain: header.flags & RETAIN != 0,
+            topic,
+            packet_id,
+            properties,
+            payload: reader.rest(),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::codec::{Properties, Publish, QoS, Validated};
+use crate::codec::{Properties, QoS, ReceivedPublish, Validated};
 
 /// An Application Message from the server.
 ///
@@ -68,7 +68,7 @@ impl Layout {
         clippy::cast_possible_truncation,
         reason = "a packet is shorter than 2^28 bytes"
     )]
-    pub(super) fn of(publish: &Publish<'_>, frame: &[u8]) -> Self {
+    pub(super) fn of(publish: &ReceivedPublish<'_>, frame: &[u8]) -> Self {
         let base = frame.as_ptr() as usize;
         let range = |part: &[u8]| {
             // An empty part may be a constant elsewhere.
@@ -80,7 +80,7 @@ impl Layout {
             start..start + part.len() as u32
         };
         Self {
-            topic: range(publish.topic.as_bytes()),
+            topic: range(publish.topic),
             properties: range(publish.properties.as_bytes()),
             validated: publish.properties.validated(),
             payload: (frame.len() - publish.payload.len()) as u32,

@@ -12,8 +12,8 @@ use super::link::Link;
 use super::message::Layout;
 use super::output::{DisconnectReason, Output, Violation};
 use crate::codec::{
-    DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, Publish, QoS, ReasonCode, Version,
-    decode, peek,
+    DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, QoS, ReasonCode, ReceivedPublish,
+    Version, decode, peek,
 };
 use crate::limits::{ACK_RESERVE, TRANSMIT_HIGH_WATER};
 use crate::time::Instant;
@@ -103,7 +103,7 @@ impl Session {
     fn receive_publish(&mut self, version: Version, header: FixedHeader) -> Result<Received, Fault> {
         let len = header.packet_len();
         let frame = &self.rx.bytes()[..len];
-        let publish = Publish::decode(header, frame, version)?;
+        let publish = ReceivedPublish::decode(header, frame, version)?;
         let alias = if publish.properties.contains(PropertyId::TopicAlias) {
             resolve_alias(
                 &mut self.received_aliases,
@@ -226,7 +226,7 @@ impl Session {
 /// Follows or learns the Topic Alias of a PUBLISH; gives the topic where the packet leaves it out.
 fn resolve_alias(
     aliases: &mut ReceivedAliases,
-    publish: &Publish<'_>,
+    publish: &ReceivedPublish<'_>,
     max: u16,
 ) -> Result<Option<Arc<str>>, Fault> {
     let Some(Property::TopicAlias(alias)) = publish.properties.find(PropertyId::TopicAlias) else {
@@ -237,7 +237,7 @@ fn resolve_alias(
         return Err(violation(ReasonCode::TOPIC_ALIAS_INVALID, rule));
     }
     if !publish.topic.is_empty() {
-        aliases.learn(alias, publish.topic);
+        aliases.learn(alias, publish.topic_name()?);
         return Ok(None);
     }
     match aliases.topic(alias) {

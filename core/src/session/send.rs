@@ -179,7 +179,7 @@ impl Session {
         self.tx.append(|out| {
             let before = out.len();
             publish
-                .encode_head(payload.len(), version, out)
+                .encode_valid_head(payload.len(), version, out)
                 .map_err(SubmitError::Invalid)?;
             let size = out.len() - before + payload.len() + left_out;
             if size > max as usize {

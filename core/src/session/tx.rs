@@ -101,10 +101,18 @@ impl Tx {
         }
     }
 
+    #[inline]
     /// Removes `n` written bytes from the front; more than there are counts as all.
     pub(super) fn advance(&mut self, n: usize) {
         let mut left = n.min(self.len());
         self.written += left as u64;
+        if self.payloads.is_empty() && left == self.scratch.len() - self.consumed {
+            // Everything was written, as it is nearly always.
+            self.scratch.clear();
+            self.consumed = 0;
+            self.tail = 0;
+            return;
+        }
         while left > 0 {
             match self.payloads.front_mut() {
                 None => {

@@ -347,7 +347,11 @@ impl Driver {
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            Output::Completed { .. } | Output::Message(_) | Output::OpCompleted(..) => {}
+            // No authentication method is ever configured here.
+            Output::AuthChallenge(_)
+            | Output::Completed { .. }
+            | Output::Message(_)
+            | Output::OpCompleted(..) => {}
         }
     }
 
