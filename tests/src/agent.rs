@@ -110,7 +110,8 @@ pub fn run(service: &Path, data: &Path) -> Command {
 #[must_use]
 pub fn syncline() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(|| built("SYNCLINE_BIN", "syncline", Source::Binary("syncline"))));
+    let mut command =
+        Command::new(PROGRAM.get_or_init(|| built("SYNCLINE_BIN", "syncline", Source::Binary("syncline"))));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CYBUS_") || text.starts_with("SYNCLINE_") {

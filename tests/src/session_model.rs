@@ -75,7 +75,10 @@ impl SessionModel {
 
     /// The session completed an operation: once, and as the facts allow.
     pub fn completed(&mut self, op: OpId, completion: &Completion) {
-        let operation = self.operations.get_mut(&op).expect("only what was submitted completes");
+        let operation = self
+            .operations
+            .get_mut(&op)
+            .expect("only what was submitted completes");
         let earlier = operation.completion.replace(completion.clone());
         assert_eq!(earlier, None, "{op:?} completed twice, now as {completion:?}");
         let is_qos_0 = |qos| qos == QoS::AtMostOnce;
@@ -98,24 +101,44 @@ impl SessionModel {
             (_, Completion::Lost(Loss::Closed)) => operation.closed,
             _ => false,
         };
-        assert!(allowed, "completed as {completion:?}, which does not fit {operation:?}");
+        assert!(
+            allowed,
+            "completed as {completion:?}, which does not fit {operation:?}"
+        );
     }
 
     /// The server took a message for a new one: at QoS 2 once while the Session lasts, and none before an earlier one.
     pub fn arrived(&mut self, tag: Tag) {
         let latest = self.arrived.last_key_value().map(|(tag, _)| *tag);
         let times = self.arrived.entry(tag).or_default();
-        assert!(*times > 0 || latest < Some(tag), "message {tag} arrived after {latest:?}");
+        assert!(
+            *times > 0 || latest < Some(tag),
+            "message {tag} arrived after {latest:?}"
+        );
         *times += 1;
         let times = *times;
-        let of_tag = |operation: &&Operation| matches!(operation.asked, Asked::Publish { tag: it, .. } if it == tag);
-        let operation = self.operations.values().find(of_tag).expect("only what was submitted arrives");
+        let of_tag =
+            |operation: &&Operation| matches!(operation.asked, Asked::Publish { tag: it, .. } if it == tag);
+        let operation = self
+            .operations
+            .values()
+            .find(of_tag)
+            .expect("only what was submitted arrives");
         let never_sent = matches!(
             operation.completion,
             Some(Completion::Lost(Loss::LinkLost | Loss::Expired))
         );
-        assert!(!never_sent || operation.session_lost, "{operation:?} arrived all the same");
-        let may_repeat = matches!(operation.asked, Asked::Publish { qos: QoS::AtLeastOnce, .. });
+        assert!(
+            !never_sent || operation.session_lost,
+            "{operation:?} arrived all the same"
+        );
+        let may_repeat = matches!(
+            operation.asked,
+            Asked::Publish {
+                qos: QoS::AtLeastOnce,
+                ..
+            }
+        );
         assert!(
             times == 1 || may_repeat || operation.session_lost,
             "{operation:?} arrived {times} times"
@@ -132,43 +155,67 @@ impl SessionModel {
         let message = self.inbound(tag, qos);
         message.handed_out += 1;
         let again = message.handed_out > 1;
-        assert!(!again || qos != QoS::AtMostOnce, "QoS 0 message {tag} was handed out again");
-        assert!(!again || !message.is_final, "QoS 2 message {tag} was handed out after its acknowledgement");
-        assert!(!again || message.link_ended, "message {tag} was handed out twice on one connection");
+        assert!(
+            !again || qos != QoS::AtMostOnce,
+            "QoS 0 message {tag} was handed out again"
+        );
+        assert!(
+            !again || !message.is_final,
+            "QoS 2 message {tag} was handed out after its acknowledgement"
+        );
+        assert!(
+            !again || message.link_ended,
+            "message {tag} was handed out twice on one connection"
+        );
         message.link_ended = false;
         message.is_final = is_final && qos == QoS::ExactlyOnce;
     }
 
     /// The caller acknowledged a message, and the session took that.
     pub fn acknowledged(&mut self, tag: Tag) {
-        let message = self.inbound.get_mut(&tag).expect("only what was handed out is acknowledged");
+        let message = self
+            .inbound
+            .get_mut(&tag)
+            .expect("only what was handed out is acknowledged");
         message.is_final = message.qos == QoS::ExactlyOnce;
     }
 
     /// A connection ended.
     pub fn link_ended(&mut self) {
-        self.open_operations().for_each(|operation| operation.link_ended = true);
-        self.inbound.values_mut().for_each(|message| message.link_ended = true);
+        self.open_operations()
+            .for_each(|operation| operation.link_ended = true);
+        self.inbound
+            .values_mut()
+            .for_each(|message| message.link_ended = true);
     }
 
     /// One of the sides lost the Session: nothing that was unfinished is owed any more.
     pub fn session_lost(&mut self) {
-        self.open_operations().for_each(|operation| operation.session_lost = true);
+        self.open_operations()
+            .for_each(|operation| operation.session_lost = true);
         self.inbound.values_mut().for_each(|message| message.owed = false);
     }
 
     /// The caller asked for the end of connection and Session.
     pub fn closed(&mut self) {
         self.session_lost();
-        self.open_operations().for_each(|operation| operation.closed = true);
-        self.inbound.values_mut().for_each(|message| message.is_final = false);
+        self.open_operations()
+            .for_each(|operation| operation.closed = true);
+        self.inbound
+            .values_mut()
+            .for_each(|message| message.is_final = false);
     }
 
     /// Whether every operation has completed and every message that is owed was handed out.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.operations.values().all(|operation| operation.completion.is_some())
-            && self.inbound.values().all(|message| !message.owed || message.handed_out > 0)
+        self.operations
+            .values()
+            .all(|operation| operation.completion.is_some())
+            && self
+                .inbound
+                .values()
+                .all(|message| !message.owed || message.handed_out > 0)
     }
 
     /// Shows what is still open.
@@ -176,9 +223,17 @@ impl SessionModel {
     /// # Panics
     /// When something is.
     pub fn check_settled(&self) {
-        let open: Vec<_> = self.operations.iter().filter(|(_, it)| it.completion.is_none()).collect();
+        let open: Vec<_> = self
+            .operations
+            .iter()
+            .filter(|(_, it)| it.completion.is_none())
+            .collect();
         assert!(open.is_empty(), "operations without a completion: {open:?}");
-        let owed: Vec<_> = self.inbound.iter().filter(|(_, it)| it.owed && it.handed_out == 0).collect();
+        let owed: Vec<_> = self
+            .inbound
+            .iter()
+            .filter(|(_, it)| it.owed && it.handed_out == 0)
+            .collect();
         assert!(owed.is_empty(), "messages that were never handed out: {owed:?}");
     }
 
@@ -193,6 +248,8 @@ impl SessionModel {
     }
 
     fn open_operations(&mut self) -> impl Iterator<Item = &mut Operation> {
-        self.operations.values_mut().filter(|operation| operation.completion.is_none())
+        self.operations
+            .values_mut()
+            .filter(|operation| operation.completion.is_none())
     }
 }

@@ -291,7 +291,10 @@ mod tests {
         link.write(T0, End::Server, b"bye");
         link.close(End::Server);
         link.stall(End::Client, later);
-        assert_eq!(link.readable(T0.after(Duration::from_millis(999)), End::Client), b"");
+        assert_eq!(
+            link.readable(T0.after(Duration::from_millis(999)), End::Client),
+            b""
+        );
         assert!(!link.has_ended(T0, End::Client) && !link.has_ended(later, End::Client));
         assert_eq!(read_all(&mut link, End::Client, later), b"bye");
         assert!(link.has_ended(later, End::Client) && !link.has_ended(later, End::Server));

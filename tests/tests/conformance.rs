@@ -33,7 +33,9 @@ fn statements(specification: &str) -> Statements {
     let map: Table = text
         .parse()
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let part = map[specification].as_table().expect("a table for each specification");
+    let part = map[specification]
+        .as_table()
+        .expect("a table for each specification");
     let client = part["client"].as_table().expect("a table of statements");
     Statements {
         client: client
@@ -116,7 +118,11 @@ fn every_test_in_the_map_exists() {
             }
         }
     }
-    assert!(dangling.is_empty(), "there is no such test:\n  {}", dangling.join("\n  "));
+    assert!(
+        dangling.is_empty(),
+        "there is no such test:\n  {}",
+        dangling.join("\n  ")
+    );
 }
 
 #[test]

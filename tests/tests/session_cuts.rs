@@ -102,7 +102,12 @@ fn a_delivery_at_qos_2_may_be_cut_anywhere() {
 #[test]
 fn messages_both_ways_may_be_cut_anywhere() {
     cut_everywhere(|simulation| {
-        for qos in [QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce, QoS::ExactlyOnce] {
+        for qos in [
+            QoS::ExactlyOnce,
+            QoS::AtLeastOnce,
+            QoS::AtMostOnce,
+            QoS::ExactlyOnce,
+        ] {
             simulation.publish(qos, 8, None);
             simulation.deliver(qos, 8);
         }

@@ -5,9 +5,7 @@ use std::num::NonZeroU16;
 use syncline_core::codec::{
     Ack, Connack, Packet, PacketId, Properties, Property, PropertyBuf, Publish, QoS, ReasonCode, Version,
 };
-use syncline_core::session::{
-    Config, Disconnect, Filter, Output, Publication, Session, VersionPolicy,
-};
+use syncline_core::session::{Config, Disconnect, Filter, Output, Publication, Session, VersionPolicy};
 use syncline_core::time::{Duration, Instant};
 use syncline_core::topic::{TopicFilter, TopicName};
 
@@ -307,6 +305,33 @@ fn a_disconnect_that_waits_to_be_written_shows_a_deadline_in_the_future() {
 }
 
 #[test]
+fn a_packet_that_goes_no_further_does_not_keep_a_dead_connection() {
+    let mut peer = Peer::connected(Version::V5, &[Property::ServerKeepAlive(10)]);
+    assert_eq!(peer.session.rx_extend(&[0x30, 100, 0]), 3);
+    peer.drain();
+    peer.pass(Duration::from_secs(10));
+    assert_eq!(peer.written(), [0xc0, 0], "PINGREQ");
+    peer.pass(Duration::from_secs(5));
+    assert!(!peer.session.is_established());
+}
+
+#[test]
+fn a_slow_packet_puts_the_ping_timeout_off_while_pings_go_on() {
+    let mut peer = Peer::connected(Version::V5, &[Property::ServerKeepAlive(10)]);
+    peer.session.rx_extend(&[0x30, 100, 0, 1, b'a', 0]);
+    peer.drain();
+    let mut pings = 0;
+    for _ in 0..40 {
+        peer.pass(Duration::from_secs(1));
+        peer.session.rx_extend(b".");
+        peer.drain();
+        pings += peer.written().len() / 2;
+    }
+    assert!(peer.session.is_established());
+    assert_eq!(pings, 4);
+}
+
+#[test]
 fn a_window_of_one_survives_every_kind_of_end() {
     let mut config = Config::new("rules");
     config.max_in_flight = NonZeroU16::MIN;
@@ -327,7 +352,11 @@ fn a_window_of_one_survives_every_kind_of_end() {
     }
     for _ in 0..4 {
         let written = peer.written();
-        assert_eq!((written.len(), written[0] & 0xf6), (9, 0x34), "one PUBLISH at QoS 2");
+        assert_eq!(
+            (written.len(), written[0] & 0xf6),
+            (9, 0x34),
+            "one PUBLISH at QoS 2"
+        );
         let id = u16::from_be_bytes([written[5], written[6]]);
         peer.ack(Packet::Pubrec, id);
         peer.written();

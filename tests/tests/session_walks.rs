@@ -15,7 +15,9 @@ const LONGEST: usize = 60;
 /// Runs `check` on so many walks of a fixed seed, or on the one script that the environment asks for.
 fn walk(walks: u32, seed: u8, check: impl Fn(&Walk)) {
     if let Ok(script) = std::env::var("SYNCLINE_WALK") {
-        let walk: Walk = script.parse().unwrap_or_else(|error| panic!("SYNCLINE_WALK: {error}"));
+        let walk: Walk = script
+            .parse()
+            .unwrap_or_else(|error| panic!("SYNCLINE_WALK: {error}"));
         walk.run(true);
         return check(&walk);
     }

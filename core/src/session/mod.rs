@@ -86,6 +86,8 @@ pub struct Session {
     draining: Option<Draining>,
     last_sent: Instant,
     ping_deadline: Option<Instant>,
+    /// Whether bytes have come since the ping was sent, or since its deadline was last put off.
+    heard: bool,
     next_expiry: Option<Instant>,
     next_op: u64,
     /// Properties of the message being sent, with its expiry added.
@@ -120,6 +122,7 @@ impl Session {
             draining: None,
             last_sent: Instant::ZERO,
             ping_deadline: None,
+            heard: false,
             next_expiry: None,
             next_op: 1,
             property_scratch: PropertyBuf::new(),
@@ -184,16 +187,18 @@ impl Session {
 
     /// Takes over `n` bytes that were read into [`rx_space`](Self::rx_space).
     pub fn rx_commit(&mut self, n: usize) {
+        self.heard |= n > 0;
         self.rx.commit(n);
     }
 
     /// Copies received bytes in and returns how many fitted; poll before offering the rest.
     pub fn rx_extend(&mut self, bytes: &[u8]) -> usize {
         if self.link.version().is_none() {
-            0
-        } else {
-            self.rx.extend(bytes)
+            return 0;
         }
+        let n = self.rx.extend(bytes);
+        self.heard |= n > 0;
+        n
     }
 
     /// What waits to be written, as contiguous runs in wire order.
@@ -410,18 +415,29 @@ impl Session {
         if self.server.keep_alive.is_zero() {
             return;
         }
+        let is_silent = self.last_sent.after(self.server.keep_alive) <= now;
         match self.ping_deadline {
-            // Input that waits here shows that the server is alive and that this side is the slow one.
-            Some(deadline) if deadline <= now && self.rx.bytes().is_empty() => {
-                self.fail(now, ReasonCode::KEEP_ALIVE_TIMEOUT, DisconnectReason::PingTimeout);
+            Some(deadline) if deadline > now => {}
+            // What still comes, or waits here to be parsed, shows that the server is alive: the answer is behind it. The
+            // beginning of a packet that goes no further shows nothing.
+            Some(_) if self.heard || self.packet_waits() => {
+                if is_silent {
+                    self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
+                }
+                self.await_pingresp(now);
             }
-            Some(deadline) if deadline <= now => self.ping_deadline = Some(now.after(self.ping_timeout())),
-            None if self.last_sent.after(self.server.keep_alive) <= now => {
+            Some(_) => self.fail(now, ReasonCode::KEEP_ALIVE_TIMEOUT, DisconnectReason::PingTimeout),
+            None if is_silent => {
                 self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
-                self.ping_deadline = Some(now.after(self.ping_timeout()));
+                self.await_pingresp(now);
             }
-            _ => {}
+            None => {}
         }
+    }
+
+    fn await_pingresp(&mut self, now: Instant) {
+        self.heard = false;
+        self.ping_deadline = Some(now.after(self.ping_timeout()));
     }
 
     fn ping_timeout(&self) -> Duration {

@@ -162,9 +162,7 @@ impl VirtualBroker {
     /// Whether all that the broker has for this client is delivered and acknowledged.
     #[must_use]
     pub fn is_settled(&self, client_id: &str) -> bool {
-        self.sessions
-            .get(client_id)
-            .is_none_or(BrokerSession::is_settled)
+        self.sessions.get(client_id).is_none_or(BrokerSession::is_settled)
     }
 
     fn handle(&mut self, now: Instant, id: ConnectionId, frame: &[u8]) {

@@ -144,7 +144,11 @@ impl Step {
 /// Walks of up to `longest` steps.
 pub fn any_walk(longest: usize) -> impl Strategy<Value = Walk> {
     let head = (
-        select(vec![VersionPolicy::V3_1_1, VersionPolicy::V5, VersionPolicy::Auto]),
+        select(vec![
+            VersionPolicy::V3_1_1,
+            VersionPolicy::V5,
+            VersionPolicy::Auto,
+        ]),
         select(vec![AckMode::Automatic, AckMode::Manual]),
         select(vec![SessionLost::Republish, SessionLost::Report]),
         select(vec![1, 2, 5, u16::MAX]),

@@ -22,6 +22,9 @@ fn an_example_without_a_runtime_talks_to_mosquitto() {
         let line = format!("received at QoS {qos}: hello at QoS {qos}");
         assert_eq!(output.matches(&line).count(), 1, "{output}");
     }
-    assert!(output.ends_with("disconnected: disconnect was requested\n"), "{output}");
+    assert!(
+        output.ends_with("disconnected: disconnect was requested\n"),
+        "{output}"
+    );
     broker.wait_for_log("Received DISCONNECT from syncline-mio-");
 }
