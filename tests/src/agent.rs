@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::built::{Source, built};
 use crate::curl::{self, Response};
 use crate::process::Process;
 use crate::{port, wait, workspace};
@@ -109,7 +110,8 @@ pub fn run(service: &Path, data: &Path) -> Command {
 #[must_use]
 pub fn syncline() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(program));
+    let mut command =
+        Command::new(PROGRAM.get_or_init(|| built("SYNCLINE_BIN", "syncline", Source::Binary("syncline"))));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CYBUS_") || text.starts_with("SYNCLINE_") {
@@ -117,26 +119,6 @@ pub fn syncline() -> Command {
         }
     }
     command
-}
-
-/// `cargo xtask test` has just built the program and says where. Without it, cargo is asked to, so that no test ever
-/// runs a stale one.
-fn program() -> PathBuf {
-    if let Some(path) = std::env::var_os("SYNCLINE_BIN") {
-        return path.into();
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "syncline", "--bin", "syncline"])
-        .current_dir(workspace())
-        .status()
-        .unwrap_or_else(|error| panic!("cannot start cargo: {error}; run the tests with `cargo xtask test`"));
-    assert!(
-        status.success(),
-        "the agent cannot be built: run `cargo build --package syncline` to see why"
-    );
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    workspace().join(target).join("debug/syncline")
 }
 
 /// One of the commissioning files in `examples/`.

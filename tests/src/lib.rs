@@ -4,6 +4,7 @@
 //! ends with the value that stands for it.
 
 pub mod agent;
+pub mod built;
 pub mod curl;
 pub mod fake_broker;
 pub mod held_requests;

@@ -65,20 +65,28 @@ fn end_to_end() -> Result<()> {
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline", "--bin", "syncline"])
         .run()?;
+    Tool::cargo("build")
+        .args(["--locked", "--package", "syncline-core", "--example", "mio"])
+        .run()?;
     let agent = crate::target_dir().join("debug/syncline");
+    let example = crate::target_dir().join("debug/examples/mio");
     if has_nextest() {
         let only = format!("binary(={END_TO_END})");
         let tests = Tool::cargo("nextest")
             .arg("run")
             .args(PRODUCT)
             .args(["-E", &only]);
-        return tests.env("SYNCLINE_BIN", agent).run();
+        return tests
+            .env("SYNCLINE_BIN", agent)
+            .env("SYNCLINE_MIO_EXAMPLE", example)
+            .run();
     }
     // One at a time: each holds thousands of sockets or measures how long an answer took.
     Tool::cargo("test")
         .args(PRODUCT)
         .args(["--test", END_TO_END, "--", "--test-threads=1"])
         .env("SYNCLINE_BIN", agent)
+        .env("SYNCLINE_MIO_EXAMPLE", example)
         .run()
 }
 

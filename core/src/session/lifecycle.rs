@@ -96,19 +96,30 @@ impl Session {
         if self.server.keep_alive.is_zero() {
             return;
         }
+        let is_silent = self.last_sent.after(self.server.keep_alive) <= now;
         match self.ping_deadline {
-            // Input that waits here shows that the server is alive and that this side is the slow one.
-            Some(deadline) if deadline <= now && self.rx.bytes().is_empty() => {
-                // Keep Alive timeout (0x8D) is the server's word for the client's silence.
-                self.fail(now, ReasonCode::UNSPECIFIED_ERROR, DisconnectReason::PingTimeout);
+            Some(deadline) if deadline > now => {}
+            // What still comes, or waits here to be parsed, shows that the server is alive: the answer is behind it. The
+            // beginning of a packet that goes no further shows nothing.
+            Some(_) if self.heard || self.packet_waits() => {
+                if is_silent {
+                    self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
+                }
+                self.await_pingresp(now);
             }
-            Some(deadline) if deadline <= now => self.ping_deadline = Some(now.after(self.ping_timeout())),
-            None if self.last_sent.after(self.server.keep_alive) <= now => {
+            // Keep Alive timeout (0x8D) is the server's word for the client's silence.
+            Some(_) => self.fail(now, ReasonCode::UNSPECIFIED_ERROR, DisconnectReason::PingTimeout),
+            None if is_silent => {
                 self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
-                self.ping_deadline = Some(now.after(self.ping_timeout()));
+                self.await_pingresp(now);
             }
-            _ => {}
+            None => {}
         }
+    }
+
+    fn await_pingresp(&mut self, now: Instant) {
+        self.heard = false;
+        self.ping_deadline = Some(now.after(self.ping_timeout()));
     }
 
     fn ping_timeout(&self) -> Duration {

@@ -103,6 +103,8 @@ pub struct Session {
     sent_aliases: SentAliases,
     last_sent: Instant,
     ping_deadline: Option<Instant>,
+    /// Whether bytes have come since the ping was sent, or since its deadline was last put off.
+    heard: bool,
     next_op: u64,
     /// Properties of the message being sent, with its expiry and alias added.
     property_scratch: PropertyBuf,
@@ -140,6 +142,7 @@ impl Session {
             sent_aliases: SentAliases::default(),
             last_sent: Instant::ZERO,
             ping_deadline: None,
+            heard: false,
             next_op: 1,
             property_scratch: PropertyBuf::new(),
             config,
@@ -201,16 +204,18 @@ impl Session {
 
     /// Takes over `n` bytes that were read into [`rx_space`](Self::rx_space).
     pub fn rx_commit(&mut self, n: usize) {
+        self.heard |= n > 0;
         self.rx.commit(n);
     }
 
     /// Copies received bytes in and returns how many fitted; poll before offering the rest.
     pub fn rx_extend(&mut self, bytes: &[u8]) -> usize {
         if self.link.version().is_none() {
-            0
-        } else {
-            self.rx.extend(bytes)
+            return 0;
         }
+        let n = self.rx.extend(bytes);
+        self.heard |= n > 0;
+        n
     }
 
     /// What waits to be written, as contiguous runs in wire order.

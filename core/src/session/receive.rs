@@ -71,6 +71,16 @@ impl Session {
         }
     }
 
+    /// Whether a whole packet waits to be parsed.
+    pub(super) fn packet_waits(&self) -> bool {
+        let bytes = self.rx.bytes();
+        let header = self
+            .link
+            .version()
+            .map(|version| peek(bytes, version, self.config.max_packet_size));
+        matches!(header, Some(Ok(Some(header))) if header.packet_len() <= bytes.len())
+    }
+
     fn try_receive(&mut self, now: Instant, version: Version) -> Result<Received, Fault> {
         let bytes = self.rx.bytes();
         let Some(header) = peek(bytes, version, self.config.max_packet_size)? else {

@@ -6,4 +6,5 @@ mod demo;
 mod flowsync_http;
 mod harness;
 mod many_held;
+mod mio_example;
 mod service_file;
