@@ -330,14 +330,20 @@ impl Session {
             if let Some(op) = self.tx.next_written() {
                 return Some(Output::Completed(op, Completion::PUBLISHED));
             }
-            if let Some(output) = self.outputs.pop_front() {
-                return Some(output);
+            if !self.outputs.is_empty() {
+                return self.outputs.pop_front();
+            }
+            if self.rx.bytes().is_empty() {
+                break;
             }
             match self.receive_one(now) {
                 receive::Received::Output(output) => return Some(output),
                 receive::Received::Packet => {}
                 receive::Received::Nothing => break,
             }
+        }
+        if self.outbound.nothing_waits() && self.draining.is_none() {
+            return None;
         }
         self.pump(now);
         self.outputs.pop_front()
