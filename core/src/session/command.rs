@@ -69,7 +69,7 @@ impl Session {
     }
 
     /// Ends the connection and the Session: no reconnect, and operations that do not finish complete as
-    /// [`Loss::Closed`](super::Loss::Closed). Ends with [`DisconnectReason::Requested`] where there was a connection or
+    /// [`Loss::Closed`]. Ends with [`DisconnectReason::Requested`] where there was a connection or
     /// an attempt at one.
     ///
     /// # Errors

@@ -340,13 +340,15 @@ impl Session {
             if let Some(op) = self.tx.next_written() {
                 return Some(Output::Completed(op, Completion::PUBLISHED));
             }
-            if let Some(output) = self.outputs.pop_front() {
-                return Some(output);
+            if !self.outputs.is_empty() {
+                return self.outputs.pop_front();
             }
             // Before the next packet, so that the output does not depend on how the packets were cut into reads.
-            self.pump(now);
-            if let Some(output) = self.outputs.pop_front() {
-                return Some(output);
+            if !self.outbound.nothing_waits() || self.draining.is_some() {
+                self.pump(now);
+                if !self.outputs.is_empty() {
+                    return self.outputs.pop_front();
+                }
             }
             match self.receive_one(now) {
                 receive::Received::Output(output) => return Some(output),

@@ -33,7 +33,7 @@ impl OpId {
 }
 
 /// A message to publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Publication {
     /// Topic Name.
     pub topic: TopicName,
@@ -49,6 +49,19 @@ pub struct Publication {
     /// How long the message is worth sending. It is dropped from the queue after that time; on a 5.0 connection the
     /// rest goes along as Message Expiry Interval, rounded up to whole seconds.
     pub expiry: Option<Duration>,
+}
+
+impl fmt::Debug for Publication {
+    /// Shows the payload's length, never the payload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("topic", &self.topic)
+            .field("payload_len", &self.payload.len())
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("expiry", &self.expiry)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Publication {

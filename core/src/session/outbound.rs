@@ -92,6 +92,7 @@ impl Outbound {
     }
 
     /// Whether nothing waits before a new message.
+    #[inline]
     pub(super) fn nothing_waits(&self) -> bool {
         self.queue.is_empty() && self.resend.is_empty()
     }

@@ -46,6 +46,7 @@ pub(super) fn violation(reason: ReasonCode, rule: &'static str) -> Fault {
 
 impl Session {
     /// Parses the packet at the front of the receive buffer, if it is complete.
+    #[inline]
     pub(super) fn receive_one(&mut self, now: Instant) -> Received {
         let Some(version) = self.link.version() else {
             return Received::Nothing;

@@ -9,7 +9,6 @@ const MIN_SPACE: usize = 2048;
 ///
 /// The buffer offers `read_size` bytes to read into, and more only for a packet that is known to be larger; even then it
 /// grows by doubling, as bytes arrive, never on the word of a length field alone.
-#[derive(Debug)]
 pub(super) struct Rx {
     /// `..filled` holds received bytes; the rest is space, zeroed so that safe code can lend it out.
     buf: BytesMut,
@@ -17,6 +16,22 @@ pub(super) struct Rx {
     /// Length of the incomplete packet at the front, once its header has been read.
     awaited: usize,
     read_size: usize,
+}
+
+impl core::fmt::Debug for Rx {
+    /// Shows sizes, never what was received.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            filled,
+            awaited,
+            read_size,
+            ..
+        } = self;
+        write!(
+            f,
+            "Rx {{ filled: {filled}, awaited: {awaited}, read_size: {read_size} }}"
+        )
+    }
 }
 
 impl Rx {

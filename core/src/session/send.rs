@@ -19,9 +19,6 @@ impl Session {
     /// Moves to the transmit queue what flow control and its high water mark allow: first what is due again, then the
     /// queue in order.
     pub(super) fn pump(&mut self, now: Instant) {
-        if self.outbound.nothing_waits() && self.draining.is_none() {
-            return;
-        }
         let Link::Established { version, .. } = self.link else {
             return;
         };

@@ -11,7 +11,7 @@ use super::OpId;
 pub(super) const INLINE_PAYLOAD: usize = 512;
 
 /// Bytes to write, front first.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Tx {
     /// Headers, small packets and small payloads; `..consumed` is written already.
     scratch: Vec<u8>,
@@ -28,10 +28,21 @@ pub(super) struct Tx {
     marks: VecDeque<(u64, OpId)>,
 }
 
-#[derive(Debug)]
 struct Placed {
     scratch_before: usize,
     payload: Bytes,
+}
+
+impl core::fmt::Debug for Tx {
+    /// Shows sizes, never what is sent: a CONNECT carries the password.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "Tx {{ unwritten: {}, marks: {} }}",
+            self.len(),
+            self.marks.len()
+        )
+    }
 }
 
 impl Tx {
@@ -179,7 +190,7 @@ impl Tx {
 /// The bytes that wait to be written, as a [`Buf`] for vectored writes.
 ///
 /// A view: `advance` moves the view alone. Tell the session what was really written with `tx_advance`.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Transmit<'a> {
     tx: &'a Tx,
     /// Next payload handle.

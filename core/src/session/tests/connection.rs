@@ -358,3 +358,31 @@ fn accepted() -> Connack<'static> {
         properties: Properties::EMPTY,
     }
 }
+
+#[test]
+fn debug_output_of_a_session_shows_no_credential_and_no_payload() {
+    let mut config = Config::new("bench");
+    config.username = Some("canary-user".into());
+    config.password = Some("canary-password".into());
+    let mut bench = Bench::new(config);
+    bench
+        .session
+        .publish(
+            T0,
+            Publication {
+                payload: "canary-payload".into(),
+                ..publication("a", QoS::AtLeastOnce)
+            },
+        )
+        .unwrap();
+    bench.session.connect(T0);
+    bench.take();
+    bench.session.handle_transport_open(T0);
+    bench.drain();
+    let shown = alloc::format!("{:?} {:?}", bench.session, bench.session.transmit());
+    let bytes: Vec<_> = b"canary".iter().map(|byte| alloc::format!("{byte}")).collect();
+    assert!(
+        !shown.contains("canary") && !shown.contains(&bytes.join(", ")),
+        "{shown}"
+    );
+}
