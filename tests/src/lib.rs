@@ -1,5 +1,7 @@
 //! What the tests stand on: real servers on free loopback ports, the built agent, and clients that share no code with it.
 //!
+//! For the core alone: a broker and a link on virtual time, and the model that random walks are held against.
+//!
 //! Everything here waits for conditions with a deadline and never for a length of time, and everything that it starts
 //! ends with the value that stands for it.
 
