@@ -13,7 +13,8 @@ const TIMED_OUT: i32 = 124;
 /// A program to run, by default in the workspace's top folder and for forty minutes at most.
 ///
 /// It runs below `setpriv --pdeathsig` and `timeout`: should this process die, the kernel signals `timeout`, which
-/// passes the signal on to the program's whole process group. So no compiler, broker or test is left behind.
+/// passes the signal on to the program's whole process group. So no compiler, broker or test is left behind, but for one
+/// whose start this process does not survive: `timeout` passes nothing on before it knows the program's number.
 pub(crate) struct Tool {
     line: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
@@ -174,16 +175,12 @@ mod tests {
             let mut command = Tool::new("sh")
                 .args(["-c", "sleep 600 & echo started; wait"])
                 .command();
-            let mut output = command
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap()
-                .stdout
-                .take()
-                .unwrap();
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let mut output = child.stdout.take().unwrap();
             let mut word = [0; 8];
             output.read_exact(&mut word).unwrap();
             assert_eq!(&word, b"started\n");
+            await_timeout_asleep(child.id());
             output
         })
         .join()
@@ -192,6 +189,19 @@ mod tests {
         let begin = std::time::Instant::now();
         output.read_to_string(&mut String::new()).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(60));
+    }
+
+    /// Waits until this process is `timeout` and sleeps, which it does once it knows its program.
+    fn await_timeout_asleep(process: u32) {
+        let begin = std::time::Instant::now();
+        let stat = std::path::PathBuf::from(format!("/proc/{process}/stat"));
+        while !std::fs::read_to_string(&stat).unwrap().contains("(timeout) S ") {
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "timeout goes on working"
+            );
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Session {
             .reset(server.topic_alias_maximum.min(self.config.topic_aliases));
         self.redial.accepted();
         self.last_sent = now;
+        self.last_received = now;
         self.link = Link::Established { version, since: now };
         let session_present = connack.session_present;
         self.outputs.push_back(Output::Connected(Connected {

@@ -96,7 +96,7 @@ impl Session {
         if self.server.keep_alive.is_zero() {
             return;
         }
-        let is_silent = self.last_sent.after(self.server.keep_alive) <= now;
+        let is_silent = self.quiet_since().after(self.server.keep_alive) <= now;
         match self.ping_deadline {
             Some(deadline) if deadline > now => {}
             // What still comes, or waits here to be parsed, shows that the server is alive: the answer is behind it. The
@@ -115,6 +115,12 @@ impl Session {
             }
             None => {}
         }
+    }
+
+    /// Since when one of the two sides has been silent. The server must hear from this side (MQTT 5.0 §3.1.2.10), and this
+    /// side asks a server that it does not hear from: what it sends may end in a buffer of the network's.
+    pub(super) fn quiet_since(&self) -> Instant {
+        self.last_sent.min(self.last_received)
     }
 
     fn await_pingresp(&mut self, now: Instant) {

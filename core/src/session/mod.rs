@@ -102,9 +102,12 @@ pub struct Session {
     received_aliases: ReceivedAliases,
     sent_aliases: SentAliases,
     last_sent: Instant,
+    last_received: Instant,
     ping_deadline: Option<Instant>,
     /// Whether bytes have come since the ping was sent, or since its deadline was last put off.
     heard: bool,
+    /// Whether bytes have come since the last poll, which knows the time.
+    unnoticed: bool,
     next_op: u64,
     /// Properties of the message being sent, with its expiry and alias added.
     property_scratch: PropertyBuf,
@@ -141,8 +144,10 @@ impl Session {
             received_aliases: ReceivedAliases::default(),
             sent_aliases: SentAliases::default(),
             last_sent: Instant::ZERO,
+            last_received: Instant::ZERO,
             ping_deadline: None,
             heard: false,
+            unnoticed: false,
             next_op: 1,
             property_scratch: PropertyBuf::new(),
             config,
@@ -205,6 +210,7 @@ impl Session {
     /// Takes over `n` bytes that were read into [`rx_space`](Self::rx_space).
     pub fn rx_commit(&mut self, n: usize) {
         self.heard |= n > 0;
+        self.unnoticed |= n > 0;
         self.rx.commit(n);
     }
 
@@ -215,6 +221,7 @@ impl Session {
         }
         let n = self.rx.extend(bytes);
         self.heard |= n > 0;
+        self.unnoticed |= n > 0;
         n
     }
 
@@ -252,7 +259,7 @@ impl Session {
         let ping = match (self.link, self.ping_deadline) {
             (Link::Established { .. }, Some(deadline)) => Some(deadline),
             (Link::Established { .. }, None) if !self.server.keep_alive.is_zero() => {
-                Some(self.last_sent.after(self.server.keep_alive))
+                Some(self.quiet_since().after(self.server.keep_alive))
             }
             _ => None,
         };

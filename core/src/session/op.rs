@@ -138,8 +138,8 @@ pub enum Loss {
     /// The server has lost the Session, and the policy is to report that.
     #[error("server has lost the session")]
     SessionLost,
-    /// The message's expiry came while it was queued.
-    #[error("message expired in the queue")]
+    /// The message's expiry came while it was queued, or at QoS 1 before it could be sent again.
+    #[error("message expired before it was sent or sent again")]
     Expired,
     /// It made room in a full queue for a newer message: see [`QueueFull`](crate::session::QueueFull).
     #[error("message was dropped from a full queue for a newer one; raise queue_messages or queue_bytes")]

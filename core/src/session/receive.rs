@@ -48,6 +48,9 @@ impl Session {
     /// Parses the packet at the front of the receive buffer, if it is complete.
     #[inline]
     pub(super) fn receive_one(&mut self, now: Instant) -> Received {
+        if core::mem::take(&mut self.unnoticed) {
+            self.last_received = now;
+        }
         let Some(version) = self.link.version() else {
             return Received::Nothing;
         };

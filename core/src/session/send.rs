@@ -114,9 +114,17 @@ impl Session {
             Awaited::Pubcomp => self.send_pubrel(version, id, ReasonCode::SUCCESS),
             Awaited::Puback | Awaited::Pubrec => {
                 let op = flight.op;
+                let awaits_puback = flight.awaited == Awaited::Puback;
                 let Some((publication, expires_at)) = flight.message.take() else {
                     return;
                 };
+                // What has expired must not take effect any more: see docs/decisions/0005. At QoS 2 the exchange has to
+                // be finished, or a new message under its identifier would be taken for this one.
+                if awaits_puback && expires_at.is_some_and(|at| at <= now) {
+                    self.outbound.release(id);
+                    self.complete(op, Completion::Lost(Loss::Expired));
+                    return;
+                }
                 match self.encode_publish(now, version, &publication, expires_at, Some(id), true) {
                     Ok(()) => {
                         if let Some(flight) = self.outbound.flight(id) {
@@ -204,7 +212,8 @@ impl Session {
         scratch.clone_from(&publication.properties);
         if let Some(at) = expires_at {
             let left = at.since(now).as_micros().div_ceil(1_000_000);
-            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            // Zero may be read as no expiry at all.
+            let left = u32::try_from(left).unwrap_or(u32::MAX).max(1);
             scratch.push(Property::MessageExpiryInterval(left))?;
         }
         if let Naming::Introduced(alias) | Naming::Alias(alias) = naming {

@@ -111,8 +111,9 @@ fn a_ping_follows_the_keep_alive_from_the_last_packet_sent() {
         let mut bench = Bench::established(version);
         bench.advance(Duration::from_secs(59));
         assert_eq!(bench.written(), "");
-        bench.publish("a", QoS::AtMostOnce);
-        assert_eq!(bench.written(), "PUBLISH a q0");
+        bench.publish("a", QoS::AtLeastOnce);
+        assert_eq!(bench.written(), "PUBLISH a q1 #1");
+        bench.ack(Packet::Puback, 1);
         bench.advance(Duration::from_secs(59));
         assert_eq!(bench.written(), "");
         bench.advance(Duration::from_secs(1));
@@ -385,4 +386,24 @@ fn debug_output_of_a_session_shows_no_credential_and_no_payload() {
         !shown.contains("canary") && !shown.contains(&bytes.join(", ")),
         "{shown}"
     );
+}
+
+#[test]
+fn a_silent_server_is_found_out_while_this_side_goes_on_sending() {
+    for version in BOTH {
+        let mut bench = Bench::established(version);
+        let quiet_since = bench.now;
+        while bench.session.is_established() {
+            bench.publish("a", QoS::AtMostOnce);
+            bench.written();
+            bench.advance(Duration::from_secs(5));
+        }
+        bench.written();
+        let outputs = bench.take();
+        assert_eq!(disconnected(&outputs).reason, DisconnectReason::PingTimeout);
+        assert!(
+            bench.now.since(quiet_since) <= Duration::from_secs(90),
+            "one and a half Keep Alives"
+        );
+    }
 }

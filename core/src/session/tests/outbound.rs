@@ -302,3 +302,37 @@ fn a_queued_message_that_the_next_server_does_not_accept_is_reported() {
     let reason = SubmitError::QosNotSupported(QoS::AtLeastOnce);
     assert_eq!(bench.take(), [lost(op, Loss::NotAccepted(reason))]);
 }
+
+#[test]
+fn an_expired_qos_1_message_is_not_sent_again_and_a_qos_2_message_expires_at_once() {
+    for version in BOTH {
+        let mut bench = Bench::established(version);
+        let expiring = |topic, qos| Publication {
+            expiry: Some(Duration::from_millis(100)),
+            ..publication(topic, qos)
+        };
+        let one = bench
+            .session
+            .publish(T0, expiring("a", QoS::AtLeastOnce))
+            .unwrap();
+        bench
+            .session
+            .publish(T0, expiring("b", QoS::ExactlyOnce))
+            .unwrap();
+        bench.written();
+        bench.advance(Duration::from_secs(1));
+        bench.cut();
+        bench.finish_connect(true, &[]);
+        bench.drain();
+        let bytes = bench.session.transmit().runs().collect::<Vec<_>>().concat();
+        assert_eq!(describe(&bytes, version), "PUBLISH b q2 #2 dup");
+        let header = peek(&bytes, version, u32::MAX).unwrap().unwrap();
+        let publish = Publish::decode(header, &bytes, version).unwrap();
+        let expiry = (version == Version::V5).then_some(Property::MessageExpiryInterval(1));
+        assert_eq!(
+            publish.properties.iter().collect::<Vec<_>>(),
+            expiry.into_iter().collect::<Vec<_>>()
+        );
+        assert_eq!(bench.take(), [lost(one, Loss::Expired)]);
+    }
+}
