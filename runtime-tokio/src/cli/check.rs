@@ -29,12 +29,18 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
         Ok(Planned { plan, warnings }) => {
             output::diagnostics(&warnings.render(output::paint()));
             output::data(&text(&plan));
-            let files: Vec<String> = check
-                .files
+            if plan
+                .services
                 .iter()
-                .map(|file| format!("--service {}", file.display()))
-                .collect();
-            output::diagnostics(&format!("next: syncline run {}\n", files.join(" ")));
+                .any(|service| !service.http_servers.is_empty())
+            {
+                let files: Vec<String> = check
+                    .files
+                    .iter()
+                    .map(|file| format!("--service {}", file.display()))
+                    .collect();
+                output::diagnostics(&format!("next: syncline run {}\n", files.join(" ")));
+            }
             Exit::Ok
         }
         Err(report) => {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use syncline::config::{self, Environment, RunConfig};
+#[cfg(feature = "demo")]
+use syncline::demo::DemoError;
 use syncline::run::{RunError, Settings};
 use syncline::service::{self, Plan, Planned};
 
@@ -45,6 +47,15 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
         Ok(Planned { plan, warnings }) => {
             for warning in warnings.diagnostics() {
                 tracing::warn!("{}", warning.line());
+            }
+            if plan
+                .services
+                .iter()
+                .all(|service| service.http_servers.is_empty())
+            {
+                tracing::warn!(
+                    "the commissioning files have nothing to run on this agent, see `syncline check`"
+                );
             }
             start(config, plan)
         }
@@ -106,6 +117,8 @@ pub(super) fn demo(once: bool) -> Exit {
     until_signalled(async |signals| {
         match syncline::demo::run(once, &mut std::io::stdout(), signals.first()).await {
             Ok(()) => Exit::Ok,
+            // Who reads no further, as `head` does, has seen enough.
+            Err(DemoError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok,
             Err(error) => failed(&error.to_string()),
         }
     })

@@ -43,6 +43,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// Time for the next request of an idle connection to begin, 60 s by default.
     pub idle_time: Duration,
+    /// Time for a client to take in any part of its answer, 30 s by default.
+    pub answer_time: Duration,
 }
 
 impl Default for Limits {
@@ -52,6 +54,7 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(60),
+            answer_time: Duration::from_secs(30),
         }
     }
 }
@@ -118,7 +121,11 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Rec
         tracing::debug!(%error, "an HTTP connection was gone before it was served");
         return;
     }
-    let io = TokioIo::new(Wire::new(stream, shared.limits.head_time));
+    let io = TokioIo::new(Wire::new(
+        stream,
+        shared.limits.head_time,
+        shared.limits.answer_time,
+    ));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())

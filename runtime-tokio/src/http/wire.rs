@@ -1,4 +1,5 @@
-//! An accepted socket as hyper sees it: framing checked on the way in, a head bound in time, a close that is heard.
+//! An accepted socket as hyper sees it: framing checked on the way in, heads and answers bound in time, a close that is
+//! heard.
 
 use std::io;
 use std::pin::Pin;
@@ -30,6 +31,9 @@ pub(super) struct Wire {
     /// Runs while a head is awaited that has begun, or that is the connection's first.
     head_timer: Option<Pin<Box<Sleep>>>,
     linger_timer: Option<Pin<Box<Sleep>>>,
+    answer_timeout: Duration,
+    /// Runs while the client takes in nothing of what is written.
+    answer_timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// What comes after the bytes that hyper has been given.
@@ -49,7 +53,7 @@ impl Rest {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, head_timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, head_timeout: Duration, answer_timeout: Duration) -> Self {
         let framing = Framing::default();
         Self {
             stream,
@@ -58,6 +62,8 @@ impl Wire {
             head_timeout,
             head_timer: None,
             linger_timer: None,
+            answer_timeout,
+            answer_timer: None,
         }
     }
 
@@ -110,6 +116,27 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Ends a write that makes no progress: a client that never reads would keep its answer in memory for ever.
+    fn bound_write(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.answer_timer = None;
+            return written;
+        }
+        let timeout = self.answer_timeout;
+        let timer = self.answer_timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client does not read its answer",
+        )))
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -141,7 +168,9 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.bound_write(written, context)
     }
 
     fn poll_write_vectored(
@@ -149,7 +178,9 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        this.bound_write(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

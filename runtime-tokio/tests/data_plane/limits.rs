@@ -91,3 +91,28 @@ async fn a_head_beyond_the_limit_is_refused() {
         client.closed().await;
     }
 }
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answer_gives_its_place_up() {
+    let mut plant = Plant::start_with(|settings| {
+        settings.http_limits.connections = 1;
+        settings.http_limits.answer_time = SHORT;
+    })
+    .await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut deaf = socket.connect(plant.address()).await.unwrap();
+    let request = b"GET /data/plant/read HTTP/1.1\r\nHost: plant\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut deaf, request)
+        .await
+        .unwrap();
+    let treq = plant.responder.next().await;
+    let large = "x".repeat(3_500_000);
+    plant
+        .responder
+        .reply(&treq, "value", serde_json::json!(large))
+        .await;
+    let mut next = plant.client().await;
+    next.get("/data/plant/nowhere").await;
+    assert_eq!(next.answer().await.status, 404);
+}
