@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn nothing_that_a_program_started_outlives_the_thread_that_started_it() {
         use std::io::Read as _;
-        let mut output = std::thread::spawn(|| {
+        let (mut child, mut output) = std::thread::spawn(|| {
             let mut command = Tool::new("sh")
                 .args(["-c", "sleep 600 & echo started; wait"])
                 .command();
@@ -181,7 +181,7 @@ mod tests {
             output.read_exact(&mut word).unwrap();
             assert_eq!(&word, b"started\n");
             await_timeout_asleep(child.id());
-            output
+            (child, output)
         })
         .join()
         .unwrap();
@@ -189,12 +189,13 @@ mod tests {
         let begin = std::time::Instant::now();
         output.read_to_string(&mut String::new()).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(60));
+        assert!(!child.wait().unwrap().success());
     }
 
     /// Waits until this process is `timeout` and sleeps, which it does once it knows its program.
     fn await_timeout_asleep(process: u32) {
         let begin = std::time::Instant::now();
-        let stat = std::path::PathBuf::from(format!("/proc/{process}/stat"));
+        let stat = PathBuf::from(format!("/proc/{process}/stat"));
         while !std::fs::read_to_string(&stat).unwrap().contains("(timeout) S ") {
             assert!(
                 begin.elapsed() < Duration::from_secs(60),
