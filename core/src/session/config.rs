@@ -23,8 +23,8 @@ pub struct Config {
     pub version: VersionPolicy,
     /// Start every connection with a new Session. Default false: the Session is resumed while both sides have it.
     pub clean_start: bool,
-    /// Longest silence of the client; zero turns Keep Alive off. Default 60 s; whole seconds, 65,535 at most. The
-    /// server's Server Keep Alive replaces it.
+    /// Longest silence of either side before a ping; zero turns Keep Alive off. Default 60 s; whole seconds, 65,535 at
+    /// most. The server's Server Keep Alive replaces it.
     pub keep_alive: Duration,
     /// Longest wait for a PINGRESP. Default 10 s, and never more than half the Keep Alive.
     pub ping_timeout: Duration,
