@@ -148,6 +148,8 @@ impl Edge {
                 Output::AuthChallenge(_) => {
                     return Err("the server asks for an authentication not offered".into());
                 }
+                // Only a session that was restored has a store.
+                Output::Store(_) => {}
                 Output::Disconnected(disconnected) => {
                     println!("disconnected: {}", disconnected.reason);
                     self.socket = None;

@@ -20,9 +20,10 @@ use crate::flowsync::{
 };
 use crate::limits::RESUBSCRIBE_INTERVAL;
 use crate::rng::{Rng, SEED_LEN};
+use crate::session::store::{RestoreError, Restored, StoreKey};
 use crate::session::{
-    self, Config, ConfigError, Connected, Details, Disconnect, Disconnected, Filter, Loss, Message, OpId,
-    Publication, Refused, Session, SubmitError, Transmit,
+    self, Config, ConfigError, Connected, Details, Disconnect, Disconnected, Filter, Lifetime, Loss, Message,
+    OpId, Publication, Refused, Session, StoreOperation, SubmitError, Transmit,
 };
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::topic::TopicFilter;
@@ -58,6 +59,8 @@ pub enum Output {
     OpCompleted(OpId, session::Completion),
     /// The server asks for authentication data: see [`session::Output::AuthChallenge`].
     AuthChallenge(Details),
+    /// Carry this out in the store, then report it with [`Agent::handle_persisted`].
+    Store(StoreOperation),
 }
 
 /// Whether a node accepts requests.
@@ -98,14 +101,36 @@ impl Agent {
     /// [`ConfigError`] of the session.
     pub fn new(config: Config, seed: [u8; SEED_LEN]) -> Result<Self, ConfigError> {
         let mut rng = Rng::from_seed(seed);
-        Ok(Self {
-            session: Session::new(config, rng.derive_seed())?,
+        let session = Session::new(config, rng.derive_seed())?;
+        Ok(Self::compose(session, rng))
+    }
+
+    /// An agent with a store, and with the session that `records` hold: see [`Session::restore`]. Transactions are not
+    /// among them, for nobody waits for their answers any more.
+    ///
+    /// # Errors
+    /// [`RestoreError`] names the record that is at fault.
+    pub fn restore(
+        config: Config,
+        seed: [u8; SEED_LEN],
+        now: Instant,
+        wall: UnixMillis,
+        records: impl IntoIterator<Item = (StoreKey, Bytes)>,
+    ) -> Result<(Self, Restored), RestoreError> {
+        let mut rng = Rng::from_seed(seed);
+        let (session, restored) = Session::restore(config, rng.derive_seed(), now, wall, records)?;
+        Ok((Self::compose(session, rng), restored))
+    }
+
+    fn compose(session: Session, mut rng: Rng) -> Self {
+        Self {
+            session,
             requester: Requester::new(rng.derive_seed()),
             nodes: BTreeMap::new(),
             purposes: BTreeMap::new(),
             outputs: VecDeque::new(),
             resubscribe_at: None,
-        })
+        }
     }
 
     // Getters.
@@ -188,6 +213,8 @@ impl Agent {
         let treq = self.requester.begin(now, wall, node, value, token, timeout)?;
         let publication = Publication {
             expiry: Some(treq.deadline.since(now)),
+            // Its client does not outlive this process.
+            lifetime: Lifetime::Process,
             ..Publication::new(treq.topic, treq.payload).qos(treq.qos)
         };
         match self.session.publish(now, publication) {
@@ -315,6 +342,11 @@ impl Agent {
         self.session.tx_advance(now, n);
     }
 
+    /// See [`Session::handle_persisted`].
+    pub fn handle_persisted(&mut self, seq: u64) {
+        self.session.handle_persisted(seq);
+    }
+
     /// See [`Session::handle_transport_open`].
     pub fn handle_transport_open(&mut self, now: Instant) {
         self.session.handle_transport_open(now);
@@ -383,6 +415,7 @@ impl Agent {
     fn route(&mut self, now: Instant, output: session::Output) -> Option<Output> {
         match output {
             session::Output::AuthChallenge(details) => Some(Output::AuthChallenge(details)),
+            session::Output::Store(operation) => Some(Output::Store(operation)),
             session::Output::OpenTransport => Some(Output::OpenTransport),
             session::Output::CloseTransport => Some(Output::CloseTransport),
             session::Output::Connected(connected) => {

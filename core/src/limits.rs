@@ -30,6 +30,9 @@ pub const TRANSMIT_HIGH_WATER: usize = 64 << 10;
 /// the peer reads again.
 pub const ACK_RESERVE: usize = 16 << 10;
 
+/// Packets that wait for the store to catch up; beyond that nothing more is parsed until it does.
+pub const MAX_HELD_PACKETS: usize = 4 << 10;
+
 /// Bytes of a PUBREC's properties that are kept until the PUBCOMP, for each message in flight; larger ones are left out.
 pub const MAX_KEPT_DETAILS: usize = 1 << 10;
 

@@ -479,6 +479,7 @@ impl Simulation {
             }
             Output::Completed(op, completion) => self.model.completed(op, &completion),
             Output::AuthChallenge(_) => panic!("a challenge without an authentication method"),
+            Output::Store(_) => panic!("an operation without a store"),
         }
     }
 

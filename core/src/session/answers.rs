@@ -8,6 +8,7 @@ use super::op::{Completion, Reasons};
 use super::outbound::Awaited;
 use super::output::Output;
 use super::receive::{Fault, Received, violation};
+use super::store::Held;
 use crate::codec::{
     Ack, FixedHeader, PacketId, PacketType, Properties, PropertyId, ReasonCode, ReasonCodes, Version,
 };
@@ -26,9 +27,9 @@ impl Session {
         self.rx.skip(len);
         match header.packet_type {
             PacketType::Puback => self.receive_puback(id, reason, details),
-            PacketType::Pubrec => self.receive_pubrec(version, id, reason, details),
+            PacketType::Pubrec => self.receive_pubrec(id, reason, details),
             PacketType::Pubrel => {
-                self.receive_pubrel(version, id);
+                self.receive_pubrel(id);
                 Ok(Received::Packet)
             }
             _ => self.receive_pubcomp(id, reason, details),
@@ -47,14 +48,15 @@ impl Session {
         Ok(())
     }
 
-    fn receive_pubrel(&mut self, version: Version, id: PacketId) {
+    fn receive_pubrel(&mut self, id: PacketId) {
         let reason = if self.inbound.release(id) {
             self.inbound.finish();
+            self.forget_received(id);
             ReasonCode::SUCCESS
         } else {
             ReasonCode::PACKET_IDENTIFIER_NOT_FOUND
         };
-        self.send_pubcomp(version, id, reason);
+        self.send_or_hold(Held::Pubcomp(id, reason));
     }
 
     #[inline]
@@ -77,13 +79,12 @@ impl Session {
 
     fn receive_pubrec(
         &mut self,
-        version: Version,
         id: PacketId,
         reason: ReasonCode,
         details: Details,
     ) -> Result<Received, Fault> {
         let Some(flight) = self.outbound.flight(id) else {
-            self.send_pubrel(version, id, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
+            self.send_or_hold(Held::Pubrel(id, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND));
             return Ok(Received::Packet);
         };
         match flight.awaited {
@@ -91,8 +92,11 @@ impl Session {
                 Ok(self.released(id, Completion::Published { reason, details }))
             }
             Awaited::Pubrec | Awaited::Pubcomp => {
-                flight.received(reason, details);
-                self.send_pubrel(version, id, ReasonCode::SUCCESS);
+                let op = flight.op;
+                if let Some(publication) = flight.received(reason, details) {
+                    self.store_pubrec(id, op, &publication);
+                }
+                self.send_or_hold(Held::Pubrel(id, ReasonCode::SUCCESS));
                 Ok(Received::Packet)
             }
             _ => Err(violation(
@@ -162,7 +166,7 @@ impl Session {
 
     #[inline]
     fn released(&mut self, id: PacketId, completion: Completion) -> Received {
-        match self.outbound.release(id) {
+        match self.end_flight(id) {
             Some(op) => Received::Output(Output::Completed(op, completion)),
             None => Received::Packet,
         }

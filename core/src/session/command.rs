@@ -2,15 +2,17 @@
 
 use alloc::vec::Vec;
 
+use super::alias::Naming;
+use super::inbound::DueAck;
 use super::link::Link;
-use super::op::{Completion, Loss, OpId, Publication, Refused, SubmitError};
+use super::op::{Loss, OpId, Publication, Refused, SubmitError};
 use super::outbound::Awaited;
 use super::output::DisconnectReason;
 use super::queue::Outgoing;
 use super::{Draining, Session};
 use crate::codec::{
-    self, EncodeError, FilterBuf, Packet, PacketType, Properties, Property, PropertyBuf, PropertyId,
-    ReasonCode, Subscribe, SubscribeOptions, Unsubscribe, Version,
+    self, EncodeError, FilterBuf, Packet, PacketId, PacketType, Properties, Property, PropertyBuf,
+    PropertyId, Publish, QoS, ReasonCode, Subscribe, SubscribeOptions, Unsubscribe, Version,
 };
 use crate::limits::{MAX_PACKET_SIZE, TRANSMIT_HIGH_WATER};
 use crate::session::AckToken;
@@ -37,6 +39,18 @@ pub struct Disconnect {
     pub session_expiry: Option<u32>,
     /// Reason String and User Properties.
     pub properties: PropertyBuf,
+    /// What becomes of the Session on this side.
+    pub unfinished: Unfinished,
+}
+
+/// What becomes of the Session on this side, and of its unfinished messages, after a disconnect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unfinished {
+    /// It is over: messages that are queued or in flight complete as [`Loss::Closed`], and leave the store.
+    #[default]
+    Close,
+    /// It stays: they wait for the next [`Session::connect`], of this process or, with a store, of another.
+    Keep,
 }
 
 /// When a disconnect takes place.
@@ -55,6 +69,7 @@ impl Default for Disconnect {
             reason: ReasonCode::SUCCESS,
             session_expiry: None,
             properties: PropertyBuf::new(),
+            unfinished: Unfinished::Close,
         }
     }
 }
@@ -68,8 +83,8 @@ impl Session {
         }
     }
 
-    /// Ends the connection and the Session: no reconnect, and operations that do not finish complete as
-    /// [`Loss::Closed`]. Ends with [`DisconnectReason::Requested`] where there was a connection or
+    /// Ends the connection, with no reconnect. Ends the Session, too, unless [`Unfinished::Keep`] says otherwise:
+    /// operations that do not finish complete as [`Loss::Closed`]. Ends with [`DisconnectReason::Requested`] where there was a connection or
     /// an attempt at one.
     ///
     /// # Errors
@@ -82,7 +97,8 @@ impl Session {
             When::Settled(patience) => now.after(patience),
         };
         self.draining = Some(Draining { deadline, farewell });
-        let settled = !self.is_established() || self.outbound.is_settled();
+        self.unfinished = disconnect.unfinished;
+        let settled = !self.is_established() || self.is_settled();
         if disconnect.when == When::Now || settled {
             self.finish_draining(now);
         }
@@ -110,6 +126,7 @@ impl Session {
             && self.outbound.may_send(publication.qos)
             && self.outbound.in_flight() < usize::from(self.config.max_in_flight.get())
             && self.tx.len() < TRANSMIT_HIGH_WATER
+            && !self.waits_for_store(&publication)
         {
             match self.send(now, version, op, &publication, expires_at) {
                 Err(reason) => {
@@ -123,6 +140,12 @@ impl Session {
             }
             return Ok(self.next_op());
         }
+        if let Err(reason) = self.check_size(now, &publication, expires_at) {
+            return Err(Refused {
+                reason,
+                submitted: publication,
+            });
+        }
         let weight = publication.weight();
         if !self.outbound.queue.can_take(weight) {
             return Err(Refused {
@@ -130,8 +153,14 @@ impl Session {
                 submitted: publication,
             });
         }
+        if let Err(reason) = self.store_message(op, &publication, expires_at) {
+            return Err(Refused {
+                reason: SubmitError::Invalid(reason),
+                submitted: publication,
+            });
+        }
         while let Some(dropped) = self.outbound.queue.make_room(weight) {
-            self.complete(dropped, Completion::Lost(Loss::Dropped));
+            self.lose(dropped, Loss::Dropped);
         }
         self.outbound.queue.push_back(Outgoing {
             op,
@@ -216,8 +245,9 @@ impl Session {
     /// # Errors
     /// [`SubmitError::StaleToken`] for a token that is not outstanding on this connection.
     pub fn acknowledge(&mut self, token: AckToken) -> Result<(), SubmitError> {
-        if !self.inbound.acknowledge(token) {
-            return Err(SubmitError::StaleToken);
+        let ack = self.inbound.acknowledge(token).ok_or(SubmitError::StaleToken)?;
+        if let DueAck::Pubrec(id) = ack {
+            self.store_received(id);
         }
         self.send_due_acks();
         Ok(())
@@ -255,6 +285,35 @@ impl Session {
         }
         if publication.retain && !self.server.retain_available {
             return Err(SubmitError::RetainNotSupported);
+        }
+        Ok(())
+    }
+
+    /// Whether a message that is queued is one for the server of this connection by its size.
+    fn check_size(
+        &mut self,
+        now: Instant,
+        publication: &Publication,
+        expires_at: Option<Instant>,
+    ) -> Result<(), SubmitError> {
+        let Link::Established { version, .. } = self.link else {
+            return Ok(());
+        };
+        let max = self.server.maximum_packet_size;
+        self.fill_property_scratch(now, publication, expires_at, Naming::Topic)
+            .map_err(SubmitError::Invalid)?;
+        let packet = Packet::Publish(Publish {
+            dup: false,
+            qos: publication.qos,
+            retain: publication.retain,
+            topic: publication.topic.as_str(),
+            packet_id: (publication.qos != QoS::AtMostOnce).then_some(PacketId::MIN),
+            properties: properties_for(version, &self.property_scratch),
+            payload: &publication.payload,
+        });
+        let size = packet.encoded_len(version).map_err(SubmitError::Invalid)?;
+        if size > max as usize {
+            return Err(SubmitError::TooLarge { size, max });
         }
         Ok(())
     }
@@ -379,7 +438,7 @@ fn is_clients_to_send(reason: ReasonCode) -> bool {
 }
 
 /// Properties of a PUBLISH that are not the caller's to set.
-fn check_publish_properties(properties: &Properties<'_>) -> Result<(), SubmitError> {
+pub(super) fn check_publish_properties(properties: &Properties<'_>) -> Result<(), SubmitError> {
     let foreign = [
         PropertyId::TopicAlias,
         PropertyId::SubscriptionIdentifier,

@@ -8,7 +8,6 @@ use super::config::SessionLost;
 use super::details::Details;
 use super::link::Link;
 use super::op::{Completion, Loss};
-use super::outbound::Flight;
 use super::output::{Connected, DisconnectReason, Output, ServerLimits};
 use super::queue::Outgoing;
 use super::receive::{Fault, Received, violation};
@@ -109,6 +108,7 @@ impl Session {
         }
         self.resumable = session_expiry != 0;
         self.gave_up = false;
+        self.store_session();
         self.outbound.link_established(server.receive_maximum);
     }
 
@@ -123,10 +123,11 @@ impl Session {
 
     /// The server has no Session for this client: what it had acknowledged is gone, what it had not may be sent anew.
     fn session_lost(&mut self) {
-        self.inbound.session_lost();
+        self.forget_all_received();
         let mut again = alloc::vec::Vec::new();
-        for Flight { op, message, .. } in self.outbound.abandon_flights() {
-            match (self.config.on_session_lost, message) {
+        for (id, flight) in self.outbound.abandon_flights() {
+            let (op, awaited, lifetime) = (flight.op, flight.awaited, flight.lifetime());
+            match (self.config.on_session_lost, flight.message) {
                 (SessionLost::Republish, Some((publication, expires_at))) => {
                     again.push(Outgoing {
                         op,
@@ -134,8 +135,14 @@ impl Session {
                         expires_at,
                     });
                 }
-                _ => self.complete(op, Completion::Lost(Loss::SessionLost)),
+                (_, message) => {
+                    if let Some((publication, _)) = &message {
+                        self.forget_message(op, publication);
+                    }
+                    self.complete(op, Completion::Lost(Loss::SessionLost));
+                }
             }
+            self.forget_flight(id, awaited, lifetime);
         }
         self.outbound.queue.push_front(again);
     }

@@ -79,18 +79,18 @@ impl Inbound {
         self.due.iter().any(|(due, _)| *due == ack)
     }
 
-    /// The caller acknowledges; false for a token that is not outstanding.
-    pub(super) fn acknowledge(&mut self, token: AckToken) -> bool {
+    /// The caller acknowledges; `None` for a token that is not outstanding.
+    pub(super) fn acknowledge(&mut self, token: AckToken) -> Option<DueAck> {
         let place = token
             .0
             .checked_sub(self.first_token)
             .and_then(|place| usize::try_from(place).ok());
         match place.and_then(|place| self.due.get_mut(place)) {
-            Some((_, done @ false)) => {
+            Some((ack, done @ false)) => {
                 *done = true;
-                true
+                Some(*ack)
             }
-            _ => false,
+            _ => None,
         }
     }
 
@@ -121,9 +121,9 @@ impl Inbound {
         !self.unreleased.is_empty()
     }
 
-    /// The server has no Session: nothing that was received will be released.
-    pub(super) fn session_lost(&mut self) {
-        self.unreleased = PacketIdSet::default();
+    /// The server has no Session: nothing that was received will be released. Returns the identifiers that were open.
+    pub(super) fn session_lost(&mut self) -> impl Iterator<Item = PacketId> + use<> {
+        core::mem::take(&mut self.unreleased).into_ids()
     }
 }
 
@@ -152,6 +152,14 @@ impl PacketIdSet {
         let was_there = words[word] & bit != 0;
         words[word] &= !bit;
         was_there
+    }
+
+    fn into_ids(self) -> impl Iterator<Item = PacketId> {
+        let words = self.0;
+        (1..=u16::MAX).filter_map(PacketId::new).filter(move |id| {
+            let (word, bit) = Self::place(*id);
+            words.as_ref().is_some_and(|words| words[word] & bit != 0)
+        })
     }
 
     fn place(id: PacketId) -> (usize, u64) {

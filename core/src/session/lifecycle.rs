@@ -1,5 +1,6 @@
 //! How connections begin, are kept alive, and end.
 
+use super::command::Unfinished;
 use super::details::Details;
 use super::link::Link;
 use super::op::{Completion, Loss};
@@ -59,6 +60,9 @@ impl Session {
         }
         self.rx.clear();
         self.inbound.link_lost();
+        if let Some(store) = &mut self.store {
+            store.link_lost();
+        }
         self.received_aliases.clear();
         self.ping_deadline = None;
         let draining = self.draining.take().is_some();
@@ -73,23 +77,28 @@ impl Session {
             retry_at,
             details,
         }));
-        if draining || reason == DisconnectReason::Requested {
+        if (draining || reason == DisconnectReason::Requested) && self.unfinished == Unfinished::Close {
             self.abandon_everything();
         }
     }
 
     /// The session is over by request: every operation ends, nothing is resumed.
     fn abandon_everything(&mut self) {
-        self.gave_up |= self.inbound.is_unfinished();
-        for flight in self.outbound.abandon_flights() {
-            self.gave_up = true;
+        self.gave_up |= self.inbound.is_unfinished() || self.outbound.in_flight() > 0;
+        self.resumable = false;
+        // First, so that no later process takes the server's half of these exchanges up.
+        self.store_session();
+        for (id, flight) in self.outbound.abandon_flights() {
+            if let Some((publication, _)) = &flight.message {
+                self.forget_message(flight.op, publication);
+            }
+            self.forget_flight(id, flight.awaited, flight.lifetime());
             self.complete(flight.op, Completion::Lost(Loss::Closed));
         }
         while let Some(outgoing) = self.outbound.queue.pop_front() {
-            self.complete(outgoing.op, Completion::Lost(Loss::Closed));
+            self.lose(outgoing, Loss::Closed);
         }
-        self.inbound.session_lost();
-        self.resumable = false;
+        self.forget_all_received();
     }
 
     pub(super) fn keep_alive(&mut self, now: Instant) {

@@ -10,7 +10,8 @@
 //!    [`rx_commit`](Session::rx_commit), or [`rx_extend`](Session::rx_extend)), written bytes
 //!    ([`tx_advance`](Session::tx_advance)), a change of the transport
 //!    ([`handle_transport_open`](Session::handle_transport_open),
-//!    [`handle_transport_closed`](Session::handle_transport_closed)), or time
+//!    [`handle_transport_closed`](Session::handle_transport_closed)), what a [store](store) has made durable
+//!    ([`handle_persisted`](Session::handle_persisted)), or time
 //!    ([`handle_timeout`](Session::handle_timeout)).
 //! 2. **Drain** [`poll`](Session::poll) until it returns `None`, carrying out each [`Output`].
 //! 3. **Write** what [`transmit`](Session::transmit) shows and report it with `tx_advance`.
@@ -28,6 +29,7 @@
 //! - QoS 1 and 2 messages survive lost connections: they are sent again in their original order before anything new, a
 //!   PUBLISH with DUP and its old Packet Identifier, after a PUBREC the PUBREL alone.
 //! - A received QoS 2 message is handed out once.
+//! - With a [store](store), both of these hold from process to process, within what it says there.
 //! - After an error the state is unchanged (commands) or the connection is closed (packets), with the Reason Code that
 //!   the specification asks for where the version can carry one.
 //! - The same seed and the same inputs give the same outputs, byte for byte, however received bytes are cut into pieces.
@@ -51,11 +53,12 @@ mod queue;
 mod receive;
 mod rx;
 mod send;
+pub mod store;
 mod tx;
 
 use alloc::collections::VecDeque;
 
-pub use command::{Disconnect, Filter, When};
+pub use command::{Disconnect, Filter, Unfinished, When};
 pub use config::{
     AckMode, Authentication, Config, ConfigError, OnReferral, OnRefusal, QueueFull, Reconnect, SessionLost,
     VersionPolicy, Will,
@@ -64,6 +67,7 @@ pub use details::Details;
 pub use message::{AckToken, Message};
 pub use op::{Completion, Loss, OpId, Publication, Reasons, Refused, SubmitError};
 pub use output::{Connected, DisconnectReason, Disconnected, Output, ServerLimits, Violation};
+pub use store::{Lifetime, StoreOperation};
 pub use tx::Transmit;
 
 use crate::codec::{PropertyBuf, QoS, Version};
@@ -76,6 +80,7 @@ use inbound::Inbound;
 use link::{Link, Redial};
 use outbound::Outbound;
 use rx::Rx;
+use store::Store;
 use tx::Tx;
 
 /// An MQTT client session. See the [module's documentation](self) for how to drive it.
@@ -96,6 +101,10 @@ pub struct Session {
     /// Whether exchanges were given up that the server may want to go on with. Resumed, a 3.1.1 Session would take a new
     /// message for one of theirs.
     gave_up: bool,
+    /// With a store.
+    store: Option<Store>,
+    /// What the disconnect in progress, or the last one, leaves behind.
+    unfinished: Unfinished,
     /// Set by a disconnect that waits for work in flight.
     draining: Option<Draining>,
     exchange: Exchange,
@@ -139,6 +148,8 @@ impl Session {
             server: ServerLimits::UNRESTRICTED,
             resumable: false,
             gave_up: false,
+            store: None,
+            unfinished: Unfinished::Close,
             draining: None,
             exchange: Exchange::Over,
             received_aliases: ReceivedAliases::default(),
@@ -287,8 +298,8 @@ impl Session {
             Link::Established { .. } => self.keep_alive(now),
             _ => {}
         }
-        while let Some(op) = self.outbound.queue.pop_expired(now) {
-            self.complete(op, Completion::Lost(Loss::Expired));
+        while let Some(outgoing) = self.outbound.queue.pop_expired(now) {
+            self.lose(outgoing, Loss::Expired);
         }
         if self
             .draining

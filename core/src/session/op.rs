@@ -6,6 +6,7 @@ use core::num::NonZeroU64;
 use bytes::Bytes;
 
 use super::details::Details;
+use super::store::Lifetime;
 use crate::codec::{EncodeError, PropertyBuf, QoS, ReasonCode};
 use crate::error::Blame;
 use crate::time::Duration;
@@ -49,6 +50,8 @@ pub struct Publication {
     /// How long the message is worth sending. It is dropped from the queue after that time; on a 5.0 connection the
     /// rest goes along as Message Expiry Interval, rounded up to whole seconds.
     pub expiry: Option<Duration>,
+    /// Whether a store keeps the message for the next process. Default [`Lifetime::Session`]: it does.
+    pub lifetime: Lifetime,
 }
 
 impl fmt::Debug for Publication {
@@ -75,6 +78,7 @@ impl Publication {
             retain: false,
             properties: PropertyBuf::new(),
             expiry: None,
+            lifetime: Lifetime::Session,
         }
     }
 

@@ -1,12 +1,13 @@
 //! Messages on their way out: the Packet Identifiers, what each of them awaits, and the queue behind them.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::config::Config;
 use super::details::Details;
 use super::op::{OpId, Publication};
 use super::queue::Queue;
+use super::store::Lifetime;
 use crate::codec::{PacketId, QoS, ReasonCode};
 use crate::limits::MAX_KEPT_DETAILS;
 use crate::time::Instant;
@@ -26,8 +27,10 @@ pub(super) enum Awaited {
 pub(super) struct Flight {
     pub(super) awaited: Awaited,
     pub(super) op: OpId,
-    /// Place in the original order of sending.
-    order: u64,
+    /// Number of the store operation that its next packet waits for.
+    pub(super) gate: u64,
+    /// Whether the message may have been sent before.
+    pub(super) is_repeat: bool,
     /// The message, while it may have to be sent again.
     pub(super) message: Option<(Publication, Option<Instant>)>,
     /// What the PUBREC said, which its PUBCOMP completes.
@@ -36,14 +39,34 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// A PUBREC came: the message is the server's, and is never sent again.
-    pub(super) fn received(&mut self, reason: ReasonCode, details: Details) {
+    /// A flight whose packet was sent, or may have been by an earlier process.
+    #[inline]
+    pub(super) fn new(awaited: Awaited, op: OpId, message: Option<(Publication, Option<Instant>)>) -> Self {
+        Self {
+            awaited,
+            op,
+            gate: 0,
+            is_repeat: true,
+            message,
+            reason: ReasonCode::SUCCESS,
+            details: Details::NONE,
+        }
+    }
+
+    /// A PUBREC came: the message is the server's, is given back here, and never sent again.
+    pub(super) fn received(&mut self, reason: ReasonCode, details: Details) -> Option<Publication> {
         self.awaited = Awaited::Pubcomp;
-        self.message = None;
         self.reason = reason;
         if details.properties().as_bytes().len() <= MAX_KEPT_DETAILS {
             self.details = details;
         }
+        self.message.take().map(|(publication, _)| publication)
+    }
+
+    /// How long its message is kept.
+    pub(super) fn lifetime(&self) -> Lifetime {
+        let publication = self.message.as_ref().map(|(publication, _)| publication);
+        publication.map_or(Lifetime::Session, |publication| publication.lifetime)
     }
 
     /// What both acknowledgements of a QoS 2 message say together: the later word, where it has one.
@@ -65,15 +88,15 @@ pub(super) struct Outbound {
     flights: Vec<Option<Flight>>,
     /// Free indices, the one that has been free longest first.
     free: VecDeque<u16>,
-    next_order: u64,
     /// PUBLISH packets in flight.
     publishes: usize,
     /// Messages that the server counts against its Receive Maximum (MQTT 5.0 §4.9): those sent on this connection, and
     /// those that were released again on it.
     unacknowledged: usize,
     receive_maximum: usize,
-    /// Identifiers to send again, in original order.
-    resend: VecDeque<PacketId>,
+    /// Identifiers whose packet is due, in original order: after a resumption what is to be sent again, with a store also
+    /// what is to be sent for the first time.
+    due: VecDeque<PacketId>,
     pub(super) queue: Queue,
 }
 
@@ -82,11 +105,10 @@ impl Outbound {
         Self {
             flights: Vec::new(),
             free: VecDeque::new(),
-            next_order: 0,
             publishes: 0,
             unacknowledged: 0,
             receive_maximum: 0,
-            resend: VecDeque::new(),
+            due: VecDeque::new(),
             queue: Queue::new(config),
         }
     }
@@ -94,7 +116,7 @@ impl Outbound {
     /// Whether nothing waits before a new message.
     #[inline]
     pub(super) fn nothing_waits(&self) -> bool {
-        self.queue.is_empty() && self.resend.is_empty()
+        self.queue.is_empty() && self.due.is_empty()
     }
 
     /// Whether every message has been sent and acknowledged.
@@ -108,7 +130,7 @@ impl Outbound {
 
     /// Whether flow control lets a message of this QoS leave now.
     pub(super) fn may_send(&self, qos: QoS) -> bool {
-        qos == QoS::AtMostOnce || self.unacknowledged < self.receive_maximum
+        qos == QoS::AtMostOnce || self.unacknowledged + self.due.len() < self.receive_maximum
     }
 
     /// The identifier that [`Outbound::occupy`] would give out.
@@ -128,23 +150,48 @@ impl Outbound {
         awaited: Awaited,
         message: Option<(Publication, Option<Instant>)>,
     ) {
-        let order = self.next_order;
-        self.next_order += 1;
         if message.is_some() {
             self.publishes += 1;
             self.unacknowledged += 1;
         }
-        let flight = Some(Flight {
-            awaited,
-            op,
-            order,
-            message,
-            reason: ReasonCode::SUCCESS,
-            details: Details::NONE,
+        self.settle(Flight::new(awaited, op, message));
+    }
+
+    /// Puts the free identifier `id` to use for a message that is due once the store has operation `gate`.
+    pub(super) fn reserve(
+        &mut self,
+        id: PacketId,
+        op: OpId,
+        awaited: Awaited,
+        message: (Publication, Option<Instant>),
+        gate: u64,
+    ) {
+        self.publishes += 1;
+        self.due.push_back(id);
+        self.settle(Flight {
+            gate,
+            is_repeat: false,
+            ..Flight::new(awaited, op, Some(message))
         });
+    }
+
+    #[inline]
+    fn settle(&mut self, flight: Flight) {
         match self.free.pop_front() {
-            Some(index) => self.flights[usize::from(index)] = flight,
-            None => self.flights.push(flight),
+            Some(index) => self.flights[usize::from(index)] = Some(flight),
+            None => self.flights.push(Some(flight)),
+        }
+    }
+
+    /// Puts back what an earlier process had in flight.
+    pub(super) fn restore(&mut self, restored: BTreeMap<PacketId, Flight>) {
+        self.publishes = restored.len();
+        for (id, flight) in restored {
+            let index = id.get() - 1;
+            let from = u16::try_from(self.flights.len()).unwrap_or(index);
+            self.free.extend(from..index);
+            self.flights.resize_with(usize::from(index), || None);
+            self.flights.push(Some(flight));
         }
     }
 
@@ -166,7 +213,7 @@ impl Outbound {
     }
 
     /// As [`Outbound::release`], with all that was known of the exchange.
-    fn take(&mut self, id: PacketId) -> Option<Flight> {
+    pub(super) fn take(&mut self, id: PacketId) -> Option<Flight> {
         let index = id.get() - 1;
         let flight = self.flights.get_mut(usize::from(index))?.take()?;
         self.freed(index, flight.awaited);
@@ -184,7 +231,7 @@ impl Outbound {
 
     /// The connection ended: subscriptions in progress are over, messages stay.
     pub(super) fn link_lost(&mut self) -> Vec<OpId> {
-        self.resend.clear();
+        self.due.clear();
         let over: Vec<PacketId> = self
             .in_order()
             .into_iter()
@@ -201,42 +248,45 @@ impl Outbound {
     pub(super) fn link_established(&mut self, receive_maximum: u16) {
         self.unacknowledged = 0;
         self.receive_maximum = usize::from(receive_maximum);
-        self.resend = self.in_order().into();
+        self.due = self.in_order().into();
     }
 
-    /// The identifier that is due to be sent again. A PUBREL does not wait for the Receive Maximum, but the server that
-    /// still holds its message counts it.
-    pub(super) fn next_resend(&mut self) -> Option<PacketId> {
-        let id = *self.resend.front()?;
+    /// The identifier whose packet is due and may be sent, with the store's operations durable up to `persisted`. A
+    /// PUBREL does not wait for the Receive Maximum, but the server that still holds its message counts it.
+    pub(super) fn next_due(&mut self, persisted: u64) -> Option<PacketId> {
+        let id = *self.due.front()?;
         let full = self.unacknowledged >= self.receive_maximum;
-        match self.flight(id).map(|flight| flight.awaited) {
-            Some(Awaited::Puback | Awaited::Pubrec) if full => return None,
-            Some(Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp) => self.unacknowledged += 1,
+        match self.flight(id).map(|flight| (flight.awaited, flight.gate)) {
+            Some((_, gate)) if gate > persisted => return None,
+            Some((Awaited::Puback | Awaited::Pubrec, _)) if full => return None,
+            Some((Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp, _)) => self.unacknowledged += 1,
             _ => {}
         }
-        self.resend.pop_front()
+        self.due.pop_front()
     }
 
-    /// Whether identifiers are due to be sent again.
-    pub(super) fn resends_wait(&self) -> bool {
-        !self.resend.is_empty()
+    /// Whether packets of identifiers in use are due.
+    #[inline]
+    pub(super) fn packets_are_due(&self) -> bool {
+        !self.due.is_empty()
     }
 
     /// Ends every exchange and returns them in original order.
-    pub(super) fn abandon_flights(&mut self) -> Vec<Flight> {
-        self.resend.clear();
-        self.in_order()
-            .into_iter()
-            .filter_map(|id| self.take(id))
+    pub(super) fn abandon_flights(&mut self) -> Vec<(PacketId, Flight)> {
+        self.due.clear();
+        let ids = self.in_order();
+        ids.into_iter()
+            .filter_map(|id| Some((id, self.take(id)?)))
             .collect()
     }
 
+    /// The identifiers in use in the order of their operations, which is that of sending.
     fn in_order(&self) -> Vec<PacketId> {
         let mut used: Vec<_> = self
             .flights
             .iter()
             .enumerate()
-            .filter_map(|(index, flight)| Some((flight.as_ref()?.order, packet_id(index)?)))
+            .filter_map(|(index, flight)| Some((flight.as_ref()?.op, packet_id(index)?)))
             .collect();
         used.sort_unstable();
         used.into_iter().map(|(_, id)| id).collect()

@@ -5,6 +5,7 @@ use core::fmt;
 use super::details::Details;
 use super::message::Message;
 use super::op::{Completion, OpId};
+use super::store::StoreOperation;
 use crate::codec::{DecodeError, QoS, ReasonCode, Version};
 use crate::time::{Duration, Instant};
 
@@ -23,6 +24,10 @@ pub enum Output {
     Message(Message),
     /// An operation ended.
     Completed(OpId, Completion),
+    /// Carry this out in the store, then report it with
+    /// [`handle_persisted`](crate::session::Session::handle_persisted). Only from a session that was
+    /// [restored](crate::session::Session::restore).
+    Store(StoreOperation),
     /// The server asks for [authentication data](Details::authentication_data), while the connection is made or during a
     /// re-authentication. Answer with [`authenticate`](crate::session::Session::authenticate).
     AuthChallenge(Details),

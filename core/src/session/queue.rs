@@ -99,17 +99,17 @@ impl Queue {
     }
 
     /// Drops one message if there is no room for one of this weight, which [`Queue::can_take`] has allowed.
-    pub(super) fn make_room(&mut self, weight: usize) -> Option<OpId> {
+    pub(super) fn make_room(&mut self, weight: usize) -> Option<Outgoing> {
         if self.fits(self.total.messages, self.total.bytes, weight) {
             return None;
         }
         match self.policy {
             QueueFull::Reject => None,
-            QueueFull::DropOldest => self.pop_front().map(|outgoing| outgoing.op),
+            QueueFull::DropOldest => self.pop_front(),
             QueueFull::DropOldestQos0 => loop {
                 let number = self.oldest_qos0.pop_front()?;
                 if let Some(outgoing) = self.remove(number) {
-                    return Some(outgoing.op);
+                    return Some(outgoing);
                 }
             },
         }
@@ -147,12 +147,12 @@ impl Queue {
     }
 
     /// Takes a message out whose expiry has come.
-    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<OpId> {
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Outgoing> {
         let Reverse((at, number)) = *self.expiries.peek()?;
         if at > now {
             return None;
         }
-        self.remove(number).map(|outgoing| outgoing.op)
+        self.remove(number)
     }
 
     fn fits(&self, messages: usize, bytes: usize, weight: usize) -> bool {
@@ -248,6 +248,10 @@ mod tests {
         }
     }
 
+    fn op(outgoing: Option<Outgoing>) -> Option<OpId> {
+        outgoing.map(|outgoing| outgoing.op)
+    }
+
     fn order(queue: &mut Queue) -> Vec<u64> {
         core::iter::from_fn(|| queue.pop_front())
             .map(|outgoing| outgoing.op.to_u64())
@@ -265,17 +269,17 @@ mod tests {
             };
             queue.push_back(outgoing(op, qos, (op > 3).then_some(op)));
         }
-        assert_eq!(queue.make_room(8), Some(OpId::new(2)));
-        assert_eq!(queue.make_room(8), None);
+        assert_eq!(op(queue.make_room(8)), Some(OpId::new(2)));
+        assert_eq!(op(queue.make_room(8)), None);
         let at = Instant::ZERO.after(Duration::from_secs(4));
         assert_eq!(queue.next_expiry(), Some(at));
-        assert_eq!(queue.pop_expired(at), Some(OpId::new(4)));
-        assert_eq!(queue.pop_expired(at), None);
+        assert_eq!(op(queue.pop_expired(at)), Some(OpId::new(4)));
+        assert_eq!(op(queue.pop_expired(at)), None);
         queue.push_front(alloc::vec![
             outgoing(7, QoS::AtLeastOnce, None),
             outgoing(8, QoS::AtLeastOnce, Some(1))
         ]);
-        assert_eq!(queue.pop_expired(at), Some(OpId::new(8)));
+        assert_eq!(op(queue.pop_expired(at)), Some(OpId::new(8)));
         assert_eq!(order(&mut queue), [7, 1, 3, 5, 6]);
         assert_eq!(
             (queue.total.bytes, queue.qos0.bytes, queue.next_expiry()),
@@ -306,7 +310,7 @@ mod tests {
         queue.push_back(outgoing(2, QoS::AtLeastOnce, None));
         assert!(!queue.can_take(21));
         assert!(queue.can_take(20));
-        assert_eq!(queue.make_room(12), Some(OpId::new(1)));
-        assert_eq!(queue.make_room(12), None);
+        assert_eq!(op(queue.make_room(12)), Some(OpId::new(1)));
+        assert_eq!(op(queue.make_room(12)), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::codec::{
     DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, QoS, ReasonCode, ReceivedPublish,
     Version, decode, peek,
 };
-use crate::limits::{ACK_RESERVE, TRANSMIT_HIGH_WATER};
+use crate::limits::{ACK_RESERVE, MAX_HELD_PACKETS, TRANSMIT_HIGH_WATER};
 use crate::time::Instant;
 
 /// What an attempt to receive a packet came to.
@@ -56,7 +56,9 @@ impl Session {
         };
         // A peer that does not read must not make acknowledgements pile up, nor a caller that does not acknowledge.
         // In 5.0 the Receive Maximum is the bound of the latter, and the server answers for it.
-        let writing_stalled = self.tx.scratch_len() > TRANSMIT_HIGH_WATER + ACK_RESERVE;
+        let held = self.store.as_ref().map_or(0, |store| store.held());
+        let writing_stalled =
+            self.tx.scratch_len() > TRANSMIT_HIGH_WATER + ACK_RESERVE || held > MAX_HELD_PACKETS;
         let acks_stalled = version == Version::V3_1_1
             && self.inbound.deferred() >= usize::from(self.config.receive_maximum.get());
         if writing_stalled || acks_stalled {
@@ -139,8 +141,12 @@ impl Session {
             return Ok(Received::Output(Output::Message(message)));
         };
         if let DueAck::Pubrec(id) = ack
-            && !self.inbound.receive(id)
+            && self.inbound.receive(id)
         {
+            if self.config.acks == AckMode::Automatic {
+                self.store_received(id);
+            }
+        } else if let DueAck::Pubrec(_) = ack {
             self.rx.skip(len);
             // Known already: it is not handed out again, and answered in its turn unless the caller still has to.
             if self.config.acks == AckMode::Automatic {

@@ -9,6 +9,7 @@ use super::link::Link;
 use super::op::{Completion, Loss, OpId, Publication, SubmitError};
 use super::outbound::Awaited;
 use super::queue::Outgoing;
+use super::store::{Held, Store};
 use crate::codec::{
     Ack, EncodeError, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Version,
 };
@@ -22,60 +23,103 @@ impl Session {
         let Link::Established { version, .. } = self.link else {
             return;
         };
+        let persisted = self.store.as_ref().map_or(0, Store::persisted);
         while self.tx.len() < TRANSMIT_HIGH_WATER {
-            if self.outbound.resends_wait() {
-                let Some(id) = self.outbound.next_resend() else {
-                    break;
-                };
-                self.send_again(now, version, id);
+            if let Some(id) = self.outbound.next_due(persisted) {
+                self.send_due(now, version, id);
                 continue;
             }
-            let Some(front) = self.outbound.queue.front() else {
+            let Some(Outgoing { publication, .. }) = self.outbound.queue.front() else {
                 break;
             };
-            let window = self.outbound.in_flight() < usize::from(self.config.max_in_flight.get());
-            let qos = front.publication.qos;
-            if !self.outbound.may_send(qos) || (qos != QoS::AtMostOnce && !window) {
+            let is_behind = self.outbound.packets_are_due();
+            let waits = is_behind || self.waits_for_store(publication);
+            if !self.may_leave_queue(publication.qos, is_behind) {
                 break;
             }
             let Some(outgoing) = self.outbound.queue.pop_front() else {
                 break;
             };
-            if let Err(loss) = self.send_queued(now, version, outgoing) {
-                let (op, loss) = loss;
-                self.complete(op, Completion::Lost(loss));
+            if let Err((loss, outgoing)) = self.send_queued(now, version, outgoing, waits) {
+                self.lose(outgoing, loss);
             }
         }
-        if self.draining.is_some() && self.outbound.is_settled() {
+        if self.draining.is_some() && self.is_settled() {
             self.finish_draining(now);
         }
     }
 
+    /// Whether flow control lets the front of the queue leave. Behind what waits for the window nothing does, behind what
+    /// waits for the store what will wait for it, too.
+    fn may_leave_queue(&self, qos: QoS, is_behind: bool) -> bool {
+        if is_behind && (self.store.is_none() || qos == QoS::AtMostOnce) {
+            return false;
+        }
+        let window = self.outbound.in_flight() < usize::from(self.config.max_in_flight.get());
+        self.outbound.may_send(qos)
+            && (qos == QoS::AtMostOnce || (window && self.outbound.free_id().is_some()))
+    }
+
+    /// Whether everything is sent and answered.
+    pub(super) fn is_settled(&self) -> bool {
+        self.outbound.is_settled() && self.store.as_ref().is_none_or(|store| store.held() == 0)
+    }
+
+    // The error hands the message back: boxing it would allocate.
+    #[allow(clippy::result_large_err)]
     fn send_queued(
         &mut self,
         now: Instant,
         version: Version,
         outgoing: Outgoing,
-    ) -> Result<(), (OpId, Loss)> {
+        waits: bool,
+    ) -> Result<(), (Loss, Outgoing)> {
+        if outgoing.expires_at.is_some_and(|at| at <= now) {
+            return Err((Loss::Expired, outgoing));
+        }
         let Outgoing {
             op,
-            publication,
+            ref publication,
             expires_at,
         } = outgoing;
-        if expires_at.is_some_and(|at| at <= now) {
-            return Err((op, Loss::Expired));
-        }
-        let sent = self
-            .check_server(&publication)
-            .and_then(|()| self.send(now, version, op, &publication, expires_at));
-        match sent {
-            Ok(None) => Ok(()),
-            Ok(Some(awaited)) => {
-                self.outbound.occupy(op, awaited, Some((publication, expires_at)));
-                Ok(())
+        let sent = self.check_server(publication).and_then(|()| {
+            if waits {
+                self.identify(publication.qos).map(Some)
+            } else {
+                let awaited = self.send(now, version, op, publication, expires_at)?;
+                Ok(awaited.map(|awaited| (awaited, None)))
             }
-            Err(reason) => Err((op, Loss::NotAccepted(reason))),
+        });
+        match sent {
+            Ok(None) => {}
+            Ok(Some((awaited, None))) => {
+                let message = Some((outgoing.publication, expires_at));
+                self.outbound.occupy(op, awaited, message);
+            }
+            Ok(Some((awaited, Some(id)))) => {
+                let gate = self.store_flight(id, awaited, op, publication.lifetime);
+                let message = (outgoing.publication, expires_at);
+                self.outbound.reserve(id, op, awaited, message, gate);
+            }
+            Err(reason) => return Err((Loss::NotAccepted(reason), outgoing)),
         }
+        Ok(())
+    }
+
+    /// The free identifier, and what it is to await.
+    fn identify(&self, qos: QoS) -> Result<(Awaited, Option<PacketId>), SubmitError> {
+        let awaited = match qos {
+            QoS::ExactlyOnce => Awaited::Pubrec,
+            _ => Awaited::Puback,
+        };
+        let id = self.outbound.free_id().ok_or(SubmitError::NoPacketId)?;
+        Ok((awaited, Some(id)))
+    }
+
+    /// Ends the operation of a message that leaves the queue unsent.
+    pub(super) fn lose(&mut self, outgoing: Outgoing, loss: Loss) {
+        self.forget_message(outgoing.op, &outgoing.publication);
+        self.complete(outgoing.op, Completion::Lost(loss));
     }
 
     /// Encodes a message for the first time, and says what its identifier, the free one, is to await. On error nothing
@@ -105,36 +149,35 @@ impl Session {
         Ok(awaited)
     }
 
-    /// Sends again what an identifier still awaits, after the Session was resumed.
-    fn send_again(&mut self, now: Instant, version: Version, id: PacketId) {
+    /// Sends what an identifier's exchange goes on with: after the Session was resumed, or once the store has it.
+    fn send_due(&mut self, now: Instant, version: Version, id: PacketId) {
         let Some(flight) = self.outbound.flight(id) else {
             return;
         };
         match flight.awaited {
-            Awaited::Pubcomp => self.send_pubrel(version, id, ReasonCode::SUCCESS),
+            Awaited::Pubcomp => self.append_ack(version, id, ReasonCode::SUCCESS, Packet::Pubrel),
             Awaited::Puback | Awaited::Pubrec => {
-                let op = flight.op;
+                let is_repeat = core::mem::replace(&mut flight.is_repeat, true);
                 let awaits_puback = flight.awaited == Awaited::Puback;
                 let Some((publication, expires_at)) = flight.message.take() else {
                     return;
                 };
                 // What has expired must not take effect any more: see docs/decisions/0005. At QoS 2 the exchange has to
                 // be finished, or a new message under its identifier would be taken for this one.
-                if awaits_puback && expires_at.is_some_and(|at| at <= now) {
-                    self.outbound.release(id);
-                    self.complete(op, Completion::Lost(Loss::Expired));
-                    return;
+                let has_expired = awaits_puback && expires_at.is_some_and(|at| at <= now);
+                let sent = if has_expired {
+                    Err(Loss::Expired)
+                } else {
+                    self.encode_publish(now, version, &publication, expires_at, Some(id), is_repeat)
+                        .map_err(Loss::NotAccepted)
+                };
+                if let Some(flight) = self.outbound.flight(id) {
+                    flight.message = Some((publication, expires_at));
                 }
-                match self.encode_publish(now, version, &publication, expires_at, Some(id), true) {
-                    Ok(()) => {
-                        if let Some(flight) = self.outbound.flight(id) {
-                            flight.message = Some((publication, expires_at));
-                        }
-                    }
-                    Err(reason) => {
-                        self.outbound.release(id);
-                        self.complete(op, Completion::Lost(Loss::NotAccepted(reason)));
-                    }
+                if let Err(loss) = sent
+                    && let Some(op) = self.end_flight(id)
+                {
+                    self.complete(op, Completion::Lost(loss));
                 }
             }
             Awaited::Suback { .. } | Awaited::Unsuback { .. } => {}
@@ -201,7 +244,7 @@ impl Session {
     }
 
     /// The message's properties with the time that is left of its expiry, and its Topic Alias.
-    fn fill_property_scratch(
+    pub(super) fn fill_property_scratch(
         &mut self,
         now: Instant,
         publication: &Publication,
@@ -238,18 +281,35 @@ impl Session {
                 self.inbound.finish();
                 self.append_ack(version, packet_id, ReasonCode::SUCCESS, Packet::Puback);
             }
-            DueAck::Pubrec(packet_id) => {
-                self.append_ack(version, packet_id, ReasonCode::SUCCESS, Packet::Pubrec);
-            }
+            DueAck::Pubrec(packet_id) => self.send_or_hold(Held::Pubrec(packet_id)),
         }
     }
 
-    pub(super) fn send_pubrel(&mut self, version: Version, packet_id: PacketId, reason: ReasonCode) {
-        self.append_ack(version, packet_id, reason, Packet::Pubrel);
+    /// Sends a packet for which the store was waited, or need not be. One of an older connection is nobody's.
+    pub(super) fn send_held(&mut self, packet: Held) {
+        let Link::Established { version, .. } = self.link else {
+            return;
+        };
+        match packet {
+            Held::Pubrec(id) => self.append_ack(version, id, ReasonCode::SUCCESS, Packet::Pubrec),
+            Held::Pubrel(id, reason) => self.append_ack(version, id, reason, Packet::Pubrel),
+            Held::Pubcomp(id, reason) => self.append_ack(version, id, reason, Packet::Pubcomp),
+        }
     }
 
-    pub(super) fn send_pubcomp(&mut self, version: Version, packet_id: PacketId, reason: ReasonCode) {
-        self.append_ack(version, packet_id, reason, Packet::Pubcomp);
+    /// Frees an identifier whose exchange is over, and returns its operation.
+    #[inline]
+    pub(super) fn end_flight(&mut self, id: PacketId) -> Option<OpId> {
+        if self.store.is_none() {
+            return self.outbound.release(id);
+        }
+        let flight = self.outbound.take(id)?;
+        let lifetime = flight.lifetime();
+        if let Some((publication, _)) = &flight.message {
+            self.forget_message(flight.op, publication);
+        }
+        self.forget_flight(id, flight.awaited, lifetime);
+        Some(flight.op)
     }
 
     #[inline]

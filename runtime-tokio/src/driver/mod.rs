@@ -347,8 +347,9 @@ impl Driver {
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            // No authentication method is ever configured here.
+            // No authentication method is ever configured here, and no store.
             Output::AuthChallenge(_)
+            | Output::Store(_)
             | Output::Completed { .. }
             | Output::Message(_)
             | Output::OpCompleted(..) => {}

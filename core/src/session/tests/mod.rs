@@ -8,6 +8,7 @@ mod flow;
 mod inbound;
 mod outbound;
 mod queue;
+mod store;
 mod teardown;
 
 use alloc::string::{String, ToString};
