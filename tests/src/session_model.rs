@@ -3,7 +3,7 @@
 //! Messages carry a tag that grows from one to the next. The model is told what was asked and what came of it, and
 //! panics as soon as a promise is broken; [`SessionModel::check_settled`] tells what is still owed when all is quiet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::codec::{QoS, ReasonCode};
 use syncline_core::session::{Completion, Loss, OpId};
@@ -35,6 +35,8 @@ struct Operation {
     link_ended: bool,
     session_lost: bool,
     closed: bool,
+    /// It had completed, and a process after that one took it up again.
+    taken_up: bool,
 }
 
 /// A message to the client.
@@ -44,8 +46,8 @@ struct Inbound {
     handed_out: u32,
     /// It must be handed out in the end.
     owed: bool,
-    /// It must not be handed out again: it was acknowledged, at QoS 2.
-    is_final: bool,
+    /// It must not be handed out again: it was acknowledged, at QoS 2, by this store operation. Zero is for ever.
+    is_final: Option<u64>,
     /// A connection ended since it was handed out.
     link_ended: bool,
 }
@@ -54,6 +56,8 @@ struct Inbound {
 #[derive(Debug, Default)]
 pub struct SessionModel {
     operations: BTreeMap<OpId, Operation>,
+    /// Operations that ended with their process.
+    of_earlier_processes: Vec<Operation>,
     /// Times that the server took a message for a new one.
     arrived: BTreeMap<Tag, u32>,
     inbound: BTreeMap<Tag, Inbound>,
@@ -68,6 +72,7 @@ impl SessionModel {
             link_ended: false,
             session_lost: false,
             closed: false,
+            taken_up: false,
         };
         let earlier = self.operations.insert(op, operation);
         assert!(earlier.is_none(), "{op:?} was given out twice");
@@ -111,10 +116,6 @@ impl SessionModel {
     pub fn arrived(&mut self, tag: Tag) {
         let latest = self.arrived.last_key_value().map(|(tag, _)| *tag);
         let times = self.arrived.entry(tag).or_default();
-        assert!(
-            *times > 0 || latest < Some(tag),
-            "message {tag} arrived after {latest:?}"
-        );
         *times += 1;
         let times = *times;
         let of_tag =
@@ -122,14 +123,20 @@ impl SessionModel {
         let operation = self
             .operations
             .values()
+            .chain(&self.of_earlier_processes)
             .find(of_tag)
             .expect("only what was submitted arrives");
+        // What was over, and a crash has brought back, has lost its place.
+        assert!(
+            times > 1 || latest < Some(tag) || operation.taken_up,
+            "message {tag} arrived after {latest:?}"
+        );
         let never_sent = matches!(
             operation.completion,
             Some(Completion::Lost(Loss::LinkLost | Loss::Expired))
         );
         assert!(
-            !never_sent || operation.session_lost,
+            !never_sent || operation.session_lost || operation.taken_up,
             "{operation:?} arrived all the same"
         );
         let may_repeat = matches!(
@@ -150,8 +157,8 @@ impl SessionModel {
         self.inbound(tag, qos).owed = true;
     }
 
-    /// The session handed a message out; `is_final` where it has acknowledged it by that.
-    pub fn handed_out(&mut self, tag: Tag, qos: QoS, is_final: bool) {
+    /// The session handed a message out; `acknowledged` by this store operation where it does that by itself.
+    pub fn handed_out(&mut self, tag: Tag, qos: QoS, acknowledged: Option<u64>) {
         let message = self.inbound(tag, qos);
         message.handed_out += 1;
         let again = message.handed_out > 1;
@@ -160,7 +167,7 @@ impl SessionModel {
             "QoS 0 message {tag} was handed out again"
         );
         assert!(
-            !again || !message.is_final,
+            !again || message.is_final.is_none(),
             "QoS 2 message {tag} was handed out after its acknowledgement"
         );
         assert!(
@@ -168,16 +175,34 @@ impl SessionModel {
             "message {tag} was handed out twice on one connection"
         );
         message.link_ended = false;
-        message.is_final = is_final && qos == QoS::ExactlyOnce;
+        message.is_final = acknowledged.filter(|_| qos == QoS::ExactlyOnce);
     }
 
-    /// The caller acknowledged a message, and the session took that.
-    pub fn acknowledged(&mut self, tag: Tag) {
+    /// The caller acknowledged a message, and the session took that, with a store by this operation.
+    pub fn acknowledged(&mut self, tag: Tag, operation: u64) {
         let message = self
             .inbound
             .get_mut(&tag)
             .expect("only what was handed out is acknowledged");
-        message.is_final = message.qos == QoS::ExactlyOnce;
+        message.is_final = (message.qos == QoS::ExactlyOnce).then_some(operation);
+    }
+
+    /// The process ended with the store's operations up to `durable`. The next one goes on with the operations in `kept`;
+    /// the rest had no place to go on from.
+    pub fn process_ended(&mut self, durable: u64, kept: &BTreeSet<OpId>) {
+        self.link_ended();
+        for (op, mut operation) in std::mem::take(&mut self.operations) {
+            if kept.contains(&op) {
+                operation.taken_up |= operation.completion.take().is_some();
+                self.operations.insert(op, operation);
+            } else {
+                self.of_earlier_processes.push(operation);
+            }
+        }
+        for message in self.inbound.values_mut() {
+            let is_durable = message.is_final.is_some_and(|operation| operation <= durable);
+            message.is_final = is_durable.then_some(0);
+        }
     }
 
     /// A connection ended.
@@ -203,7 +228,7 @@ impl SessionModel {
             .for_each(|operation| operation.closed = true);
         self.inbound
             .values_mut()
-            .for_each(|message| message.is_final = false);
+            .for_each(|message| message.is_final = None);
     }
 
     /// Whether every operation has completed and every message that is owed was handed out.
@@ -242,7 +267,7 @@ impl SessionModel {
             qos,
             handed_out: 0,
             owed: false,
-            is_final: false,
+            is_final: None,
             link_ended: false,
         })
     }

@@ -48,21 +48,21 @@ fn walk(walks: u32, seed: u8, check: impl Fn(&Walk)) {
 const BROKEN_ONCE: [(&str, &str); 4] = [
     (
         "a Session that is lost leaves the Receive Maximum of the next connection whole",
-        "auto automatic republish window=1 seed=8588045060245418631: connect; pass 200; publish 2 0; pass 91; forget",
+        "auto automatic republish window=1 store=none seed=8588045060245418631: connect; pass 200; publish 2 0; pass 91; forget",
     ),
     (
         "a QoS 2 message that the caller has acknowledged does not come to the caller again",
-        "3.1.1 manual republish window=2 seed=0: connect; pass 500; deliver 1 0; deliver 2 0; pass 18; \
+        "3.1.1 manual republish window=2 store=none seed=0: connect; pass 500; deliver 1 0; deliver 2 0; pass 18; \
          acknowledge 71; restart",
     ),
     (
         "a 3.1.1 server does not take a new message for one that was given up with a disconnect",
-        "3.1.1 manual republish window=2 seed=0: connect; pass 56; deliver 1 0; publish 2 0; deliver 1 0; \
+        "3.1.1 manual republish window=2 store=none seed=0: connect; pass 56; deliver 1 0; publish 2 0; deliver 1 0; \
          acknowledge 0; disconnect 0; connect; publish 1 0",
     ),
     (
         "a deadline that has come is not shown again while the last bytes wait to be written",
-        "3.1.1 automatic republish window=1 seed=0: connect; pass 34; publish 0 1980; stall client 1; disconnect 0",
+        "3.1.1 automatic republish window=1 store=none seed=0: connect; pass 34; publish 0 1980; stall client 1; disconnect 0",
     ),
 ];
 

@@ -127,6 +127,7 @@ impl Session {
         let mut again = alloc::vec::Vec::new();
         for (id, flight) in self.outbound.abandon_flights() {
             let (op, awaited, lifetime) = (flight.op, flight.awaited, flight.lifetime());
+            let completes = flight.completes();
             match (self.config.on_session_lost, flight.message) {
                 (SessionLost::Republish, Some((publication, expires_at))) => {
                     again.push(Outgoing {
@@ -139,7 +140,9 @@ impl Session {
                     if let Some((publication, _)) = &message {
                         self.forget_message(op, publication);
                     }
-                    self.complete(op, Completion::Lost(Loss::SessionLost));
+                    if let Some(op) = completes {
+                        self.complete(op, Completion::Lost(Loss::SessionLost));
+                    }
                 }
             }
             self.forget_flight(id, awaited, lifetime);

@@ -93,7 +93,9 @@ impl Session {
                 self.forget_message(flight.op, publication);
             }
             self.forget_flight(id, flight.awaited, flight.lifetime());
-            self.complete(flight.op, Completion::Lost(Loss::Closed));
+            if let Some(op) = flight.completes() {
+                self.complete(op, Completion::Lost(Loss::Closed));
+            }
         }
         while let Some(outgoing) = self.outbound.queue.pop_front() {
             self.lose(outgoing, Loss::Closed);

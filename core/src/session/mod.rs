@@ -207,6 +207,12 @@ impl Session {
         self.outbound.queue.len()
     }
 
+    /// Operations of the messages that are in flight or wait to be sent, those first. After a
+    /// [restoration](Self::restore) these are the ones that this process has inherited.
+    pub fn unfinished_messages(&self) -> impl Iterator<Item = OpId> + '_ {
+        self.outbound.unfinished()
+    }
+
     // Bytes.
 
     /// Room for received bytes, zeroed or stale. Empty while no more may be read: without a connection, while it ends,

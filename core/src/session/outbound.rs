@@ -22,6 +22,12 @@ pub(super) enum Awaited {
     Unsuback { filters: u32 },
 }
 
+impl Awaited {
+    fn is_publish(self) -> bool {
+        matches!(self, Self::Puback | Self::Pubrec | Self::Pubcomp)
+    }
+}
+
 /// A Packet Identifier in use.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -31,6 +37,8 @@ pub(super) struct Flight {
     pub(super) gate: u64,
     /// Whether the message may have been sent before.
     pub(super) is_repeat: bool,
+    /// Whether the operation is over, or its process is, and only the identifier is left to be freed.
+    pub(super) is_orphan: bool,
     /// The message, while it may have to be sent again.
     pub(super) message: Option<(Publication, Option<Instant>)>,
     /// What the PUBREC said, which its PUBCOMP completes.
@@ -47,10 +55,24 @@ impl Flight {
             op,
             gate: 0,
             is_repeat: true,
+            is_orphan: false,
             message,
             reason: ReasonCode::SUCCESS,
             details: Details::NONE,
         }
+    }
+
+    /// A QoS 2 identifier that the server may hold and that nobody waits for: a PUBREL frees it.
+    pub(super) fn orphan(op: OpId) -> Self {
+        Self {
+            is_orphan: true,
+            ..Self::new(Awaited::Pubcomp, op, None)
+        }
+    }
+
+    /// The operation to complete.
+    pub(super) fn completes(&self) -> Option<OpId> {
+        (!self.is_orphan).then_some(self.op)
     }
 
     /// A PUBREC came: the message is the server's, is given back here, and never sent again.
@@ -126,6 +148,17 @@ impl Outbound {
 
     pub(super) fn in_flight(&self) -> usize {
         self.publishes
+    }
+
+    /// Operations of the messages in flight, and of those in the queue.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = OpId> + '_ {
+        let publishes = self
+            .flights
+            .iter()
+            .flatten()
+            .filter(|flight| flight.awaited.is_publish())
+            .filter_map(Flight::completes);
+        publishes.chain(self.queue.operations())
     }
 
     /// Whether flow control lets a message of this QoS leave now.
@@ -223,7 +256,7 @@ impl Outbound {
     #[inline]
     fn freed(&mut self, index: u16, awaited: Awaited) {
         self.free.push_back(index);
-        if matches!(awaited, Awaited::Puback | Awaited::Pubrec | Awaited::Pubcomp) {
+        if awaited.is_publish() {
             self.publishes -= 1;
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }

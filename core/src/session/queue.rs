@@ -132,6 +132,11 @@ impl Queue {
         self.rebuild();
     }
 
+    /// Operations of the messages, in order.
+    pub(super) fn operations(&self) -> impl Iterator<Item = OpId> + '_ {
+        self.slots.iter().flatten().map(|outgoing| outgoing.op)
+    }
+
     pub(super) fn front(&self) -> Option<&Outgoing> {
         self.slots.front()?.as_ref()
     }

@@ -309,7 +309,7 @@ impl Session {
             self.forget_message(flight.op, publication);
         }
         self.forget_flight(id, flight.awaited, lifetime);
-        Some(flight.op)
+        flight.completes()
     }
 
     #[inline]

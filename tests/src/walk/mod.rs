@@ -1,16 +1,16 @@
 //! Random walks of a session through operations, faults and restarts, each of which prints as a script to run again.
 //!
-//! A script is one line: `5.0 automatic republish window=2 seed=7: connect; publish 2 10; pass 30; reset`.
+//! A script is one line: `5.0 automatic republish window=2 store=none seed=7: connect; publish 2 10; pass 30; reset`.
 
 mod script;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use syncline_core::codec::QoS;
-use syncline_core::session::{AckMode, Config, Disconnect, SessionLost, VersionPolicy, When};
+use syncline_core::session::{AckMode, Config, Disconnect, SessionLost, Unfinished, VersionPolicy, When};
 use syncline_core::time::Duration;
 
-use crate::simulation::Simulation;
+use crate::simulation::{Simulation, VirtualDisk};
 use crate::virtual_broker::VirtualBroker;
 use crate::virtual_link::{End, LinkConfig};
 
@@ -27,6 +27,8 @@ pub struct Walk {
     pub on_session_lost: SessionLost,
     /// The server's Receive Maximum, and the client's own bound on messages in flight.
     pub window: u16,
+    /// Milliseconds that the store takes at most; none without a store.
+    pub store: Option<u16>,
     /// Decides on delays, chunks and back-off.
     pub seed: u64,
     /// What happens, in this order.
@@ -52,6 +54,10 @@ pub enum Step {
     Acknowledge(u8),
     /// The caller ends the Session, waiting up to so many milliseconds for what is in flight; zero is at once.
     Disconnect(u16),
+    /// The caller disconnects, after the same time, and keeps the Session.
+    Suspend(u16),
+    /// The process is killed and started again, with so much luck for what was not durable.
+    Kill(u8),
     /// Milliseconds pass.
     Pass(u32),
     /// The connection breaks.
@@ -94,6 +100,9 @@ impl Walk {
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
         let broker = VirtualBroker::with_receive_maximum(self.window);
         let mut simulation = Simulation::new(config, link, broker, seed);
+        if let Some(delay) = self.store {
+            simulation = simulation.with_disk(VirtualDisk::new(Duration::from_millis(delay.into())));
+        }
         if traced {
             simulation.trace();
         }
@@ -122,13 +131,9 @@ impl Step {
             Self::Subscribe => simulation.subscribe(),
             Self::Unsubscribe => simulation.unsubscribe(),
             Self::Acknowledge(choice) => simulation.acknowledge(choice.into()),
-            Self::Disconnect(patience) => simulation.disconnect(Disconnect {
-                when: match patience {
-                    0 => When::Now,
-                    _ => When::Settled(millis(patience.into())),
-                },
-                ..Disconnect::default()
-            }),
+            Self::Disconnect(patience) => simulation.disconnect(disconnect(patience, Unfinished::Close)),
+            Self::Suspend(patience) => simulation.disconnect(disconnect(patience, Unfinished::Keep)),
+            Self::Kill(luck) => simulation.kill(luck.into()),
             Self::Pass(n) => simulation.pass(millis(n)),
             Self::Reset => simulation.harm(|_, link| link.reset()),
             Self::Close => simulation.harm(|_, link| link.close(End::Server)),
@@ -138,6 +143,18 @@ impl Step {
             Self::Forget => simulation.restart_broker(false),
             Self::Unreachable(n) => simulation.be_unreachable(millis(n)),
         }
+    }
+}
+
+/// A disconnect that waits up to so many milliseconds; zero is at once.
+fn disconnect(patience: u16, unfinished: Unfinished) -> Disconnect {
+    Disconnect {
+        when: match patience {
+            0 => When::Now,
+            _ => When::Settled(Duration::from_millis(patience.into())),
+        },
+        unfinished,
+        ..Disconnect::default()
     }
 }
 
@@ -152,10 +169,11 @@ pub fn any_walk(longest: usize) -> impl Strategy<Value = Walk> {
         select(vec![AckMode::Automatic, AckMode::Manual]),
         select(vec![SessionLost::Republish, SessionLost::Report]),
         select(vec![1, 2, 5, u16::MAX]),
+        select(vec![None, Some(0), Some(1), Some(30), Some(1_000)]),
         any::<u64>(),
     );
     (head, prop::collection::vec(any_step(), 1..longest)).prop_map(
-        |((version, acks, on_session_lost, window, seed), rest)| {
+        |((version, acks, on_session_lost, window, store, seed), rest)| {
             let mut steps = vec![Step::Connect];
             steps.extend(rest);
             Walk {
@@ -163,6 +181,7 @@ pub fn any_walk(longest: usize) -> impl Strategy<Value = Walk> {
                 acks,
                 on_session_lost,
                 window,
+                store,
                 seed,
                 steps,
             }
@@ -174,6 +193,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let qos = || select(vec![QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
     let size = || prop_oneof![8 => 0_u16..64, 1 => 400_u16..3_000];
     let end = || select(vec![End::Client, End::Server]);
+    let patience = || prop_oneof![Just(0_u16), 1..5_000_u16];
     prop_oneof![
         1 => Just(Step::Connect),
         12 => (qos(), size()).prop_map(|(qos, size)| Step::Publish(qos, size)),
@@ -182,7 +202,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Subscribe),
         1 => Just(Step::Unsubscribe),
         5 => any::<u8>().prop_map(Step::Acknowledge),
-        1 => prop_oneof![Just(0_u16), 1..5_000_u16].prop_map(Step::Disconnect),
+        1 => patience().prop_map(Step::Disconnect),
+        1 => patience().prop_map(Step::Suspend),
+        3 => any::<u8>().prop_map(Step::Kill),
         12 => (0..150_u32).prop_map(Step::Pass),
         3 => (500..90_000_u32).prop_map(Step::Pass),
         4 => Just(Step::Reset),

@@ -17,7 +17,7 @@ impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "no walk is written `{}`; an example: `5.0 automatic republish window=2 seed=7: connect; publish 2 10; \
+            "no walk is written `{}`; an example: `5.0 automatic republish window=2 store=none seed=7: connect; publish 2 10; \
              pass 30; reset`",
             self.0
         )
@@ -53,11 +53,12 @@ impl fmt::Display for Walk {
         let steps: Vec<_> = self.steps.iter().map(Step::to_string).collect();
         write!(
             f,
-            "{} {} {} window={} seed={}: {}",
+            "{} {} {} window={} store={} seed={}: {}",
             word(&VERSIONS, &self.version),
             word(&ACKS, &self.acks),
             word(&ON_SESSION_LOST, &self.on_session_lost),
             self.window,
+            self.store.map_or("none".to_owned(), |delay| delay.to_string()),
             self.seed,
             steps.join("; ")
         )
@@ -82,6 +83,8 @@ impl fmt::Display for Step {
             Self::Unsubscribe => f.write_str("unsubscribe"),
             Self::Acknowledge(choice) => write!(f, "acknowledge {choice}"),
             Self::Disconnect(patience) => write!(f, "disconnect {patience}"),
+            Self::Suspend(patience) => write!(f, "suspend {patience}"),
+            Self::Kill(luck) => write!(f, "kill {luck}"),
             Self::Pass(millis) => write!(f, "pass {millis}"),
             Self::Reset => f.write_str("reset"),
             Self::Close => f.write_str("close"),
@@ -106,6 +109,7 @@ impl FromStr for Walk {
                 acks: head.one_of(&ACKS)?,
                 on_session_lost: head.one_of(&ON_SESSION_LOST)?,
                 window: head.field("window=")?,
+                store: head.store()?,
                 seed: head.field("seed=")?,
                 steps: Vec::new(),
             };
@@ -133,6 +137,8 @@ impl FromStr for Step {
                 "unsubscribe" => Self::Unsubscribe,
                 "acknowledge" => Self::Acknowledge(words.number()?),
                 "disconnect" => Self::Disconnect(words.number()?),
+                "suspend" => Self::Suspend(words.number()?),
+                "kill" => Self::Kill(words.number()?),
                 "pass" => Self::Pass(words.number()?),
                 "reset" => Self::Reset,
                 "close" => Self::Close,
@@ -164,6 +170,14 @@ impl Words<'_> {
 
     fn field<T: FromStr>(&mut self, name: &str) -> Option<T> {
         self.0.next()?.strip_prefix(name)?.parse().ok()
+    }
+
+    /// The store's delay, or none.
+    fn store(&mut self) -> Option<Option<u16>> {
+        match self.0.next()?.strip_prefix("store=")? {
+            "none" => Some(None),
+            delay => delay.parse().ok().map(Some),
+        }
     }
 
     fn end(mut self) -> Option<()> {

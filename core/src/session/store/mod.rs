@@ -110,8 +110,9 @@ impl StoreKey {
         Self(raw)
     }
 
-    /// What the key says.
-    fn subject(self) -> Option<Subject> {
+    /// What the record of this key is about; `None` for a key that no session writes.
+    #[must_use]
+    pub fn subject(self) -> Option<Subject> {
         let number = self.0 & Self::NUMBER;
         let packet_id = || u16::try_from(number).ok().and_then(PacketId::new);
         match self.0 >> Self::KIND_SHIFT {
@@ -142,12 +143,16 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-/// What a key is the key of.
+/// What a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
+pub enum Subject {
+    /// The session itself.
     Session,
+    /// The message of an operation.
     Message(OpId),
+    /// A Packet Identifier that a message of this side uses.
     Flight(PacketId),
+    /// A Packet Identifier of a QoS 2 message that was received and not released.
     Received(PacketId),
 }
 

@@ -140,11 +140,11 @@ impl Session {
         Ok(restored)
     }
 
-    /// A flight of the records; none where a crash has left half of one that was over.
+    /// A flight of the records. Without its message, one that awaits an acknowledgement of that is over: a crash has left
+    /// half of it, or the message was of its process alone.
     fn taken_up(&mut self, awaited: Awaited, op: OpId, message: Option<Stored>) -> Option<Flight> {
         match (awaited, message) {
-            // The server may hold the identifier: PUBREL frees it.
-            (Awaited::Pubrec, None) => Some(Flight::new(Awaited::Pubcomp, op, None)),
+            (Awaited::Pubrec, None) => Some(Flight::orphan(op)),
             (Awaited::Pubcomp, message) => {
                 if message.is_some() {
                     self.delete(StoreKey::message(op));

@@ -147,6 +147,7 @@ fn a_message_of_the_process_is_not_stored_but_its_qos_2_identifier_is() {
         change: Change::Delete,
     };
     assert_eq!(later.operations.last(), Some(&free));
+    assert_eq!(bench.take(), [], "nobody waits for it any more");
 }
 
 #[test]

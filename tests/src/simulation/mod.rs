@@ -1,5 +1,8 @@
 //! A session, its runtime loop, a breakable link and a broker on one virtual clock, watched by the reference model.
 
+mod disk;
+mod runtime;
+
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -7,14 +10,16 @@ use bytes::Bytes;
 use syncline_core::codec::{PropertyBuf, QoS, SubscribeOptions};
 use syncline_core::rng::{Rng, SEED_LEN};
 use syncline_core::session::{
-    AckMode, AckToken, Config, Disconnect, Filter, Output, Publication, Session, SubmitError,
+    AckMode, AckToken, Config, Disconnect, Filter, Publication, Session, SubmitError, Unfinished,
 };
-use syncline_core::time::{Duration, Instant};
+use syncline_core::time::{Duration, Instant, UnixMillis};
 use syncline_core::topic::{TopicFilter, TopicName};
 
 use crate::session_model::{Asked, SessionModel, Tag};
 use crate::virtual_broker::{ConnectionId, Routed, VirtualBroker};
 use crate::virtual_link::{End, LinkConfig, VirtualLink};
+
+pub use disk::VirtualDisk;
 
 const CLIENT_ID: &str = "client";
 
@@ -30,6 +35,9 @@ pub struct Simulation {
     rng: Rng,
     link: LinkConfig,
     session: Session,
+    config: Config,
+    /// Where the session stores its state, if it does.
+    disk: Option<VirtualDisk>,
     broker: VirtualBroker,
     model: SessionModel,
     wires: Vec<Wire>,
@@ -46,6 +54,8 @@ pub struct Simulation {
     arrivals_seen: usize,
     session_number: Option<u64>,
     was_connected: bool,
+    /// The last disconnect that was asked for ends the Session.
+    closes_session: bool,
     /// The session will not ask for a transport by itself.
     is_idle: bool,
     /// Steps that were due when they were taken, one after the other.
@@ -81,12 +91,15 @@ impl Simulation {
     pub fn new(mut config: Config, link: LinkConfig, broker: VirtualBroker, seed: [u8; SEED_LEN]) -> Self {
         config.client_id = CLIENT_ID.to_owned();
         let mut rng = Rng::from_seed(seed);
+        let now = Instant::from_micros(1);
         Self {
-            now: Instant::from_micros(1),
+            now,
             link,
             back_off: (config.reconnect.shortest, config.reconnect.longest),
             acks: config.acks,
-            session: Session::new(config, rng.derive_seed()).expect("a valid configuration"),
+            session: Session::new(config.clone(), rng.derive_seed()).expect("a valid configuration"),
+            config,
+            disk: None,
             rng,
             broker,
             model: SessionModel::default(),
@@ -100,12 +113,21 @@ impl Simulation {
             arrivals_seen: 0,
             session_number: None,
             was_connected: false,
+            closes_session: true,
             is_idle: true,
             overdue_steps: 0,
             transcript: DefaultHasher::new(),
             traced: false,
             read: [0; 2],
         }
+    }
+
+    /// The same with a session that stores its state on this disk.
+    #[must_use]
+    pub fn with_disk(mut self, disk: VirtualDisk) -> Self {
+        self.disk = Some(disk);
+        self.start_process();
+        self
     }
 
     /// Prints each event from now on.
@@ -201,14 +223,17 @@ impl Simulation {
         if let Some((token, tag)) = self.tokens.remove(place)
             && self.session.acknowledge(token).is_ok()
         {
-            self.model.acknowledged(tag);
+            self.model.acknowledged(tag, self.last_stored());
         }
         self.exchange();
     }
 
-    /// Ends the connection and the Session.
+    /// Ends the connection, and the Session unless it is to be kept.
     pub fn disconnect(&mut self, how: Disconnect) {
-        self.model.closed();
+        self.closes_session = how.unfinished == Unfinished::Close;
+        if self.closes_session {
+            self.model.closed();
+        }
         self.session
             .disconnect(self.now, how)
             .expect("a DISCONNECT that can be sent");
@@ -216,6 +241,33 @@ impl Simulation {
     }
 
     // What the world does.
+
+    /// The process is killed, and started again. Of what was not durable yet, the first `luck` operations are, modulo
+    /// their number and one. Without effect where the session has no disk: then the process had nothing to keep.
+    pub fn kill(&mut self, luck: usize) {
+        let Some(disk) = &mut self.disk else { return };
+        disk.crash(luck);
+        let durable = disk.last_durable();
+        self.tokens.clear();
+        if let Transport::Open(wire) = self.transport {
+            self.wires[wire].link.close(End::Client);
+        }
+        self.transport = Transport::None;
+        self.start_process();
+        let kept = self.session.unfinished_messages().collect();
+        self.model.process_ended(durable, &kept);
+        self.connect();
+    }
+
+    fn start_process(&mut self) {
+        let Some(disk) = &mut self.disk else { return };
+        let wall = UnixMillis(self.now.as_micros() / 1_000);
+        let seed = self.rng.derive_seed();
+        let restored = Session::restore(self.config.clone(), seed, self.now, wall, disk.start_process());
+        (self.session, _) = restored.expect("records that make a session");
+        self.is_idle = true;
+        self.closes_session = true;
+    }
 
     /// Another client publishes to the topic that this one may have subscribed to.
     pub fn deliver(&mut self, qos: QoS, size: usize) {
@@ -341,203 +393,9 @@ impl Simulation {
             Transport::Dialling(at) => Some(at),
             _ => None,
         };
-        arrivals.chain(dial).chain(self.session.poll_timeout()).min()
-    }
-
-    // The loop that a runtime runs.
-
-    /// Runs everybody, without a step of the clock, until nobody has anything to do.
-    fn exchange(&mut self) {
-        for _ in 0..ROUND_BOUND {
-            let busy = self.step_client() | self.step_broker();
-            self.notice_session();
-            if !busy {
-                return;
-            }
-        }
-        panic!("still busy after {ROUND_BOUND} rounds without a step of the clock");
-    }
-
-    fn step_client(&mut self) -> bool {
-        let mut busy = self.finish_dialling();
-        busy |= self.drain();
-        let Transport::Open(wire) = self.transport else {
-            return busy;
-        };
-        let received = self.wires[wire].link.readable(self.now, End::Client).to_vec();
-        let n = self.session.rx_extend(&received);
-        if n > 0 {
-            busy = true;
-            self.note("read", &received[..n]);
-            self.read[End::Client as usize] += n as u64;
-            self.wires[wire].link.consume(End::Client, n);
-            self.drain();
-        }
-        if self.session.has_transmit() {
-            let bytes = self.session.transmit().runs().collect::<Vec<_>>().concat();
-            let n = self.wires[wire].link.write(self.now, End::Client, &bytes);
-            if n > 0 {
-                busy = true;
-                self.note("wrote", &bytes[..n]);
-                self.session.tx_advance(self.now, n);
-                self.drain();
-            }
-        }
-        if self.transport == Transport::Open(wire) && self.wires[wire].link.has_ended(self.now, End::Client) {
-            busy = true;
-            self.wires[wire].link.close(End::Client);
-            self.transport_closed();
-        }
-        busy
-    }
-
-    fn finish_dialling(&mut self) -> bool {
-        let Transport::Dialling(at) = self.transport else {
-            return false;
-        };
-        if at > self.now {
-            return false;
-        }
-        if self.now < self.unreachable_until {
-            self.transport_closed();
-            return true;
-        }
-        let mut link = VirtualLink::new(self.link, self.rng.derive_seed());
-        if let Some((end, bytes)) = self.first_cut.take() {
-            link.cut_after(end, bytes);
-        }
-        self.wires.push(Wire {
-            link,
-            connection: self.broker.accept(),
-            unwritten: Vec::new(),
-        });
-        self.transport = Transport::Open(self.wires.len() - 1);
-        self.session.handle_transport_open(self.now);
-        true
-    }
-
-    fn transport_closed(&mut self) {
-        self.transport = Transport::None;
-        self.model.link_ended();
-        self.session.handle_transport_closed(self.now);
-        self.drain();
-    }
-
-    fn drain(&mut self) -> bool {
-        let mut busy = false;
-        while let Some(output) = self.session.poll(self.now) {
-            busy = true;
-            self.note("output", &output);
-            self.handle_output(output);
-        }
-        busy
-    }
-
-    fn handle_output(&mut self, output: Output) {
-        match output {
-            Output::OpenTransport => {
-                assert_eq!(self.transport, Transport::None, "one transport at a time");
-                assert!(self.now >= self.retry_at, "dialled before {:?}", self.retry_at);
-                self.is_idle = false;
-                self.transport = Transport::Dialling(self.now.after(self.rng.jitter(self.link.delay)));
-            }
-            Output::CloseTransport => {
-                assert_ne!(self.transport, Transport::None, "nothing to close");
-                if let Transport::Open(wire) = self.transport {
-                    self.wires[wire].link.close(End::Client);
-                }
-                self.transport = Transport::None;
-                self.model.link_ended();
-            }
-            Output::Connected(connected) => {
-                if !connected.session_present {
-                    if self.was_connected {
-                        self.model.session_lost();
-                    }
-                    self.subscribe_from_output();
-                }
-                self.was_connected = true;
-            }
-            Output::Disconnected(disconnected) => {
-                self.is_idle = disconnected.retry_at.is_none();
-                // This broker never turns a client away: only a requested disconnect ends the attempts.
-                if self.is_idle {
-                    self.model.closed();
-                }
-                if let Some(retry_at) = disconnected.retry_at {
-                    let wait = retry_at.since(self.now);
-                    let (shortest, longest) = self.back_off;
-                    assert!((shortest..=longest).contains(&wait), "back-off of {wait:?}");
-                    self.retry_at = retry_at;
-                }
-            }
-            Output::Message(message) => {
-                let tag = tag(message.payload());
-                let is_final = self.acks == AckMode::Automatic;
-                self.model.handed_out(tag, message.qos(), is_final);
-                self.tokens.extend(message.ack_token().map(|token| (token, tag)));
-            }
-            Output::Completed(op, completion) => self.model.completed(op, &completion),
-            Output::AuthChallenge(_) => panic!("a challenge without an authentication method"),
-            Output::Store(_) => panic!("an operation without a store"),
-        }
-    }
-
-    /// Subscribes in the middle of draining, as callers do when they hear that the Session is new.
-    fn subscribe_from_output(&mut self) {
-        let filter = Filter {
-            filter: TopicFilter::from_static("in/+").expect("a valid filter"),
-            options: SubscribeOptions::at_qos(QoS::ExactlyOnce),
-        };
-        if let Ok(op) = self.session.subscribe(&[filter], &PropertyBuf::new()) {
-            self.model.submitted(op, Asked::Subscription);
-        }
-    }
-
-    fn step_broker(&mut self) -> bool {
-        let mut busy = false;
-        for wire in &mut self.wires {
-            loop {
-                let received = wire.link.readable(self.now, End::Server).to_vec();
-                if received.is_empty() {
-                    break;
-                }
-                busy = true;
-                self.read[End::Server as usize] += received.len() as u64;
-                self.broker.receive(self.now, wire.connection, &received);
-                wire.link.consume(End::Server, received.len());
-            }
-            if wire.link.has_ended(self.now, End::Server) && !self.broker.is_over(wire.connection) {
-                busy = true;
-                self.broker.close(self.now, wire.connection);
-            }
-        }
-        for wire in &mut self.wires {
-            wire.unwritten
-                .append(&mut self.broker.take_output(wire.connection));
-            let n = wire.link.write(self.now, End::Server, &wire.unwritten);
-            busy |= n > 0;
-            wire.unwritten.drain(..n);
-            if self.broker.is_over(wire.connection) && wire.unwritten.is_empty() {
-                wire.link.close(End::Server);
-            }
-        }
-        for message in &self.broker.arrivals()[self.arrivals_seen..] {
-            self.model.arrived(tag(&message.payload));
-        }
-        self.arrivals_seen = self.broker.arrivals().len();
-        busy
-    }
-
-    /// Tells the model when the server's Session is not the one of before.
-    fn notice_session(&mut self) {
-        let number = self.broker.session_number(CLIENT_ID);
-        if number != self.session_number {
-            if self.session_number.is_some() {
-                self.model.session_lost();
-            }
-            self.session_number = number;
-        }
+        let durable = self.disk.as_ref().and_then(VirtualDisk::next_durable);
+        let due = self.session.poll_timeout();
+        arrivals.chain(dial).chain(durable).chain(due).min()
     }
 
     fn next_tag(&mut self) -> Tag {
