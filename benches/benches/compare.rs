@@ -1,12 +1,15 @@
 //! `cargo bench -p syncline-benches`: time, instructions and allocations of the codec and the session and of their peers.
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use syncline_benches::allocations::Counting;
 use syncline_benches::case::Case;
 use syncline_benches::report::{self, Row};
-use syncline_benches::{cases, instructions};
+use syncline_benches::{cases, cycles, instructions};
+
+/// Operations from which one run takes long enough to be timed by itself.
+const LONG_RUN: u64 = 1_000;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -27,7 +30,7 @@ fn main() {
             workload: case.workload,
             library: case.library,
             nanoseconds: Some(*nanoseconds),
-            instructions: match instructions::count(index) {
+            instructions: match instructions::count(index, case) {
                 Ok(count) => Some(count),
                 Err(error) => {
                     eprintln!("{} of {}: {error}", case.workload, case.library);
@@ -39,9 +42,10 @@ fn main() {
     }
     println!();
     report::print(&rows);
+    report::print_held(&cycles::held().collect::<Vec<_>>());
 }
 
-/// Nanoseconds of one run of each case that criterion was asked for, the quickest of what it saw: on a machine with other
+/// Nanoseconds of one operation of each case that criterion was asked for, the quickest of what it saw: on a machine with other
 /// work to do, the rest is that work.
 fn time(cases: &mut [Case]) -> BTreeMap<(&'static str, &'static str), f64> {
     let mut criterion = Criterion::default()
@@ -54,10 +58,15 @@ fn time(cases: &mut [Case]) -> BTreeMap<(&'static str, &'static str), f64> {
     for case in cases {
         let mut best = f64::INFINITY;
         let mut group = criterion.benchmark_group(case.workload);
+        group.throughput(Throughput::Elements(case.operations));
+        if case.operations >= LONG_RUN {
+            group.sample_size(10).sampling_mode(SamplingMode::Flat);
+        }
         group.bench_function(BenchmarkId::from_parameter(case.library), |bencher| {
             bencher.iter_custom(|iterations| {
                 let time = case.time(iterations);
-                best = best.min(time.as_nanos() as f64 / iterations as f64);
+                let operations = iterations * case.operations;
+                best = best.min(time.as_nanos() as f64 / operations as f64);
                 time
             });
         });

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use crate::case::Case;
 
-/// Runs of a case that are counted.
-const RUNS: u64 = 640;
+/// Operations of a case that are counted, or those of one run where that has more.
+const OPERATIONS: u64 = 640;
 
 /// The argument that makes this program the counted child.
 const CHILD: &str = "--count-instructions-of";
@@ -24,16 +24,16 @@ pub fn is_counted_child(cases: &mut [Case]) -> bool {
         return false;
     };
     if let Some(case) = cases.get_mut(index) {
-        case.expose(RUNS);
+        case.expose(OPERATIONS);
     }
     true
 }
 
-/// Instructions of one run of the case at `index`.
+/// Instructions of one operation of `case`, which is the one at `index`.
 ///
 /// # Errors
 /// When valgrind is missing or prints no count.
-pub fn count(index: usize) -> io::Result<u64> {
+pub fn count(index: usize, case: &Case) -> io::Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg("--toggle-collect=syncline_benches::instructions::counted")
@@ -53,7 +53,7 @@ pub fn count(index: usize) -> io::Result<u64> {
         .and_then(|(_, count)| count.trim().parse::<u64>().ok())
         .filter(|count| *count > 0 && output.status.success());
     match collected {
-        Some(total) => Ok(total / RUNS),
+        Some(total) => Ok(total / (case.runs_for(OPERATIONS) * case.operations)),
         None => Err(io::Error::other(format!(
             "callgrind printed no count, but: {messages}"
         ))),

@@ -1,6 +1,7 @@
 //! The table at the end: each workload, each library, and how many times ours the others take.
 
 use crate::case::OURS;
+use crate::cycles::Held;
 
 /// What was measured for one case.
 pub struct Row {
@@ -8,18 +9,18 @@ pub struct Row {
     pub workload: &'static str,
     /// The library.
     pub library: &'static str,
-    /// Median time of one run in nanoseconds.
+    /// Quickest time of one operation in nanoseconds.
     pub nanoseconds: Option<f64>,
-    /// Instructions of one run.
+    /// Instructions of one operation.
     pub instructions: Option<u64>,
-    /// Allocations of one run.
+    /// Allocations of one operation.
     pub allocations: f64,
 }
 
 /// Prints the rows, those of one workload together.
 pub fn print(rows: &[Row]) {
     println!(
-        "{:<34} {:<20} {:>10} {:>7} {:>12} {:>7} {:>7}",
+        "{:<42} {:<27} {:>10} {:>7} {:>12} {:>7} {:>7}",
         "work", "library", "time ns", "ours/it", "instructions", "ours/it", "allocs"
     );
     let mut previous = "";
@@ -33,7 +34,7 @@ pub fn print(rows: &[Row]) {
         };
         let instructions = |row: &Row| row.instructions.map(|count| count as f64);
         println!(
-            "{:<34} {:<20} {:>10} {:>7} {:>12} {:>7} {:>7.1}",
+            "{:<42} {:<27} {:>10} {:>7} {:>12} {:>7} {:>7.1}",
             if row.workload == previous {
                 ""
             } else {
@@ -49,5 +50,25 @@ pub fn print(rows: &[Row]) {
             row.allocations,
         );
         previous = row.workload;
+    }
+}
+
+/// Prints what an established connection holds in memory.
+pub fn print_held(held: &[Held]) {
+    println!(
+        "\n{:<42} {:<27} {:>10}",
+        "memory of a connection", "library", "bytes"
+    );
+    let print = |state: &str, bytes: &dyn Fn(&Held) -> i64| {
+        for (index, held) in held.iter().enumerate() {
+            let state = if index == 0 { state } else { "" };
+            println!("{state:<42} {:<27} {:>10}", held.library, bytes(held));
+        }
+    };
+    print("idle", &|held| held.idle);
+    let windows = held.first().map_or(0, |held| held.quiet.len());
+    for place in 0..windows {
+        let state = format!("quiet after {} in flight", held[0].quiet[place].0);
+        print(&state, &|held| held.quiet[place].1);
     }
 }

@@ -10,7 +10,7 @@ pub const TOPIC: &str = "services/example1/exampleNode/treq";
 pub struct Message {
     /// Protocol version.
     pub version: Version,
-    /// Quality of Service: 0 or 1.
+    /// Quality of Service.
     pub qos: QoS,
     /// Payload bytes.
     pub size: usize,
@@ -24,18 +24,24 @@ impl Message {
     }
 
     /// The packet, with Packet Identifier 1 above QoS 0.
+    #[must_use]
+    pub fn packet(&self) -> Vec<u8> {
+        self.packet_of(PacketId::MIN)
+    }
+
+    /// The packet, with this Packet Identifier above QoS 0.
     ///
     /// # Panics
     /// Never: the message is valid.
     #[must_use]
-    pub fn packet(&self) -> Vec<u8> {
+    pub fn packet_of(&self, id: PacketId) -> Vec<u8> {
         let mut bytes = Vec::new();
         let publish = Publish {
             dup: false,
             qos: self.qos,
             retain: false,
             topic: TOPIC,
-            packet_id: (self.qos != QoS::AtMostOnce).then_some(PacketId::MIN),
+            packet_id: (self.qos != QoS::AtMostOnce).then_some(id),
             properties: Properties::EMPTY,
             payload: &self.payload(),
         };

@@ -1,53 +1,38 @@
 //! The exchanges through mqtt-protocol-core's `Connection`, which is sans-IO, too.
 
+use std::sync::Arc;
+
 use mqtt_protocol_core::mqtt::Version as PeerVersion;
 use mqtt_protocol_core::mqtt::common::Cursor;
-use mqtt_protocol_core::mqtt::connection::{Connection, Event, role};
-use mqtt_protocol_core::mqtt::packet::{Packet, Qos, v3_1_1, v5_0};
+use mqtt_protocol_core::mqtt::connection::{Connection, Event, TimerKind, role};
+use mqtt_protocol_core::mqtt::packet::{Packet, Properties, Qos, SessionExpiryInterval, v3_1_1, v5_0};
 use mqtt_protocol_core::mqtt::prelude::*;
-use syncline_core::codec::Version;
+use syncline_core::codec::{QoS, Version};
 
-use super::puback_for;
-use crate::case::Case;
+use super::exchange::Client;
 use crate::workload::{Message, TOPIC};
 
-const LIBRARY: &str = "mqtt-protocol-core";
+/// A connection whose Session ends with it: messages in flight are not kept.
+pub(super) struct Bare(State);
 
-struct Client {
+/// A connection whose Session outlives it: messages in flight are kept, as the other libraries always do.
+pub(super) struct Storing(State);
+
+struct State {
     connection: Connection<role::Client>,
     version: Version,
-    received: Vec<u8>,
-    payload: Vec<u8>,
     out: Vec<u8>,
 }
 
-impl Client {
-    fn new(message: Message) -> Self {
-        let (version, connect, connack): (_, Packet, &[u8]) = match message.version {
-            Version::V3_1_1 => (
-                PeerVersion::V3_1_1,
-                v3_1_1::Connect::builder()
-                    .client_id("bench")
-                    .expect("an id")
-                    .build()
-                    .expect("a packet")
-                    .into(),
-                &[0x20, 2, 0, 0],
-            ),
-            Version::V5 => (
-                PeerVersion::V5_0,
-                v5_0::Connect::builder()
-                    .client_id("bench")
-                    .expect("an id")
-                    .build()
-                    .expect("a packet")
-                    .into(),
-                &[0x20, 3, 0, 0, 0],
-            ),
+impl State {
+    fn new(version: Version, session_expiry: u32) -> Self {
+        let (peer_version, connack): (_, &[u8]) = match version {
+            Version::V3_1_1 => (PeerVersion::V3_1_1, &[0x20, 2, 0, 0]),
+            Version::V5 => (PeerVersion::V5_0, &[0x20, 3, 0, 0, 0]),
         };
-        let mut connection = Connection::<role::Client>::new(version);
+        let mut connection = Connection::<role::Client>::new(peer_version);
         connection.set_auto_pub_response(true);
-        drop(connection.send(connect));
+        drop(connection.send(connect(version, session_expiry)));
         let events = connection.recv(&mut Cursor::new(connack));
         assert!(
             events
@@ -56,17 +41,14 @@ impl Client {
         );
         Self {
             connection,
-            version: message.version,
-            received: message.packet(),
-            payload: message.payload(),
+            version,
             out: Vec::new(),
         }
     }
 
-    /// Takes over what is to be sent, as a socket would, and hands on the other events.
-    fn write(&mut self, events: Vec<Event>) -> usize {
-        self.out.clear();
-        let mut notified = 0;
+    /// Appends what is to be sent, hands on the other events, and counts messages and the ends of exchanges.
+    fn handle(&mut self, events: Vec<Event>) -> usize {
+        let mut handed_out = 0;
         for event in events {
             match event {
                 Event::RequestSendPacket { packet, .. } => {
@@ -75,67 +57,156 @@ impl Client {
                     }
                 }
                 Event::NotifyPacketReceived(packet) => {
-                    drop(std::hint::black_box(packet));
-                    notified += 1;
+                    if let Packet::V3_1_1Publish(_)
+                    | Packet::V3_1_1Puback(_)
+                    | Packet::V3_1_1Pubcomp(_)
+                    | Packet::V5_0Publish(_)
+                    | Packet::V5_0Puback(_)
+                    | Packet::V5_0Pubcomp(_) = std::hint::black_box(packet)
+                    {
+                        handed_out += 1;
+                    }
                 }
                 _ => {}
             }
         }
-        notified
+        handed_out
     }
 
-    fn publish(&mut self) -> Packet {
-        let id = self.connection.acquire_packet_id().expect("a packet identifier");
-        match self.version {
-            Version::V3_1_1 => v3_1_1::Publish::builder()
-                .topic_name(TOPIC)
-                .expect("a valid topic")
-                .qos(Qos::AtLeastOnce)
-                .packet_id(id)
-                .payload(&self.payload[..])
+    fn publish(&mut self, message: &Ready) {
+        let packet_id = (message.qos != Qos::AtMostOnce)
+            .then(|| self.connection.acquire_packet_id().expect("a packet identifier"));
+        let events = self.connection.send(message.packet(self.version, packet_id));
+        self.handle(events);
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> usize {
+        let mut handed_out = 0;
+        let mut cursor = Cursor::new(bytes);
+        while (cursor.position() as usize) < bytes.len() {
+            let events = self.connection.recv(&mut cursor);
+            handed_out += self.handle(events);
+        }
+        handed_out
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.out);
+        self.out.clear();
+    }
+
+    fn rest(&mut self) {
+        let events = self.connection.notify_timer_fired(TimerKind::PingreqSend);
+        self.handle(events);
+        self.out.clear();
+        self.receive(&[0xD0, 0]);
+    }
+}
+
+fn connect(version: Version, session_expiry: u32) -> Packet {
+    match version {
+        Version::V3_1_1 => v3_1_1::Connect::builder()
+            .client_id("bench")
+            .expect("an id")
+            .clean_session(session_expiry == 0)
+            .build()
+            .expect("a packet")
+            .into(),
+        Version::V5 => {
+            let mut properties = Properties::new();
+            if session_expiry > 0 {
+                let expiry = SessionExpiryInterval::new(session_expiry).expect("a valid interval");
+                properties.push(expiry.into());
+            }
+            v5_0::Connect::builder()
+                .client_id("bench")
+                .expect("an id")
+                .clean_start(true)
+                .props(properties)
                 .build()
-                .expect("a valid packet")
-                .into(),
-            Version::V5 => v5_0::Publish::builder()
-                .topic_name(TOPIC)
-                .expect("a valid topic")
-                .qos(Qos::AtLeastOnce)
-                .packet_id(id)
-                .payload(&self.payload[..])
-                .build()
-                .expect("a valid packet")
-                .into(),
+                .expect("a packet")
+                .into()
         }
     }
 }
 
-pub(super) fn receive(name: &'static str, message: Message) -> Case {
-    Case::new(
-        name,
-        LIBRARY,
-        Client::new(message),
-        |_| (),
-        |client, ()| {
-            let events = client.connection.recv(&mut Cursor::new(&client.received[..]));
-            assert_eq!(client.write(events), 1);
-            assert_eq!(client.out.len(), 4);
-        },
-    )
+/// What a packet is made of once its identifier is known.
+pub(super) struct Ready {
+    qos: Qos,
+    payload: Arc<[u8]>,
 }
 
-pub(super) fn send(name: &'static str, message: Message) -> Case {
-    Case::new(
-        name,
-        LIBRARY,
-        Client::new(message),
-        |_| (),
-        |client, ()| {
-            let publish = client.publish();
-            let events = client.connection.send(publish);
-            client.write(events);
-            let puback = puback_for(&client.out);
-            let events = client.connection.recv(&mut Cursor::new(&puback[..]));
-            assert_eq!(client.write(events), 1);
-        },
-    )
+impl Ready {
+    fn new(message: Message, payload: &[u8]) -> Self {
+        let qos = match message.qos {
+            QoS::AtMostOnce => Qos::AtMostOnce,
+            QoS::AtLeastOnce => Qos::AtLeastOnce,
+            QoS::ExactlyOnce => Qos::ExactlyOnce,
+        };
+        Self {
+            qos,
+            payload: payload.into(),
+        }
+    }
+
+    fn packet(&self, version: Version, id: Option<u16>) -> Packet {
+        macro_rules! build {
+            ($module:ident) => {{
+                let mut builder = $module::Publish::builder()
+                    .topic_name(TOPIC)
+                    .expect("a valid topic")
+                    .qos(self.qos)
+                    .payload(self.payload.clone());
+                if let Some(id) = id {
+                    builder = builder.packet_id(id);
+                }
+                builder.build().expect("a valid packet").into()
+            }};
+        }
+        match version {
+            Version::V3_1_1 => build!(v3_1_1),
+            Version::V5 => build!(v5_0),
+        }
+    }
 }
+
+macro_rules! client {
+    ($client:ident, $library:literal, $session_expiry:literal) => {
+        impl Client for $client {
+            const LIBRARY: &'static str = $library;
+
+            type Publication = Ready;
+
+            fn connected(version: Version, _: u16) -> Self {
+                Self(State::new(version, $session_expiry))
+            }
+
+            fn publication(&self, message: Message, payload: &[u8]) -> Ready {
+                Ready::new(message, payload)
+            }
+
+            fn publish(&mut self, message: Ready) {
+                self.0.publish(&message);
+            }
+
+            fn receive(&mut self, bytes: &[u8]) -> usize {
+                self.0.receive(bytes)
+            }
+
+            fn write(&mut self, out: &mut Vec<u8>) {
+                self.0.write(out);
+            }
+
+            fn receive_buffer(&self) -> usize {
+                0
+            }
+
+            fn rest(&mut self) {
+                self.0.rest();
+            }
+        }
+    };
+}
+
+client!(Bare, "mqtt-protocol-core", 0);
+client!(Storing, "mqtt-protocol-core, storing", 3_600);

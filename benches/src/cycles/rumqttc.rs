@@ -1,153 +1,141 @@
 //! The exchanges through rumqttc's codec and `MqttState`, as its event loop drives them.
 
 use bytes::{Bytes, BytesMut};
+use rumqttc::mqttbytes::v4 as v4_packets;
+use rumqttc::v5::mqttbytes::v5 as v5_packets;
 use rumqttc::{self as v4, v5};
 use syncline_core::codec::Version;
 
-use super::puback_for;
-use crate::case::Case;
+use super::exchange::Client;
 use crate::workload::{Message, TOPIC};
 
 const LIBRARY: &str = "rumqttc";
-const LIMIT: usize = 1 << 20;
+const LIMIT: u32 = 1 << 20;
 
-struct Client<S> {
+/// Bytes of the receive buffer.
+const READ_SIZE: usize = 16 << 10;
+
+/// Its client for 3.1.1.
+pub(super) struct V4(State<v4::MqttState>);
+
+/// Its client for 5.0.
+pub(super) struct V5(State<v5::MqttState>);
+
+struct State<S> {
     state: S,
-    received: Vec<u8>,
-    payload: Bytes,
     read: BytesMut,
     written: BytesMut,
 }
 
-impl<S> Client<S> {
-    fn new(state: S, message: Message) -> Self {
+impl<S> State<S> {
+    fn new(state: S) -> Self {
         Self {
             state,
-            received: message.packet(),
-            payload: message.payload().into(),
-            read: BytesMut::with_capacity(16 << 10),
-            written: BytesMut::with_capacity(16 << 10),
+            read: BytesMut::with_capacity(READ_SIZE),
+            written: BytesMut::new(),
         }
+    }
+
+    fn take_written(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.written);
+        self.written.clear();
     }
 }
 
-pub(super) fn receive(name: &'static str, message: Message) -> Case {
-    match message.version {
-        Version::V3_1_1 => {
-            let client = Client::new(v4::MqttState::new(100, false), message);
-            Case::new(
-                name,
-                LIBRARY,
-                client,
-                |_| (),
-                |client, ()| {
-                    client.read.extend_from_slice(&client.received);
-                    let packet = v4::Packet::read(&mut client.read, LIMIT).expect("a packet");
-                    let answer = client
-                        .state
-                        .handle_incoming_packet(packet)
-                        .expect("accepted")
-                        .expect("a PUBACK");
-                    client.written.clear();
-                    answer.write(&mut client.written, LIMIT).expect("a valid packet");
-                    assert_eq!(client.written.len(), 4);
-                    (client.state.events.pop_front(), client.state.events.pop_front())
-                },
-            )
+/// The two clients differ in their types alone, and in how they say the largest packet.
+macro_rules! client {
+    ($client:ident, $module:ident, $packets:ident, $limit:expr, $make_publish:expr, $ping:expr) => {
+        impl $client {
+            fn send(&mut self, packet: $packets::Packet) {
+                packet
+                    .write(&mut self.0.written, $limit)
+                    .expect("a valid packet");
+            }
+
+            /// Hands out the events, and counts messages and the ends of exchanges.
+            fn drain(&mut self) -> usize {
+                use $packets::Packet;
+                let mut handed_out = 0;
+                while let Some(event) = self.0.state.events.pop_front() {
+                    if let $module::Event::Incoming(
+                        Packet::Publish(_) | Packet::PubAck(_) | Packet::PubComp(_),
+                    ) = std::hint::black_box(event)
+                    {
+                        handed_out += 1;
+                    }
+                }
+                handed_out
+            }
         }
-        Version::V5 => {
-            let client = Client::new(v5::MqttState::new(100, false), message);
-            Case::new(
-                name,
-                LIBRARY,
-                client,
-                |_| (),
-                |client, ()| {
-                    client.read.extend_from_slice(&client.received);
-                    let packet = v5::mqttbytes::v5::Packet::read(&mut client.read, Some(LIMIT as u32))
-                        .expect("a packet");
-                    let answer = client
-                        .state
-                        .handle_incoming_packet(packet)
-                        .expect("accepted")
-                        .expect("a PUBACK");
-                    client.written.clear();
-                    answer
-                        .write(&mut client.written, Some(LIMIT as u32))
-                        .expect("a valid packet");
-                    assert_eq!(client.written.len(), 4);
-                    (client.state.events.pop_front(), client.state.events.pop_front())
-                },
-            )
+
+        impl Client for $client {
+            const LIBRARY: &'static str = LIBRARY;
+
+            type Publication = $packets::Publish;
+
+            fn connected(_: Version, window: u16) -> Self {
+                Self(State::new($module::MqttState::new(window, false)))
+            }
+
+            fn publication(&self, message: Message, payload: &[u8]) -> Self::Publication {
+                $make_publish(message.qos as u8, Bytes::copy_from_slice(payload))
+            }
+
+            fn publish(&mut self, publish: Self::Publication) {
+                let request = $module::Request::Publish(publish);
+                let packet = self.0.state.handle_outgoing_packet(request);
+                self.send(packet.expect("accepted").expect("a PUBLISH"));
+                self.drain();
+            }
+
+            fn receive(&mut self, bytes: &[u8]) -> usize {
+                self.0.read.extend_from_slice(bytes);
+                let mut handed_out = 0;
+                // What fails is a packet that has not come whole: the totals are checked.
+                while let Ok(packet) = $packets::Packet::read(&mut self.0.read, $limit) {
+                    let answer = self.0.state.handle_incoming_packet(packet);
+                    if let Some(answer) = answer.expect("accepted") {
+                        self.send(answer);
+                    }
+                    handed_out += self.drain();
+                }
+                handed_out
+            }
+
+            fn write(&mut self, out: &mut Vec<u8>) {
+                self.0.take_written(out);
+            }
+
+            fn receive_buffer(&self) -> usize {
+                READ_SIZE
+            }
+
+            fn rest(&mut self) {
+                let ping = self.0.state.handle_outgoing_packet($ping);
+                self.send(ping.expect("accepted").expect("a PINGREQ"));
+                self.0.written.clear();
+                self.receive(&[0xD0, 0]);
+            }
         }
-    }
+    };
 }
 
-pub(super) fn send(name: &'static str, message: Message) -> Case {
-    match message.version {
-        Version::V3_1_1 => {
-            let client = Client::new(v4::MqttState::new(100, false), message);
-            Case::new(
-                name,
-                LIBRARY,
-                client,
-                |client| v4::Publish::from_bytes(TOPIC, v4::QoS::AtLeastOnce, client.payload.clone()),
-                |client, publish| {
-                    let request = v4::Request::Publish(publish);
-                    let packet = client
-                        .state
-                        .handle_outgoing_packet(request)
-                        .expect("accepted")
-                        .expect("a PUBLISH");
-                    client.written.clear();
-                    packet.write(&mut client.written, LIMIT).expect("a valid packet");
-                    client.read.extend_from_slice(&puback_for(&client.written));
-                    let puback = v4::Packet::read(&mut client.read, LIMIT).expect("a packet");
-                    assert!(
-                        client
-                            .state
-                            .handle_incoming_packet(puback)
-                            .expect("accepted")
-                            .is_none()
-                    );
-                    (client.state.events.pop_front(), client.state.events.pop_front())
-                },
-            )
-        }
-        Version::V5 => {
-            let client = Client::new(v5::MqttState::new(100, false), message);
-            Case::new(
-                name,
-                LIBRARY,
-                client,
-                |client| {
-                    let qos = v5::mqttbytes::QoS::AtLeastOnce;
-                    v5::mqttbytes::v5::Publish::new(TOPIC, qos, client.payload.clone(), None)
-                },
-                |client, publish| {
-                    let request = v5::Request::Publish(publish);
-                    let packet = client
-                        .state
-                        .handle_outgoing_packet(request)
-                        .expect("accepted")
-                        .expect("a PUBLISH");
-                    client.written.clear();
-                    packet
-                        .write(&mut client.written, Some(LIMIT as u32))
-                        .expect("a valid packet");
-                    client.read.extend_from_slice(&puback_for(&client.written));
-                    let puback = v5::mqttbytes::v5::Packet::read(&mut client.read, Some(LIMIT as u32))
-                        .expect("a packet");
-                    assert!(
-                        client
-                            .state
-                            .handle_incoming_packet(puback)
-                            .expect("accepted")
-                            .is_none()
-                    );
-                    (client.state.events.pop_front(), client.state.events.pop_front())
-                },
-            )
-        }
-    }
-}
+client!(
+    V4,
+    v4,
+    v4_packets,
+    LIMIT as usize,
+    |qos, payload| { v4::Publish::from_bytes(TOPIC, v4::qos(qos).expect("0, 1 or 2"), payload) },
+    v4::Request::PingReq(v4::PingReq)
+);
+client!(
+    V5,
+    v5,
+    v5_packets,
+    Some(LIMIT),
+    |qos, payload| {
+        let qos = v5::mqttbytes::qos(qos).expect("0, 1 or 2");
+        v5_packets::Publish::new(TOPIC, qos, payload, None)
+    },
+    v5::Request::PingReq
+);

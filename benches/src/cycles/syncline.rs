@@ -1,104 +1,120 @@
 //! The exchanges through our own session.
 
+use std::num::NonZeroU16;
+
 use bytes::Bytes;
-use syncline_core::codec::{QoS, Version};
+use syncline_core::codec::Version;
 use syncline_core::rng::SEED_LEN;
-use syncline_core::session::{Config, Output, Publication, Session, VersionPolicy};
+use syncline_core::session::{Completion, Config, Output, Publication, Session, VersionPolicy};
 use syncline_core::time::Instant;
 use syncline_core::topic::TopicName;
 
-use super::puback_for;
-use crate::case::{Case, OURS};
+use super::exchange::Client;
+use crate::case::OURS;
 use crate::workload::{Message, TOPIC};
 
 const NOW: Instant = Instant::from_micros(1);
 
-struct Client {
+/// Bytes of the receive buffer.
+const READ_SIZE: usize = 16 << 10;
+
+/// Our session, connected.
+pub(super) struct Syncline {
     session: Session,
-    received: Vec<u8>,
-    out: Vec<u8>,
-    publication: Publication,
 }
 
-impl Client {
-    fn new(message: Message) -> Self {
+impl Syncline {
+    /// Hands out everything there is, and counts messages and completions.
+    fn drain(&mut self) -> usize {
+        let mut handed_out = 0;
+        while let Some(output) = self.session.poll(NOW) {
+            match output {
+                Output::Message(message) => {
+                    drop(std::hint::black_box(message));
+                    handed_out += 1;
+                }
+                Output::Completed(_, Completion::Published { .. }) => handed_out += 1,
+                _ => panic!("the connection is established and stays so"),
+            }
+        }
+        handed_out
+    }
+}
+
+impl Client for Syncline {
+    const LIBRARY: &'static str = OURS;
+
+    type Publication = Publication;
+
+    fn connected(version: Version, window: u16) -> Self {
         let mut config = Config::new("bench");
-        config.version = match message.version {
+        config.max_in_flight = NonZeroU16::new(window).expect("a window");
+        config.receive_maximum = config.max_in_flight;
+        config.read_size = READ_SIZE;
+        config.version = match version {
             Version::V3_1_1 => VersionPolicy::V3_1_1,
             Version::V5 => VersionPolicy::V5,
         };
-        let session = Session::new(config, [7; SEED_LEN]).expect("a valid configuration");
-        let topic = TopicName::from_static(TOPIC).expect("a valid topic");
-        let publication = Publication::new(topic, Bytes::from(message.payload())).qos(QoS::AtLeastOnce);
-        let mut client = Self {
-            session,
-            received: message.packet(),
-            out: Vec::new(),
-            publication,
-        };
-        client.session.connect(NOW);
-        assert_eq!(client.session.poll(NOW), Some(Output::OpenTransport));
-        client.session.handle_transport_open(NOW);
-        while client.session.poll(NOW).is_some() {}
-        client.write();
-        let connack: &[u8] = match message.version {
+        let mut session = Session::new(config, [7; SEED_LEN]).expect("a valid configuration");
+        session.connect(NOW);
+        assert_eq!(session.poll(NOW), Some(Output::OpenTransport));
+        session.handle_transport_open(NOW);
+        while session.poll(NOW).is_some() {}
+        let connect = session.transmit().runs().map(<[u8]>::len).sum();
+        session.tx_advance(NOW, connect);
+        let connack: &[u8] = match version {
             Version::V3_1_1 => &[0x20, 2, 0, 0],
             Version::V5 => &[0x20, 3, 0, 0, 0],
         };
-        client.session.rx_extend(connack);
-        while client.session.poll(NOW).is_some() {}
-        assert!(client.session.is_established());
-        client
+        session.rx_extend(connack);
+        while session.poll(NOW).is_some() {}
+        assert!(session.is_established());
+        Self { session }
     }
 
-    /// Takes over what is to be sent, as a socket would.
-    fn write(&mut self) {
-        self.out.clear();
-        for run in self.session.transmit().runs() {
-            self.out.extend_from_slice(run);
+    fn publication(&self, message: Message, payload: &[u8]) -> Publication {
+        let topic = TopicName::from_static(TOPIC).expect("a valid topic");
+        Publication::new(topic, Bytes::copy_from_slice(payload)).qos(message.qos)
+    }
+
+    fn publish(&mut self, publication: Publication) {
+        self.session
+            .publish(NOW, publication)
+            .expect("an accepted message");
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        let mut handed_out = 0;
+        while !rest.is_empty() {
+            let taken = self.session.rx_extend(rest);
+            assert!(taken > 0, "the session reads on");
+            rest = &rest[taken..];
+            handed_out += self.drain();
         }
-        self.session.tx_advance(NOW, self.out.len());
+        handed_out
     }
-}
 
-pub(super) fn receive(name: &'static str, message: Message) -> Case {
-    Case::new(
-        name,
-        OURS,
-        Client::new(message),
-        |_| (),
-        |client, ()| {
-            client.session.rx_extend(&client.received);
-            let Some(Output::Message(message)) = client.session.poll(NOW) else {
-                panic!("no message")
-            };
-            assert!(client.session.poll(NOW).is_none());
-            client.write();
-            assert_eq!(client.out.len(), 4);
-            message
-        },
-    )
-}
+    fn write(&mut self, out: &mut Vec<u8>) {
+        self.drain();
+        let before = out.len();
+        for run in self.session.transmit().runs() {
+            out.extend_from_slice(run);
+        }
+        self.session.tx_advance(NOW, out.len() - before);
+        self.drain();
+    }
 
-pub(super) fn send(name: &'static str, message: Message) -> Case {
-    Case::new(
-        name,
-        OURS,
-        Client::new(message),
-        |client| client.publication.clone(),
-        |client, publication| {
-            client
-                .session
-                .publish(NOW, publication)
-                .expect("an accepted message");
-            assert!(client.session.poll(NOW).is_none());
-            client.write();
-            let puback = puback_for(&client.out);
-            client.session.rx_extend(&puback);
-            let Some(Output::Completed(..)) = client.session.poll(NOW) else {
-                panic!("no completion")
-            };
-            assert!(client.session.poll(NOW).is_none());
-        },
-    )
+    fn receive_buffer(&self) -> usize {
+        READ_SIZE
+    }
+
+    fn rest(&mut self) {
+        let now = self.session.poll_timeout().expect("a keep alive");
+        self.session.handle_timeout(now);
+        let mut ping = Vec::new();
+        self.write(&mut ping);
+        assert_eq!(ping, [0xC0, 0]);
+        self.receive(&[0xD0, 0]);
+    }
 }
