@@ -8,3 +8,6 @@ mod harness;
 mod many_held;
 mod mio_example;
 mod service_file;
+mod session_exchange;
+mod session_properties;
+mod session_resumption;
