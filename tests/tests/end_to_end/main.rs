@@ -7,4 +7,6 @@ mod flowsync_http;
 mod harness;
 mod many_held;
 mod mio_example;
+mod mutual_tls;
 mod service_file;
+mod tls;
