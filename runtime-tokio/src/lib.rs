@@ -8,4 +8,5 @@ pub mod http;
 mod nearest;
 pub mod run;
 pub mod service;
+pub mod tls;
 pub mod transport;

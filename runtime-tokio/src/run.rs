@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,8 @@ use crate::config::{MqttVersion, RunConfig};
 use crate::driver::{AddNodeError, AgentHandle, Driver, GaveUp, Node, StartError};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
-use crate::transport::Endpoint;
+use crate::tls;
+use crate::transport::{Dialer, Endpoint};
 
 /// Connections that wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
@@ -31,6 +33,8 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// The broker.
     pub broker: Endpoint,
+    /// TLS towards the broker; `None` for plain TCP.
+    pub tls: Option<tls::Settings>,
     /// The MQTT session.
     pub session: session::Config,
     /// Address of the HTTP listener; port 0 has the system choose one.
@@ -42,12 +46,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for a broker, a session and a listener.
+    /// The defaults for a broker without TLS, a session and a listener.
     #[must_use]
     pub fn new(broker: Endpoint, session: session::Config, http_listen: SocketAddr) -> Self {
         let drain_time = Duration::from_secs(5);
         Self {
             broker,
+            tls: None,
             session,
             http_listen,
             http_limits: Limits::default(),
@@ -76,7 +81,10 @@ impl From<&RunConfig> for Settings {
             session.username = Some(mqtt.username.clone());
             session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
         }
-        Self::new(broker, session, config.http_listen)
+        Self {
+            tls: mqtt.tls.clone(),
+            ..Self::new(broker, session, config.http_listen)
+        }
     }
 }
 
@@ -94,6 +102,9 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The files for TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::LoadError),
     /// The agent could not be made.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -126,9 +137,11 @@ impl RunError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Listen { .. } | Self::Node { .. } | Self::Route(_) | Self::Start(StartError::Config(_)) => {
-                true
-            }
+            Self::Listen { .. }
+            | Self::Node { .. }
+            | Self::Route(_)
+            | Self::Tls(_)
+            | Self::Start(StartError::Config(_)) => true,
             Self::Start(StartError::Entropy(_)) | Self::GaveUp(_) | Self::Ended { .. } => false,
         }
     }
@@ -198,6 +211,10 @@ pub async fn run(
 /// # Errors
 /// [`RunError`] when the agent cannot start.
 pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+    let tls = match &settings.tls {
+        Some(tls) => Some(Arc::new(tls_client(&settings.broker, tls)?)),
+        None => None,
+    };
     let has_http = plan
         .services
         .iter()
@@ -211,7 +228,11 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         .as_ref()
         .map_or(settings.http_listen, |(_, address)| *address);
 
-    let mut driver = Driver::new(settings.broker, settings.session)?;
+    let dialer = Dialer {
+        endpoint: settings.broker,
+        tls,
+    };
+    let mut driver = Driver::new(dialer, settings.session)?;
     let mut router = Router::default();
     let mut served = Vec::new();
     for service in &plan.services {
@@ -306,6 +327,15 @@ impl RunningAgent {
             }
         }
     }
+}
+
+fn tls_client(broker: &Endpoint, settings: &tls::Settings) -> Result<tls::Client, tls::LoadError> {
+    let now = tls::Moment::now();
+    let client = tls::Client::new(&broker.host, settings, &settings.read()?, now)?;
+    if let Some(warning) = client.identity().and_then(|identity| identity.warning(now)) {
+        tracing::warn!("{warning}");
+    }
+    Ok(client)
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

@@ -1,16 +1,21 @@
-//! The connection to the broker: name to address to socket.
+//! The connection to the broker: name to address to socket, and TLS over it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
-/// Time for finding the addresses of a name, and again for connecting to each of them.
+use crate::tls;
+
+/// Time for finding the addresses of a name, again for connecting to each of them, and again for the TLS handshake.
 pub const DIAL_TIME: Duration = Duration::from_secs(10);
 
 /// Where a broker listens.
@@ -32,6 +37,22 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// How a broker is reached: where it listens, and whether with TLS.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// TLS; `None` for plain TCP.
+    pub tls: Option<Arc<tls::Client>>,
+}
+
+impl From<Endpoint> for Dialer {
+    /// Plain TCP.
+    fn from(endpoint: Endpoint) -> Self {
+        Self { endpoint, tls: None }
+    }
+}
+
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
@@ -41,14 +62,35 @@ pub enum DialError {
     /// No address took the connection; the error of the last one.
     #[error("{}", text(.0))]
     Connect(io::Error),
+    /// The connection was made, TLS over it was not.
+    #[error("{0}")]
+    Tls(tls::Failure),
+}
+
+impl Dialer {
+    /// Connects, and does the TLS handshake where there is to be one.
+    ///
+    /// # Errors
+    /// [`DialError`] of the last step that was taken.
+    pub async fn dial(&self) -> Result<Transport, DialError> {
+        let stream = self.endpoint.connect().await?;
+        let Some(client) = &self.tls else {
+            return Ok(Transport::Tcp(stream));
+        };
+        match timeout(DIAL_TIME, client.connect(stream)).await {
+            Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(Tls {
+                stream,
+                shows_certificate: client.identity().is_some(),
+            }))),
+            Ok(Err(failure)) => Err(DialError::Tls(failure)),
+            Err(_) => Err(DialError::Tls(tls::Failure::silence(DIAL_TIME))),
+        }
+    }
 }
 
 impl Endpoint {
     /// Connects to the first address that takes the connection.
-    ///
-    /// # Errors
-    /// [`DialError`] when there is none.
-    pub async fn dial(&self) -> Result<Transport, DialError> {
+    async fn connect(&self) -> Result<TcpStream, DialError> {
         let addresses = timeout(DIAL_TIME, lookup_host((self.host.as_str(), self.port)))
             .await
             .unwrap_or_else(|_| Err(timed_out()))
@@ -59,7 +101,11 @@ impl Endpoint {
                 .await
                 .unwrap_or_else(|_| Err(timed_out()))
             {
-                Ok(stream) => return Transport::over(stream).map_err(DialError::Connect),
+                Ok(stream) => {
+                    // Nagle's algorithm against delayed acknowledgements costs 40 to 90 ms a transaction.
+                    stream.set_nodelay(true).map_err(DialError::Connect)?;
+                    return Ok(stream);
+                }
                 Err(error) => last = error,
             }
         }
@@ -90,13 +136,40 @@ pub(crate) fn text(error: &io::Error) -> String {
 pub enum Transport {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<Tls>),
+}
+
+/// An open connection with TLS.
+#[derive(Debug)]
+pub struct Tls {
+    stream: TlsStream<TcpStream>,
+    /// Whether a client certificate may have been shown, which the server may refuse even now.
+    shows_certificate: bool,
+}
+
+impl Tls {
+    /// An error in plain words.
+    fn explain<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        poll.map_err(|error| tls::lost(error, self.shows_certificate))
+    }
 }
 
 impl Transport {
-    fn over(stream: TcpStream) -> io::Result<Self> {
-        // Nagle's algorithm against delayed acknowledgements costs 40 to 90 ms a transaction.
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
+    /// Closes: what has been written still leaves, as does the end of TLS, as far as the socket takes it within a while.
+    pub(crate) fn close(mut self) {
+        /// Time for a socket that is full.
+        const CLOSE_TIME: Duration = Duration::from_secs(1);
+        if let Self::Tls(_) = self {
+            let mut context = Context::from_waker(Waker::noop());
+            if Pin::new(&mut self).poll_shutdown(&mut context).is_pending() {
+                tokio::spawn(async move {
+                    let shutdown = poll_fn(|context| Pin::new(&mut self).poll_shutdown(context));
+                    // Either way there is nobody to tell.
+                    let _ = timeout(CLOSE_TIME, shutdown).await;
+                });
+            }
+        }
     }
 
     /// Has what was just received acknowledged now. The system forgets this wish, so it is made after each read.
@@ -107,6 +180,7 @@ impl Transport {
         match self {
             // A wish that is refused costs latency only.
             Self::Tcp(stream) => drop(stream.set_quickack(true)),
+            Self::Tls(tls) => drop(tls.stream.get_ref().0.set_quickack(true)),
         }
     }
 }
@@ -119,6 +193,10 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(tls) => {
+                let poll = Pin::new(&mut tls.stream).poll_read(context, buffer);
+                tls.explain(poll)
+            }
         }
     }
 }
@@ -127,6 +205,10 @@ impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(tls) => {
+                let poll = Pin::new(&mut tls.stream).poll_write(context, bytes);
+                tls.explain(poll)
+            }
         }
     }
 
@@ -137,24 +219,37 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(tls) => {
+                let poll = Pin::new(&mut tls.stream).poll_write_vectored(context, slices);
+                tls.explain(poll)
+            }
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tls(tls) => tls.stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(tls) => {
+                let poll = Pin::new(&mut tls.stream).poll_flush(context);
+                tls.explain(poll)
+            }
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(tls) => {
+                let poll = Pin::new(&mut tls.stream).poll_shutdown(context);
+                tls.explain(poll)
+            }
         }
     }
 }
@@ -172,7 +267,7 @@ mod tests {
             host: "127.0.0.1".into(),
             port,
         };
-        let error = endpoint.dial().await.unwrap_err();
+        let error = Dialer::from(endpoint).dial().await.unwrap_err();
         assert_eq!(error.to_string(), "connection refused");
     }
 

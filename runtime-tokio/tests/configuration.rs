@@ -2,6 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 use syncline::config::{self, Config, ConfigError, Environment, Flags, MqttVersion, VARIABLES};
+use syncline::tls::{self, IdentityFiles, Trust};
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().copied().collect()
@@ -177,43 +178,111 @@ fn a_variable_without_effect_is_a_warning() {
     assert_eq!(
         warnings(&[
             ("SYNCLINE_REGISTRATION", "off"),
-            ("AGENT_KEY", "/x"),
-            ("TRUST_ALL_CERTS", "false")
+            ("SYNCLINE_VERSION_CHECK", "exact"),
+            ("SYNCLINE_ADMIN_LISTEN", "false")
         ]),
         [
-            "AGENT_KEY is not read by this version",
-            "SYNCLINE_REGISTRATION is not read by this version"
+            "SYNCLINE_REGISTRATION is not read by this version",
+            "SYNCLINE_VERSION_CHECK is not read by this version"
         ]
     );
 }
 
 #[test]
 fn what_the_operator_believes_to_protect_is_refused_while_it_does_not() {
-    for name in [
-        "USE_MUTUAL_TLS",
-        "CYBUS_USE_MUTUAL_TLS",
-        "SYNCLINE_HTTP_TLS_CERT",
-        "SYNCLINE_HTTP_AUTH",
-    ] {
+    for name in ["SYNCLINE_HTTP_TLS_CERT", "SYNCLINE_HTTP_AUTH"] {
         let errors = errors(&[(name, "true")]);
         assert!(
             errors[0].starts_with(&format!("{name} is not supported by this version")),
             "{errors:?}"
         );
     }
-    assert!(warnings(&[("USE_MUTUAL_TLS", "false")]).is_empty());
+    assert!(warnings(&[("SYNCLINE_HTTP_TLS_CERT", "false")]).is_empty());
 }
 
 #[test]
-fn a_run_needs_name_and_host_and_no_tls() {
+fn a_run_needs_name_and_host() {
     assert_eq!(
-        run_errors(&[("CYBUS_MQTT_SCHEME", "mqtts")]),
+        run_errors(&[]),
         [
             "CYBUS_AGENT_NAME is required: set it to a name that no other agent has",
             "CYBUS_MQTT_HOST is required: set it to the host of the broker",
-            "CYBUS_MQTT_SCHEME: `mqtts` is not supported by this version yet: set it to `mqtt`",
         ]
     );
+}
+
+#[test]
+fn tls_follows_the_scheme_and_a_client_certificate_its_own_variable() {
+    let agent = [("CYBUS_AGENT_NAME", "line-1"), ("CYBUS_MQTT_HOST", "broker")];
+    let with = |more: &[(&'static str, &'static str)]| -> Vec<(&str, &str)> { [&agent, more].concat() };
+    let tls = |more: &[(&'static str, &'static str)]| load(&with(more)).run().unwrap().mqtt.tls;
+    assert_eq!(tls(&[]), None);
+    let defaults = Trust::Authorities("/connectware/certs/ca/ca-chain.pem".into());
+    assert_eq!(
+        tls(&[("CYBUS_MQTT_SCHEME", "mqtts")]),
+        Some(tls::Settings {
+            trust: defaults.clone(),
+            identity: None
+        })
+    );
+    let mutual = [("CYBUS_MQTT_SCHEME", "mqtts"), ("CYBUS_USE_MUTUAL_TLS", "yes")];
+    let identity = |username: &str, certificate: &str| {
+        Some(IdentityFiles {
+            certificate: certificate.into(),
+            key: "/connectware/certs/client/tls.key".into(),
+            username: username.to_owned(),
+        })
+    };
+    assert_eq!(
+        tls(&mutual),
+        Some(tls::Settings {
+            trust: defaults,
+            identity: identity("line-1", "/connectware/certs/client/tls.crt"),
+        })
+    );
+    let named = [
+        ("CYBUS_MQTT_USERNAME", "user"),
+        ("SYNCLINE_AGENT_CERT", "/own.crt"),
+        ("AGENT_CERT", "/other.crt"),
+        ("TRUST_ALL_CERTS", "1"),
+    ];
+    assert_eq!(
+        tls(&[&mutual[..], &named].concat()),
+        Some(tls::Settings {
+            trust: Trust::Anyone,
+            identity: identity("user", "/own.crt"),
+        })
+    );
+    let errors = run_errors(&with(&[("USE_MUTUAL_TLS", "true")]));
+    assert!(
+        errors[0].starts_with("USE_MUTUAL_TLS: a client certificate can be shown over TLS only"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn values_that_are_seldom_meant_are_warnings() {
+    let only = |variables: &[(&str, &str)], words: &[&str]| {
+        let warnings = warnings(variables);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        for word in words {
+            assert!(warnings[0].contains(word), "`{word}` is not in {warnings:?}");
+        }
+    };
+    let mqtts = ("CYBUS_MQTT_SCHEME", "mqtts");
+    let tls_port = ("CYBUS_MQTT_PORT", "8883");
+    only(&[mqtts], &["1883", "8883"]);
+    only(&[tls_port], &["CYBUS_MQTT_SCHEME=mqtts"]);
+    only(
+        &[mqtts, tls_port, ("TRUST_ALL_CERTS", "true")],
+        &["NO SERVER IS VERIFIED"],
+    );
+    only(
+        &[mqtts, tls_port, ("CA", "/nowhere/ca.pem")],
+        &["/nowhere/ca.pem does not exist"],
+    );
+    assert_eq!(warnings(&[mqtts, tls_port]), Vec::<String>::new());
+    assert_eq!(warnings(&[("CA", "/nowhere/ca.pem")]), Vec::<String>::new());
 }
 
 #[test]

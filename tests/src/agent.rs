@@ -85,6 +85,23 @@ impl Agent {
         self.process.output()
     }
 
+    /// Waits until one line of the log contains each of `words`.
+    ///
+    /// # Panics
+    /// When none does within [`wait::PATIENCE`]; the log is printed then.
+    pub fn wait_for_log_line(&mut self, words: &[&str]) {
+        wait::until(
+            &format!("a line of the log with {words:?}"),
+            wait::PATIENCE,
+            || {
+                let log = self.log();
+                log.lines()
+                    .any(|line| words.iter().all(|word| line.contains(word)))
+                    .then_some(())
+            },
+        );
+    }
+
     /// Whether the agent is still there.
     pub fn is_running(&mut self) -> bool {
         self.process.exit_status().is_none()
@@ -114,7 +131,14 @@ pub fn syncline() -> Command {
         Command::new(PROGRAM.get_or_init(|| built("SYNCLINE_BIN", "syncline", Source::Binary("syncline"))));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CYBUS_") || text.starts_with("SYNCLINE_") {
+        let bare = [
+            "AGENT_CERT",
+            "AGENT_KEY",
+            "CA",
+            "TRUST_ALL_CERTS",
+            "USE_MUTUAL_TLS",
+        ];
+        if text.starts_with("CYBUS_") || text.starts_with("SYNCLINE_") || bare.contains(&&*text) {
             command.env_remove(name);
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod built;
+pub mod certificates;
 pub mod curl;
 pub mod fake_broker;
 pub mod held_requests;
@@ -22,6 +23,7 @@ pub mod responder;
 pub mod session_client;
 pub mod session_model;
 pub mod simulation;
+pub mod tls_broker;
 pub mod virtual_broker;
 pub mod virtual_link;
 pub mod wait;

@@ -16,6 +16,7 @@ const PROGRAM: &str = "/usr/sbin/mosquitto";
 pub struct Mosquitto {
     folder: TempDir,
     port: u16,
+    environment: Vec<(String, String)>,
     process: Option<Process>,
 }
 
@@ -35,6 +36,15 @@ impl Mosquitto {
     /// As [`Mosquitto::start`].
     #[must_use]
     pub fn start_with(configuration: &str) -> Self {
+        Self::start_in(configuration, &[])
+    }
+
+    /// As [`Mosquitto::start_with`], with environment variables of the broker's own.
+    ///
+    /// # Panics
+    /// As [`Mosquitto::start`].
+    #[must_use]
+    pub fn start_in(configuration: &str, environment: &[(&str, &str)]) -> Self {
         assert!(
             Path::new(PROGRAM).is_file(),
             "{PROGRAM} is missing: run the tests with `cargo xtask test`, which installs Debian's mosquitto"
@@ -47,6 +57,10 @@ impl Mosquitto {
         let mut broker = Self {
             folder,
             port,
+            environment: environment
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             process: None,
         };
         broker.restart();
@@ -74,7 +88,8 @@ impl Mosquitto {
         command
             .arg("-v")
             .arg("-c")
-            .arg(self.folder.path().join("mosquitto.conf"));
+            .arg(self.folder.path().join("mosquitto.conf"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start(&command, &self.folder.path().join("mosquitto.log"));
         // The line alone could come from a broker that is about to fail, the connection from another server.
         process.wait_for_output(" running");

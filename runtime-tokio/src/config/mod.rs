@@ -13,10 +13,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use documentation::{markdown, rows};
 pub use environment::{Environment, Flags, Origin, Resolved, Setting};
-pub use value::{AgentMode, AgentName, Host, LogLevel, MqttScheme, MqttVersion};
+pub use value::{AgentMode, AgentName, CaFile, Host, LogLevel, MqttScheme, MqttVersion};
 pub use variable::{Config, Support, VARIABLES, Variable};
 
 use crate::service;
+use crate::tls::{self, IdentityFiles, Trust};
 
 /// What was read, with what is worth a warning.
 pub struct Loaded {
@@ -24,7 +25,7 @@ pub struct Loaded {
     pub config: Config,
     /// Every variable with the place its value came from.
     pub settings: Vec<Resolved>,
-    /// Variables that have no effect.
+    /// Variables that have no effect, and values that are seldom meant.
     pub warnings: Vec<String>,
 }
 
@@ -52,6 +53,8 @@ pub struct MqttConfig {
     pub host: Host,
     /// Port.
     pub port: u16,
+    /// TLS; `None` for plain TCP.
+    pub tls: Option<tls::Settings>,
     /// Protocol version.
     pub version: MqttVersion,
     /// Login name. With no password there is no login.
@@ -65,13 +68,16 @@ pub struct MqttConfig {
 /// # Errors
 /// Every value that is wrong.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigError> {
-    let (settings, mut errors, warnings) = environment.resolve(flags);
+    let (settings, mut errors, mut warnings) = environment.resolve(flags);
     match Config::read(&settings) {
-        Ok(config) if errors.is_empty() => Ok(Loaded {
-            config,
-            settings,
-            warnings,
-        }),
+        Ok(config) if errors.is_empty() => {
+            warnings.extend(config.doubts());
+            Ok(Loaded {
+                config,
+                settings,
+                warnings,
+            })
+        }
         Ok(_) => Err(ConfigError(errors)),
         Err(wrong) => {
             errors.extend(wrong);
@@ -93,9 +99,10 @@ impl Config {
         if self.mqtt_host.is_none() {
             errors.push("CYBUS_MQTT_HOST is required: set it to the host of the broker".to_owned());
         }
-        if self.mqtt_scheme == MqttScheme::Mqtts {
+        if self.use_mutual_tls && self.mqtt_scheme == MqttScheme::Mqtt {
             errors.push(
-                "CYBUS_MQTT_SCHEME: `mqtts` is not supported by this version yet: set it to `mqtt`"
+                "USE_MUTUAL_TLS: a client certificate can be shown over TLS only: set CYBUS_MQTT_SCHEME=mqtts, and \
+                 CYBUS_MQTT_PORT to the broker's port for TLS, usually 8883"
                     .to_owned(),
             );
         }
@@ -107,20 +114,65 @@ impl Config {
             ));
         }
         match (self.agent_name, self.mqtt_host) {
-            (Some(agent_name), Some(host)) if errors.is_empty() => Ok(RunConfig {
-                mqtt: MqttConfig {
-                    host,
-                    port: self.mqtt_port,
-                    version: self.mqtt_version,
-                    username: self.mqtt_username.unwrap_or_else(|| agent_name.to_string()),
-                    password: self.mqtt_password,
-                },
-                agent_name,
-                http_listen: self.http_listen,
-                data_dir: self.data_dir,
-            }),
+            (Some(agent_name), Some(host)) if errors.is_empty() => {
+                let username = self.mqtt_username.unwrap_or_else(|| agent_name.to_string());
+                let trust = match self.trust_all_certs {
+                    true => Trust::Anyone,
+                    false => Trust::Authorities(self.ca.path),
+                };
+                let identity = self.use_mutual_tls.then(|| IdentityFiles {
+                    certificate: self.agent_cert,
+                    key: self.agent_key,
+                    username: username.clone(),
+                });
+                Ok(RunConfig {
+                    mqtt: MqttConfig {
+                        host,
+                        port: self.mqtt_port,
+                        tls: (self.mqtt_scheme == MqttScheme::Mqtts)
+                            .then_some(tls::Settings { trust, identity }),
+                        version: self.mqtt_version,
+                        username,
+                        password: self.mqtt_password,
+                    },
+                    agent_name,
+                    http_listen: self.http_listen,
+                    data_dir: self.data_dir,
+                })
+            }
             _ => Err(ConfigError(errors)),
         }
+    }
+
+    /// Values that are allowed and seldom meant.
+    fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        match (self.mqtt_scheme, self.mqtt_port) {
+            (MqttScheme::Mqtts, 1883) => doubts.push(
+                "CYBUS_MQTT_SCHEME is `mqtts` and CYBUS_MQTT_PORT is 1883, where brokers speak without TLS: set \
+                 CYBUS_MQTT_PORT=8883"
+                    .to_owned(),
+            ),
+            (MqttScheme::Mqtt, 8883) => doubts.push(
+                "CYBUS_MQTT_PORT is 8883, where brokers speak TLS, and CYBUS_MQTT_SCHEME is `mqtt`: set \
+                 CYBUS_MQTT_SCHEME=mqtts"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        if self.trust_all_certs {
+            doubts.push(
+                "TRUST_ALL_CERTS is on: NO SERVER IS VERIFIED, and whoever is between this agent and its broker can read \
+                 and change everything, passwords too; set CA to the authority of the broker's certificate instead"
+                    .to_owned(),
+            );
+        } else if self.mqtt_scheme == MqttScheme::Mqtts && self.ca.named && !self.ca.path.exists() {
+            doubts.push(format!(
+                "CA: {} does not exist, servers are verified against the system's authorities",
+                self.ca.path.display()
+            ));
+        }
+        doubts
     }
 
     /// What commissioning files may ask about the agent, except the values of their parameters.

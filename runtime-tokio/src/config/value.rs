@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::environment::Setting;
+use super::environment::{Origin, Setting};
 
 /// Reads a value that may be absent.
 pub(super) fn optional<T>(
@@ -136,6 +136,23 @@ impl MqttScheme {
             "mqtts" => Ok(Self::Mqtts),
             _ => Err("`mqtt` or `mqtts`".to_owned()),
         }
+    }
+}
+
+/// File with the authorities that servers are verified against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaFile {
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// Whether the operator has named it, and so expects it to be there.
+    pub named: bool,
+}
+
+impl CaFile {
+    pub(super) fn read(setting: Option<&Setting>) -> Result<Self, String> {
+        let named = setting.is_some_and(|setting| *setting.origin() != Origin::Default);
+        let path = or_default(setting, path)?;
+        Ok(Self { path, named })
     }
 }
 

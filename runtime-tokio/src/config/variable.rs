@@ -1,7 +1,7 @@
 //! Variables of the environment: what one is, and the table from which parsing, flags and documentation are made.
 
 use super::value::{
-    self, AgentMode, AgentName, Host, LogLevel, MqttScheme, MqttVersion, optional, or_default,
+    self, AgentMode, AgentName, CaFile, Host, LogLevel, MqttScheme, MqttVersion, optional, or_default,
 };
 use super::{Resolved, Setting};
 use secrecy::SecretString;
@@ -166,7 +166,7 @@ variables! {
     mqtt_scheme: MqttScheme = |setting| or_default(setting, MqttScheme::parse) => Variable {
         flag: Some("mqtt-scheme"),
         default: Some("mqtt"),
-        ..Variable::new("CYBUS_MQTT_SCHEME", "`mqtt`, or `mqtts` for TLS, which this version does not have yet.")
+        ..Variable::new("CYBUS_MQTT_SCHEME", "`mqtt`, or `mqtts` for TLS.")
     };
 
     /// Login name; the agent's name when absent.
@@ -187,6 +187,46 @@ variables! {
         flag: Some("mqtt-version"),
         default: Some("auto"),
         ..Variable::new("SYNCLINE_MQTT_VERSION", "`5`, `3.1.1`, or `auto`: 5 first, 3.1.1 when the broker refuses.")
+    };
+
+    /// Whether the agent logs in by client certificate.
+    use_mutual_tls: bool = |setting| or_default(setting, value::boolean) => Variable {
+        also: &["CYBUS_USE_MUTUAL_TLS"],
+        flag: Some("use-mutual-tls"),
+        default: Some("false"),
+        ..Variable::new("USE_MUTUAL_TLS", "Login by client certificate, whose common name must be the login name; needs `mqtts`.")
+    };
+
+    /// Key of the client certificate.
+    agent_key: PathBuf = |setting| or_default(setting, value::path) => Variable {
+        flag: Some("agent-key"),
+        default: Some("/connectware/certs/client/tls.key"),
+        ..Variable::new("AGENT_KEY", "Key of the client certificate, PEM.")
+    };
+
+    /// Client certificate.
+    agent_cert: PathBuf = |setting| or_default(setting, value::path) => Variable {
+        flag: Some("agent-cert"),
+        default: Some("/connectware/certs/client/tls.crt"),
+        ..Variable::new("AGENT_CERT", "Client certificate and those between it and its authority, PEM.")
+    };
+
+    /// Authorities that servers are verified against.
+    ca: CaFile = |setting| CaFile::read(setting) => Variable {
+        flag: Some("ca"),
+        default: Some("/connectware/certs/ca/ca-chain.pem"),
+        ..Variable::new(
+            "CA",
+            "Authorities that servers are verified against, PEM; the system's where the file does not exist.",
+        )
+    };
+
+    /// Whether servers go unverified.
+    trust_all_certs: bool = |setting| or_default(setting, value::boolean) => Variable {
+        also: &["CYBUS_TRUST_ALL_CERTS"],
+        flag: Some("trust-all-certs"),
+        default: Some("false"),
+        ..Variable::new("TRUST_ALL_CERTS", "Believe every server, whoever it may be: for a test bench, never for a plant.")
     };
 
     /// Least grave message that is logged.
@@ -227,17 +267,6 @@ variables! {
         )
     };
 
-    unread Variable {
-        also: &["CYBUS_USE_MUTUAL_TLS"],
-        ..Variable::refused("USE_MUTUAL_TLS", "false", "Login by client certificate.")
-    };
-    unread Variable::unread("AGENT_KEY", "/connectware/certs/client/tls.key", "Key of the client certificate, PEM.");
-    unread Variable::unread("AGENT_CERT", "/connectware/certs/client/tls.crt", "Client certificate, PEM.");
-    unread Variable::unread("CA", "/connectware/certs/ca/ca-chain.pem", "Certificates that servers are verified against, PEM.");
-    unread Variable {
-        also: &["CYBUS_TRUST_ALL_CERTS"],
-        ..Variable::unread("TRUST_ALL_CERTS", "false", "Skip the verification of servers.")
-    };
     unread Variable::unread("SYNCLINE_REGISTRY_URL", "`https://` and the broker's host", "Client registry.");
     unread Variable::unread("SYNCLINE_REGISTRATION", "auto", "`auto` (REST, else MQTT), `rest`, `mqtt` or `off`.");
     unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "", "Certificate of the HTTP servers, PEM.");

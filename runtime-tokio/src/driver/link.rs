@@ -41,6 +41,13 @@ impl Link {
         .await
     }
 
+    /// Lets go of the transport; what the core has written still leaves.
+    pub(super) fn close(&mut self) {
+        if let Self::Up(transport) = std::mem::replace(self, Self::Down) {
+            transport.close();
+        }
+    }
+
     pub(super) fn acknowledge_now(&self) {
         if let Self::Up(transport) = self {
             transport.acknowledge_now();
@@ -48,7 +55,7 @@ impl Link {
     }
 }
 
-/// Writes all that the socket takes, then reads once. Neither waits for the other.
+/// Writes all that the transport takes, then reads once. Neither waits for the other.
 fn poll_bytes(
     transport: &mut Transport,
     agent: &mut Agent,
@@ -95,7 +102,11 @@ fn write_all(
         }
         moved = true;
     }
-    Ok(moved)
+    // TLS may hold back what the socket did not take. Being told to wait is no news: the transport wakes this task.
+    match Pin::new(transport).poll_flush(context) {
+        Poll::Ready(Err(error)) => Err(error),
+        Poll::Ready(Ok(())) | Poll::Pending => Ok(moved),
+    }
 }
 
 /// How many bytes were read; pending too while the core has no room for more.

@@ -23,7 +23,7 @@ pub use handle::{AgentHandle, Node, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
 
-use crate::transport::{DialError, Endpoint, text};
+use crate::transport::{DialError, Dialer, Endpoint, text};
 
 /// Requests that wait for the driver; one more is refused with [`RequestError::Busy`].
 const REQUEST_QUEUE: usize = 16_384;
@@ -73,7 +73,7 @@ pub trait Reactor: Send {
 pub struct Driver {
     agent: Agent,
     start: tokio::time::Instant,
-    endpoint: Endpoint,
+    dialer: Dialer,
     link: Link,
     reactor: Option<Box<dyn Reactor>>,
     waiters: HashMap<u64, Waiter>,
@@ -113,11 +113,11 @@ struct Outage {
 }
 
 impl Driver {
-    /// A driver that will connect to the broker at `endpoint`.
+    /// A driver that will connect to the broker that `dialer` reaches; an [`Endpoint`] alone is plain TCP.
     ///
     /// # Errors
     /// [`StartError`] when the configuration is wrong or the system has no entropy.
-    pub fn new(endpoint: Endpoint, config: Config) -> Result<Self, StartError> {
+    pub fn new(dialer: impl Into<Dialer>, config: Config) -> Result<Self, StartError> {
         let mut seed = [0; syncline_core::rng::SEED_LEN];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let agent = Agent::new(config, seed).map_err(StartError::Config)?;
@@ -128,7 +128,7 @@ impl Driver {
         Ok(Self {
             agent,
             start: tokio::time::Instant::now(),
-            endpoint,
+            dialer: dialer.into(),
             link: Link::Down,
             reactor: None,
             waiters: HashMap::new(),
@@ -289,16 +289,18 @@ impl Driver {
                 self.agent.handle_transport_open(now);
             }
             LinkEvent::Dialed(Err(error)) => {
+                let endpoint = &self.dialer.endpoint;
                 self.outage.cause = Some(match error {
-                    DialError::Resolve(_) => format!("{} cannot be found: {error}", self.endpoint),
-                    DialError::Connect(_) => format!("{} unreachable: {error}", self.endpoint),
+                    DialError::Resolve(_) => format!("{endpoint} cannot be found: {error}"),
+                    DialError::Connect(_) => format!("{endpoint} unreachable: {error}"),
+                    DialError::Tls(_) => format!("{endpoint}: no TLS connection: {error}"),
                 });
                 self.link = Link::Down;
                 self.agent.handle_transport_closed(now);
             }
             LinkEvent::Lost(error) => {
                 let cause = error.map_or_else(|| "closed by the broker".to_owned(), |error| text(&error));
-                self.outage.cause = Some(format!("{}: connection lost: {cause}", self.endpoint));
+                self.outage.cause = Some(format!("{}: connection lost: {cause}", self.dialer.endpoint));
                 self.link = Link::Down;
                 self.agent.handle_transport_closed(now);
             }
@@ -330,17 +332,17 @@ impl Driver {
     fn handle_output(&mut self, now: Instant, output: &Output) {
         match output {
             Output::OpenTransport => {
-                let endpoint = self.endpoint.clone();
-                self.link = Link::Dialing(Box::pin(async move { endpoint.dial().await }));
+                let dialer = self.dialer.clone();
+                self.link = Link::Dialing(Box::pin(async move { dialer.dial().await }));
             }
-            Output::CloseTransport => self.link = Link::Down,
+            Output::CloseTransport => self.link.close(),
             Output::Connected(connected) => {
                 self.outage = Outage::default();
                 let (version, session_present) = (connected.version, connected.session_present);
-                tracing::info!(broker = %self.endpoint, ?version, session_present, "connected to the broker");
+                tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
             }
             Output::Disconnected(disconnected) => {
-                self.outage.report(&self.endpoint, disconnected, now);
+                self.outage.report(&self.dialer.endpoint, disconnected, now);
                 if disconnected.retry_at.is_none() && self.phase == Phase::Running {
                     self.phase = Phase::Ended(Err(GaveUp(disconnected.reason)));
                 }

@@ -1,0 +1,118 @@
+//! TLS towards one server: the configuration in force, and the handshake.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::failure::{Failure, Handshake};
+use super::files::{Settings, Snapshot};
+use super::trust::{self, Roots};
+use super::{Identity, LoadError, Moment};
+
+/// TLS towards the server at one host.
+#[derive(Debug)]
+pub struct Client {
+    server: ServerName<'static>,
+    in_force: RwLock<InForce>,
+}
+
+/// What connections are made with from now on.
+#[derive(Debug, Clone)]
+struct InForce {
+    config: Arc<ClientConfig>,
+    roots: Roots,
+    identity: Option<Identity>,
+}
+
+impl Client {
+    /// Checks everything that can be checked without the server at `host`.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the files do not fit.
+    pub fn new(host: &str, settings: &Settings, snapshot: &Snapshot, now: Moment) -> Result<Self, LoadError> {
+        // A name may end with the dot of the root, a certificate's names never do.
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let server =
+            ServerName::try_from(name.to_owned()).map_err(|_| LoadError::HostName(host.to_owned()))?;
+        Ok(Self {
+            server,
+            in_force: RwLock::new(InForce::new(settings, snapshot, now)?),
+        })
+    }
+
+    /// The certificate that this agent shows.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.in_force().identity
+    }
+
+    /// Does the handshake over `stream`.
+    ///
+    /// # Errors
+    /// [`Failure`] with its cure.
+    pub(crate) async fn connect(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+        let in_force = self.in_force();
+        let handshake = TlsConnector::from(in_force.config).connect(self.server.clone(), stream);
+        let (outcome, refused) = trust::watching(handshake).await;
+        if let Ok(stream) = &outcome {
+            let (_, connection) = stream.get_ref();
+            let (version, suite) = (
+                connection.protocol_version(),
+                connection.negotiated_cipher_suite(),
+            );
+            tracing::debug!(?version, suite = ?suite.map(|suite| suite.suite()), "TLS established");
+        }
+        outcome.map_err(|error: io::Error| {
+            let known = Handshake {
+                host: &self.server.to_str(),
+                roots: &in_force.roots,
+                shows_certificate: in_force.identity.is_some(),
+                refused: refused.as_ref(),
+            };
+            Failure::of_handshake(&error, &known, Moment::now())
+        })
+    }
+
+    fn in_force(&self) -> InForce {
+        // The value is replaced as a whole: no panic can leave it half-made.
+        self.in_force
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl InForce {
+    fn new(settings: &Settings, snapshot: &Snapshot, now: Moment) -> Result<Self, LoadError> {
+        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+        let (verifier, roots) = trust::verifier(&settings.trust, snapshot, &provider)?;
+        let identity = match (&settings.identity, &snapshot.identity) {
+            (Some(files), Some(pair)) => Some(Identity::check(files, pair, now, &provider)?),
+            _ => None,
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(LoadError::Setup)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let config = match &identity {
+            Some(identity) => {
+                let shown = SingleCertAndKey::from(Arc::clone(&identity.certified));
+                builder.with_client_cert_resolver(Arc::new(shown))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            roots,
+            identity,
+        })
+    }
+}
