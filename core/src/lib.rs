@@ -7,7 +7,7 @@
 //! # Machines
 //!
 //! ```text
-//! time, rng, error, limits  <-  codec, topic  <-  session | flowsync  <-  agent
+//! time, rng, error, limits  <-  codec, topic  <-  session | flowsync | registration  <-  agent
 //! ```
 //!
 //! | module | takes in | hands out |
@@ -16,9 +16,10 @@
 //! | [`topic`] | text | Topic Names and Topic Filters that are valid by construction |
 //! | [`session`] | received bytes, commands, time | bytes to send, events, the next deadline |
 //! | [`flowsync`] | requests, messages, time | messages to publish, one outcome for each transaction, the next deadline |
+//! | [`registration`] | the registry's answers, the broker's, time | credentials to store, requests to make, when to connect |
 //! | [`agent`] | all of the above | all of the above: the composite that a runtime drives |
 //!
-//! `session` and `flowsync` do not know of each other; they meet in `agent` alone.
+//! `session`, `flowsync` and `registration` do not know of each other; they meet in `agent` alone.
 //!
 //! # The contract
 //!
@@ -70,6 +71,7 @@ pub mod codec;
 pub mod error;
 pub mod flowsync;
 pub mod limits;
+pub mod registration;
 pub mod rng;
 pub mod session;
 pub mod time;

@@ -41,3 +41,18 @@ pub const CLOSES_BEFORE_FALLBACK: u32 = 2;
 
 /// How long an agent waits before it repeats a subscription that the server refused.
 pub const RESUBSCRIBE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Longest body of a client registry's answer.
+pub const MAX_REGISTRY_ANSWER: usize = 64 << 10;
+
+/// Longest certificate signing request.
+pub const MAX_CSR: usize = 16 << 10;
+
+/// Most characters that are kept of what a client registry says about its refusal.
+pub const MAX_REASON_TEXT: usize = 300;
+
+/// Longest wait for the answer of a client registry.
+pub const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest wait that a client registry may ask for.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);

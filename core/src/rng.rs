@@ -11,8 +11,8 @@ pub const SEED_LEN: usize = 32;
 
 /// ChaCha12 stream: the same seed gives the same sequence on every platform and release.
 ///
-/// Transaction ids come from here, so in production the seed must come from the operating system's entropy: whoever
-/// knows the seed can forge replies.
+/// Transaction ids and passwords come from here, so in production the seed must come from the operating system's entropy:
+/// whoever knows the seed can forge replies and log in as this agent.
 #[derive(Clone)]
 pub struct Rng(ChaCha12Rng);
 
@@ -29,11 +29,16 @@ impl Rng {
         Self(ChaCha12Rng::from_seed(seed))
     }
 
+    /// The next random bytes.
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// A seed for a subordinate machine, so that siblings draw from separate sequences.
     pub fn derive_seed(&mut self) -> [u8; SEED_LEN] {
-        let mut seed = [0; SEED_LEN];
-        self.0.fill_bytes(&mut seed);
-        seed
+        self.bytes()
     }
 
     /// The next 64 random bits.
@@ -43,9 +48,7 @@ impl Rng {
 
     /// A version 4 UUID (RFC 9562 §5.4).
     pub fn uuid(&mut self) -> Uuid {
-        let mut bytes = [0; 16];
-        self.0.fill_bytes(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
     }
 
     /// A duration drawn evenly from zero up to and including `ceiling` ("full jitter").

@@ -346,6 +346,7 @@ impl SessionClient {
                     assert_eq!(before, None, "an operation completes once");
                 }
                 Output::AuthChallenge(_) => panic!("no test here offers an authentication method"),
+                Output::Store(_) => panic!("no test here attaches a store"),
             }
         }
     }

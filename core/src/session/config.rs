@@ -174,6 +174,9 @@ pub enum OnRefusal {
     Stop,
     /// Try again as after any other failure: the operator may be about to grant access.
     Retry,
+    /// Stay offline where it is user name and password (CONNACK 0x86 and 0x87, DISCONNECT 0x87) until the caller connects
+    /// again, maybe with [others](super::Session::set_credentials); try again after any other refusal.
+    AwaitCredentials,
 }
 
 /// What to do when the server sends the client to another server (0x9C, 0x9D), which

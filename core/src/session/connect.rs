@@ -1,13 +1,42 @@
 //! CONNECT: made of the configuration, and checked with it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
+
+use bytes::Bytes;
 
 use super::Session;
 use super::authentication::put_authentication;
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, OnRefusal};
 use crate::codec::{Connect, EncodeError, LastWill, Packet, Properties, Property, PropertyBuf, Version};
 
 impl Session {
+    /// User name and password of the next CONNECT.
+    ///
+    /// # Errors
+    /// [`ConfigError::Credentials`] where they do not fit a CONNECT; the ones before stay.
+    pub fn set_credentials(
+        &mut self,
+        username: Option<String>,
+        password: Option<Bytes>,
+    ) -> Result<(), ConfigError> {
+        let before = (
+            core::mem::replace(&mut self.config.username, username),
+            core::mem::replace(&mut self.config.password, password),
+        );
+        let checked = self.config.validate();
+        if checked.is_err() {
+            (self.config.username, self.config.password) = before;
+        }
+        checked
+    }
+
+    /// Leaves refused credentials to the caller, whatever the configuration says.
+    pub(crate) fn await_credentials(&mut self) {
+        self.config.reconnect.on_refusal = OnRefusal::AwaitCredentials;
+        self.redial.set_policy(self.config.reconnect);
+    }
+
     /// Whether the CONNECT can be encoded, and otherwise which part of the configuration is at fault.
     pub(super) fn check_connect(&self, version: Version) -> Result<(), ConfigError> {
         let mut properties = PropertyBuf::new();

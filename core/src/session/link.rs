@@ -60,6 +60,8 @@ impl Link {
 enum Verdict {
     /// Wait, then try again.
     Retry,
+    /// The server does not accept user name and password.
+    CredentialsRefused,
     /// Only an operator can mend it.
     Refused,
     /// Another server is to be asked.
@@ -83,14 +85,14 @@ fn verdict(reason: &DisconnectReason) -> Verdict {
             | ReasonCode::SERVER_BUSY
             | ReasonCode::QUOTA_EXCEEDED
             | ReasonCode::CONNECTION_RATE_EXCEEDED => Verdict::Retry,
+            ReasonCode::BAD_USER_NAME_OR_PASSWORD | ReasonCode::NOT_AUTHORIZED => Verdict::CredentialsRefused,
             _ => Verdict::Refused,
         },
         DisconnectReason::ByServer(code) => match *code {
             // Two clients with one identifier would throw each other out for ever.
             ReasonCode::SESSION_TAKEN_OVER => Verdict::Stop,
-            ReasonCode::NOT_AUTHORIZED | ReasonCode::BANNED | ReasonCode::BAD_AUTHENTICATION_METHOD => {
-                Verdict::Refused
-            }
+            ReasonCode::NOT_AUTHORIZED => Verdict::CredentialsRefused,
+            ReasonCode::BANNED | ReasonCode::BAD_AUTHENTICATION_METHOD => Verdict::Refused,
             _ => Verdict::Retry,
         },
         _ => Verdict::Retry,
@@ -122,6 +124,10 @@ impl Redial {
         }
     }
 
+    pub(super) fn set_policy(&mut self, policy: Reconnect) {
+        self.policy = policy;
+    }
+
     /// Version for the next CONNECT.
     pub(super) fn version(&self) -> Version {
         self.version
@@ -146,11 +152,12 @@ impl Redial {
         if self.fall_back(reason, uptime.is_some()) {
             return Some(Duration::ZERO);
         }
-        match verdict(reason) {
-            Verdict::Stop => return None,
-            Verdict::Refused if self.policy.on_refusal == OnRefusal::Stop => return None,
-            Verdict::Referred if self.policy.on_referral == OnReferral::Stop => return None,
-            Verdict::Refused | Verdict::Referred | Verdict::Retry => {}
+        match (verdict(reason), self.policy.on_refusal) {
+            (Verdict::Stop, _)
+            | (Verdict::Refused | Verdict::CredentialsRefused, OnRefusal::Stop)
+            | (Verdict::CredentialsRefused, OnRefusal::AwaitCredentials) => return None,
+            (Verdict::Referred, _) if self.policy.on_referral == OnReferral::Stop => return None,
+            _ => {}
         }
         let ceiling = self
             .policy
@@ -251,6 +258,33 @@ mod tests {
         };
         let (mut retrying, mut rng) = redial(policy);
         assert!(retrying.after(&refused, None, &mut rng).is_some());
+    }
+
+    #[test]
+    fn refused_credentials_can_be_awaited_while_other_refusals_are_tried_again() {
+        let policy = Reconnect {
+            on_refusal: OnRefusal::AwaitCredentials,
+            ..Reconnect::default()
+        };
+        let cases = [
+            (
+                DisconnectReason::Refused(ReasonCode::BAD_USER_NAME_OR_PASSWORD),
+                false,
+            ),
+            (DisconnectReason::Refused(ReasonCode::NOT_AUTHORIZED), false),
+            (DisconnectReason::ByServer(ReasonCode::NOT_AUTHORIZED), false),
+            (DisconnectReason::Refused(ReasonCode::BANNED), true),
+            (DisconnectReason::ByServer(ReasonCode::BANNED), true),
+            (
+                DisconnectReason::Refused(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID),
+                true,
+            ),
+        ];
+        for (reason, tries_again) in cases {
+            let (mut redial, mut rng) = redial(policy);
+            let wait = redial.after(&reason, None, &mut rng);
+            assert_eq!(wait.is_some(), tries_again, "{reason}");
+        }
     }
 
     #[test]

@@ -343,15 +343,21 @@ impl Driver {
             }
             Output::Disconnected(disconnected) => {
                 self.outage.report(&self.dialer.endpoint, disconnected, now);
-                if disconnected.retry_at.is_none() && self.phase == Phase::Running {
-                    self.phase = Phase::Ended(Err(GaveUp(disconnected.reason)));
-                }
+            }
+            Output::GaveUp(reason) if self.phase == Phase::Running => {
+                self.phase = Phase::Ended(Err(GaveUp(*reason)));
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            // No authentication method is ever configured here, and no store.
+            // Neither an authentication method nor a store nor a registration is configured here.
             Output::AuthChallenge(_)
             | Output::Store(_)
+            | Output::StoreCredentials(_)
+            | Output::AskRegistry(_)
+            | Output::RegistrationDelayed(_)
+            | Output::Granted(_)
+            | Output::Denied(_)
+            | Output::GaveUp(_)
             | Output::Completed { .. }
             | Output::Message(_)
             | Output::OpCompleted(..) => {}

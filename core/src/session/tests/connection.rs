@@ -407,3 +407,20 @@ fn a_silent_server_is_found_out_while_this_side_goes_on_sending() {
         );
     }
 }
+
+#[test]
+fn credentials_are_those_of_the_next_connect_and_wrong_ones_change_nothing() {
+    let mut bench = Bench::new(Config::new("bench"));
+    let password = Some(bytes::Bytes::from_static(b"first"));
+    bench
+        .session
+        .set_credentials(Some("user".into()), password)
+        .unwrap();
+    let refused = bench.session.set_credentials(Some("a\0b".into()), None);
+    assert_eq!(refused, Err(ConfigError::Credentials));
+    bench.session.connect(bench.now);
+    bench.take();
+    bench.session.handle_transport_open(bench.now);
+    let bytes = bench.session.transmit().runs().collect::<Vec<_>>().concat();
+    assert!(bytes.ends_with(b"\0\x04user\0\x05first"), "{bytes:02x?}");
+}

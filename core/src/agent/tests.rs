@@ -1,0 +1,303 @@
+//! An agent on a bench: the test is its broker, its registry, its disk and its clock.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::*;
+use crate::codec::{self, Connack, Packet, PacketType, Properties, ReasonCode, Version};
+use crate::flowsync::NodeConfig;
+use crate::registration::{self, Answer, Credentials, Failure, Login, Mode, Obstacle, Request, State};
+use crate::session::{DisconnectReason, VersionPolicy};
+use crate::time::{Duration, UnixMillis};
+
+const WALL: UnixMillis = UnixMillis(1_795_312_800_000);
+
+struct Bench {
+    agent: Agent,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(login: Login) -> Self {
+        let mut session = Config::new("line-1");
+        session.version = VersionPolicy::V5;
+        let registration = registration::Config {
+            mode: Mode::Auto,
+            login,
+            csr: None,
+        };
+        let mut agent = Agent::new(session, [3; SEED_LEN]).unwrap();
+        agent.register_with(registration).unwrap();
+        let mut bench = Self {
+            agent,
+            now: Instant::from_micros(1_000_000),
+        };
+        bench.agent.connect(bench.now);
+        bench
+    }
+
+    fn stored() -> Self {
+        Self::new(Login::Stored(credentials()))
+    }
+
+    fn take(&mut self) -> Vec<Output> {
+        core::iter::from_fn(|| self.agent.poll(self.now)).collect()
+    }
+
+    fn outputs<const N: usize>(&mut self) -> [Output; N] {
+        let outputs = self.take();
+        outputs
+            .try_into()
+            .unwrap_or_else(|outputs| panic!("expected {N} outputs, found {outputs:?}"))
+    }
+
+    /// Opens the transport and returns the credentials in the CONNECT.
+    fn open(&mut self) -> (Option<String>, Option<Vec<u8>>) {
+        self.agent.handle_transport_open(self.now);
+        let bytes = self.written();
+        let header = codec::peek(&bytes, Version::V5, u32::MAX)
+            .unwrap()
+            .expect("a whole packet");
+        assert_eq!(header.packet_type, PacketType::Connect);
+        let Packet::Connect(connect) = codec::decode(header, &bytes, Version::V5).unwrap() else {
+            panic!("the first packet is not CONNECT");
+        };
+        (
+            connect.username.map(ToString::to_string),
+            connect.password.map(<[u8]>::to_vec),
+        )
+    }
+
+    fn written(&mut self) -> Vec<u8> {
+        let bytes = self.agent.transmit().runs().collect::<Vec<_>>().concat();
+        self.agent.tx_advance(self.now, bytes.len());
+        bytes
+    }
+
+    fn connack(&mut self, reason: ReasonCode) {
+        let mut bytes = Vec::new();
+        let connack = Connack {
+            session_present: false,
+            reason,
+            properties: Properties::EMPTY,
+        };
+        Packet::Connack(connack).encode(Version::V5, &mut bytes).unwrap();
+        self.agent.rx_extend(&bytes);
+    }
+
+    fn answer(&mut self, request: &Request, status: u16) {
+        let answer = Answer::Response {
+            status,
+            retry_after: None,
+            body: b"{}",
+        };
+        self.agent
+            .handle_registry_answer(self.now, WALL, request.id, &answer);
+    }
+
+    fn state(&self) -> State {
+        self.agent.registration().unwrap().state()
+    }
+
+    fn pass(&mut self) {
+        self.now = self.agent.poll_timeout().expect("a deadline");
+        self.agent.handle_timeout(self.now);
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("line-1", "kept-from-before").unwrap()
+}
+
+fn kept() -> (Option<String>, Option<Vec<u8>>) {
+    (Some("line-1".into()), Some(b"kept-from-before".to_vec()))
+}
+
+#[test]
+fn refused_credentials_are_registered_with_the_same_password_and_connect_when_granted() {
+    let mut bench = Bench::stored();
+    let node = bench
+        .agent
+        .add_node(bench.now, NodeConfig::new("base").unwrap())
+        .unwrap();
+    assert_eq!(bench.outputs(), [Output::OpenTransport]);
+    assert_eq!(bench.open(), kept());
+    bench.connack(ReasonCode::BAD_USER_NAME_OR_PASSWORD);
+    let [
+        Output::CloseTransport,
+        Output::Disconnected(disconnected),
+        Output::AskRegistry(request),
+    ] = bench.outputs()
+    else {
+        panic!("a refusal does not lead to the registry");
+    };
+    assert_eq!(disconnected.retry_at, None);
+    assert!(request.body.ends_with(br#""password":"kept-from-before"}"#));
+
+    bench.answer(&request, 202);
+    let [Output::RegistrationDelayed(delay)] = bench.outputs() else {
+        panic!("pending does not delay");
+    };
+    assert_eq!(delay.obstacle, Obstacle::Pending);
+    assert_eq!(bench.agent.poll_timeout(), delay.retry_at);
+    bench.pass();
+    let [Output::AskRegistry(request)] = bench.outputs() else {
+        panic!("the registry is not asked again");
+    };
+    bench.answer(&request, 201);
+    let [Output::Granted(_), Output::OpenTransport] = bench.outputs() else {
+        panic!("a grant does not connect");
+    };
+    assert_eq!(bench.open(), kept());
+    bench.connack(ReasonCode::SUCCESS);
+    assert!(matches!(bench.outputs(), [Output::Connected(_)]));
+    assert_eq!(bench.state(), State::Online);
+    let subscribe = bench.written();
+    assert_eq!(subscribe[0], 0x82, "SUBSCRIBE for the node");
+    assert_eq!(bench.agent.readiness(node), Some(Readiness::Waiting));
+}
+
+#[test]
+fn new_credentials_are_stored_before_the_registry_and_the_broker_see_them() {
+    let mut bench = Bench::new(Login::New {
+        username: "line-1".into(),
+    });
+    let [Output::StoreCredentials(stored)] = bench.outputs() else {
+        panic!("new credentials are not stored first");
+    };
+    bench.agent.handle_credentials_stored(bench.now);
+    let [Output::AskRegistry(request)] = bench.outputs() else {
+        panic!("stored credentials are not registered");
+    };
+    let unreachable = Answer::Failed(Failure::Unreachable);
+    bench
+        .agent
+        .handle_registry_answer(bench.now, WALL, request.id, &unreachable);
+    let [Output::RegistrationDelayed(_), Output::OpenTransport] = bench.outputs() else {
+        panic!("without a registry the broker is not asked");
+    };
+    let shown = bench.open();
+    assert_eq!(
+        shown,
+        (
+            Some(stored.username().into()),
+            Some(stored.password().as_bytes().to_vec())
+        )
+    );
+}
+
+#[test]
+fn a_lost_link_is_the_sessions_to_mend() {
+    let mut bench = Bench::stored();
+    bench.take();
+    bench.open();
+    bench.connack(ReasonCode::SUCCESS);
+    bench.take();
+    for _ in 0..3 {
+        bench.agent.handle_transport_closed(bench.now);
+        let [Output::Disconnected(disconnected)] = bench.outputs() else {
+            panic!("a lost link is more than that");
+        };
+        assert!(disconnected.retry_at.is_some());
+        bench.pass();
+        assert_eq!(bench.outputs(), [Output::OpenTransport]);
+        assert_eq!(bench.open(), kept());
+        bench.connack(ReasonCode::SUCCESS);
+        assert!(matches!(bench.outputs(), [Output::Connected(_)]));
+        assert_eq!(bench.state(), State::Online);
+    }
+}
+
+#[test]
+fn a_refusal_that_is_not_about_credentials_is_tried_again_without_the_registry() {
+    let mut bench = Bench::stored();
+    bench.take();
+    for _ in 0..5 {
+        bench.open();
+        bench.connack(ReasonCode::BANNED);
+        let [Output::CloseTransport, Output::Disconnected(disconnected)] = bench.outputs() else {
+            panic!("a ban is more than that");
+        };
+        assert!(disconnected.retry_at.is_some());
+        bench.pass();
+        assert_eq!(bench.outputs(), [Output::OpenTransport]);
+    }
+}
+
+#[test]
+fn what_is_final_is_told_once() {
+    let mut bench = Bench::stored();
+    bench.take();
+    bench.open();
+    bench.connack(ReasonCode::SUCCESS);
+    bench.take();
+    // DISCONNECT with session taken over.
+    bench.agent.rx_extend(&[0xE0, 0x02, 0x8E, 0x00]);
+    let [
+        Output::CloseTransport,
+        Output::Disconnected(_),
+        Output::GaveUp(reason),
+    ] = bench.outputs()
+    else {
+        panic!("a session taken over is not final");
+    };
+    assert_eq!(reason, DisconnectReason::ByServer(ReasonCode::SESSION_TAKEN_OVER));
+
+    let mut bench = Bench::stored();
+    bench.take();
+    bench.open();
+    bench.connack(ReasonCode::NOT_AUTHORIZED);
+    let [.., Output::AskRegistry(request)] = &bench.take()[..] else {
+        panic!("a refusal does not lead to the registry");
+    };
+    let request = request.clone();
+    bench.answer(&request, 422);
+    assert!(matches!(bench.outputs(), [Output::Denied(_)]));
+    assert_eq!(bench.agent.poll_timeout(), None);
+}
+
+#[test]
+fn disconnecting_ends_a_registration_wherever_it_stands() {
+    let mut bench = Bench::stored();
+    bench.take();
+    bench.open();
+    bench.connack(ReasonCode::NOT_AUTHORIZED);
+    bench.take();
+    assert_eq!(bench.state(), State::AwaitResponse);
+    bench.agent.disconnect(bench.now, Disconnect::default()).unwrap();
+    assert_eq!(bench.state(), State::Idle);
+    assert_eq!(bench.agent.poll_timeout(), None);
+    assert!(
+        !bench
+            .take()
+            .iter()
+            .any(|output| matches!(output, Output::GaveUp(_)))
+    );
+    bench.now = bench.now.after(Duration::from_secs(3600));
+    bench.agent.handle_timeout(bench.now);
+    assert_eq!(bench.take(), []);
+}
+
+#[test]
+fn without_a_registration_a_refusal_is_final_unless_the_policy_is_to_retry() {
+    let mut config = Config::new("line-1");
+    config.version = VersionPolicy::V5;
+    config.username = Some("line-1".into());
+    let mut bench = Bench {
+        agent: Agent::new(config, [3; SEED_LEN]).unwrap(),
+        now: Instant::from_micros(1_000_000),
+    };
+    bench.agent.connect(bench.now);
+    bench.take();
+    bench.open();
+    bench.connack(ReasonCode::NOT_AUTHORIZED);
+    let [
+        Output::CloseTransport,
+        Output::Disconnected(_),
+        Output::GaveUp(reason),
+    ] = bench.outputs()
+    else {
+        panic!("a refusal is not final");
+    };
+    assert_eq!(reason, DisconnectReason::Refused(ReasonCode::NOT_AUTHORIZED));
+}
