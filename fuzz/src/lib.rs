@@ -12,6 +12,7 @@ use syncline_core::topic::{TopicFilter, TopicName};
 pub mod mqttbytes_oracle;
 
 pub mod session;
+pub mod store;
 
 use mqttbytes_oracle::{KNOWN_FAULTS, disagreement};
 

@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use syncline_core::codec::{PacketType, Version, decode, peek};
 use syncline_tests::notation::packet;
 
+// The invariant of the fuzz target, whose package is not of this workspace.
+#[expect(unreachable_pub, reason = "it is public where it is the library's")]
+#[path = "../../fuzz/src/store.rs"]
+mod store;
+
 /// Target, file and packets, separated by `|`. Those of `session` follow a byte that says how to run it.
 const SEEDS: &[(&str, &str, &str)] = &[
     (
@@ -134,6 +139,36 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "v5_connack",
         "03 | 20 .. 01 00 (21 0001 24 00 27 00000040 13 0005 25 00) | 30 .. `a` 00 'x'",
     ),
+    // Kind, number and length, then the record.
+    (
+        "store_restore",
+        "session",
+        "00 0000 08 01 01 'client' | 03 0005 00",
+    ),
+    (
+        "store_restore",
+        "queued",
+        "00 0000 08 01 01 'client' | 01 0001 11 FFFFFFFFFFFFFFFF 32 07 0001 'a' 0001 00 'x' | \
+         01 0002 11 FFFFFFFFFFFFFFFF 34 07 0001 'b' 0001 00 'y'",
+    ),
+    (
+        "store_restore",
+        "in_flight",
+        "00 0000 08 01 01 'client' | 01 0001 11 FFFFFFFFFFFFFFFF 32 07 0001 'a' 0001 00 'x' | 02 0001 09 01 00000000 00000001 | \
+         01 0002 11 FFFFFFFFFFFFFFFF 34 07 0001 'b' 0001 00 'y' | 02 0002 09 02 00000000 00000002 | \
+         02 0003 09 03 00000000 00000003",
+    ),
+    (
+        "store_restore",
+        "torn",
+        "00 0000 08 01 01 'client' | 02 0001 09 01 00000000 00000001 | 02 0002 09 02 00000000 00000002 | \
+         01 0003 11 FFFFFFFFFFFFFFFF 34 07 0001 'b' 0001 00 'y' | 02 0003 09 03 00000000 00000003",
+    ),
+    (
+        "store_restore",
+        "lost",
+        "00 0000 08 01 00 'client' | 01 0001 11 0000000000000001 32 07 0001 'a' 0001 00 'x' | 02 0001 09 01 00000000 00000001",
+    ),
 ];
 
 fn bytes_of(text: &str) -> Vec<u8> {
@@ -181,5 +216,16 @@ fn seeds_are_valid_packets_of_every_type() {
             found.insert(read.packet_type());
         }
         assert_eq!(found.len(), types, "{wanted}: {found:?}");
+    }
+}
+
+#[test]
+fn the_seeds_of_store_restore_are_sessions_that_come_to_rest() {
+    for (_, name, text) in SEEDS.iter().filter(|(target, ..)| *target == "store_restore") {
+        let restored = store::check(&bytes_of(text)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(
+            restored.queued + restored.in_flight + restored.received > 0,
+            "{name}: {restored:?}"
+        );
     }
 }

@@ -76,11 +76,26 @@ impl Default for Disconnect {
 
 impl Session {
     /// Asks for a connection, and for a new one whenever it is lost. Nothing changes while there is one, or an attempt.
+    /// While a [`disconnect`](Self::disconnect) is in progress, the new connection follows it.
     pub fn connect(&mut self, now: Instant) {
         if matches!(self.link, Link::Idle | Link::Waiting { .. }) {
             self.redial.reset();
             self.open_transport(now);
+        } else if self.is_disconnecting() {
+            self.connect_after = true;
         }
+    }
+
+    /// Whether a requested disconnect is in progress.
+    fn is_disconnecting(&self) -> bool {
+        let is_closing = matches!(
+            self.link,
+            Link::Closing {
+                reason: DisconnectReason::Requested,
+                ..
+            }
+        );
+        is_closing || self.draining.is_some()
     }
 
     /// Ends the connection, with no reconnect. Ends the Session, too, unless [`Unfinished::Keep`] says otherwise:
@@ -98,6 +113,7 @@ impl Session {
         };
         self.draining = Some(Draining { deadline, farewell });
         self.unfinished = disconnect.unfinished;
+        self.connect_after = false;
         let settled = !self.is_established() || self.is_settled();
         if disconnect.when == When::Now || settled {
             self.finish_draining(now);
@@ -260,15 +276,7 @@ impl Session {
         if !properties.is_empty() {
             check_publish_properties(&properties)?;
         }
-        if self.draining.is_some()
-            || matches!(
-                self.link,
-                Link::Closing {
-                    reason: DisconnectReason::Requested,
-                    ..
-                }
-            )
-        {
+        if self.is_disconnecting() {
             return Err(SubmitError::Closing);
         }
         if self.is_established() {

@@ -68,6 +68,10 @@ impl Session {
         let draining = self.draining.take().is_some();
         let wait = self.redial.after(&reason, uptime, &mut self.rng);
         let retry_at = match wait {
+            _ if core::mem::take(&mut self.connect_after) => {
+                self.redial.reset();
+                Some(now)
+            }
             Some(wait) if !draining => Some(now.after(wait)),
             _ => None,
         };

@@ -105,6 +105,8 @@ pub struct Session {
     store: Option<Store>,
     /// What the disconnect in progress, or the last one, leaves behind.
     unfinished: Unfinished,
+    /// Whether a connection was asked for while a disconnect is in progress.
+    connect_after: bool,
     /// Set by a disconnect that waits for work in flight.
     draining: Option<Draining>,
     exchange: Exchange,
@@ -150,6 +152,7 @@ impl Session {
             gave_up: false,
             store: None,
             unfinished: Unfinished::Close,
+            connect_after: false,
             draining: None,
             exchange: Exchange::Over,
             received_aliases: ReceivedAliases::default(),

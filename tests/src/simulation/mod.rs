@@ -56,6 +56,8 @@ pub struct Simulation {
     was_connected: bool,
     /// The last disconnect that was asked for ends the Session.
     closes_session: bool,
+    /// It is in progress.
+    is_disconnecting: bool,
     /// The session will not ask for a transport by itself.
     is_idle: bool,
     /// Steps that were due when they were taken, one after the other.
@@ -114,6 +116,7 @@ impl Simulation {
             session_number: None,
             was_connected: false,
             closes_session: true,
+            is_disconnecting: false,
             is_idle: true,
             overdue_steps: 0,
             transcript: DefaultHasher::new(),
@@ -234,6 +237,7 @@ impl Simulation {
         if self.closes_session {
             self.model.closed();
         }
+        self.is_disconnecting = true;
         self.session
             .disconnect(self.now, how)
             .expect("a DISCONNECT that can be sent");
@@ -267,6 +271,7 @@ impl Simulation {
         (self.session, _) = restored.expect("records that make a session");
         self.is_idle = true;
         self.closes_session = true;
+        self.is_disconnecting = false;
     }
 
     /// Another client publishes to the topic that this one may have subscribed to.

@@ -136,10 +136,13 @@ impl Simulation {
             Output::Disconnected(disconnected) => {
                 self.is_idle = disconnected.retry_at.is_none();
                 // This broker never turns a client away: only a requested disconnect ends the attempts.
-                if self.is_idle && self.closes_session {
+                let was_disconnecting = std::mem::take(&mut self.is_disconnecting);
+                if (self.is_idle || was_disconnecting) && self.closes_session {
                     self.model.closed();
                 }
-                if let Some(retry_at) = disconnected.retry_at {
+                if let Some(retry_at) = disconnected.retry_at
+                    && !was_disconnecting
+                {
                     let wait = retry_at.since(self.now);
                     let (shortest, longest) = self.back_off;
                     assert!((shortest..=longest).contains(&wait), "back-off of {wait:?}");

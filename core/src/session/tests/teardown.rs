@@ -255,3 +255,45 @@ fn no_debug_output_shows_a_credential() {
         assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
     }
 }
+
+#[test]
+fn a_connection_asked_for_during_a_disconnect_follows_it() {
+    for when in [When::Now, When::Settled(Duration::from_secs(5))] {
+        let mut bench = Bench::established(Version::V5);
+        bench.publish("a", QoS::AtLeastOnce);
+        bench.written();
+        let disconnect = Disconnect {
+            when,
+            ..Disconnect::default()
+        };
+        bench.session.disconnect(bench.now, disconnect).unwrap();
+        bench.session.connect(bench.now);
+        if when != When::Now {
+            bench.advance(Duration::from_secs(5));
+        }
+        assert_eq!(bench.written(), "DISCONNECT 0x00");
+        let ended = disconnected(&bench.take());
+        assert_eq!(ended.reason, DisconnectReason::Requested);
+        assert_eq!(ended.retry_at, Some(bench.now));
+        bench.session.handle_timeout(bench.now);
+        assert_eq!(bench.take(), [Output::OpenTransport]);
+    }
+}
+
+#[test]
+fn a_disconnect_takes_back_the_connection_that_was_to_follow_another() {
+    let mut bench = Bench::established(Version::V5);
+    for _ in 0..2 {
+        bench
+            .session
+            .disconnect(bench.now, Disconnect::default())
+            .unwrap();
+        bench.session.connect(bench.now);
+    }
+    bench
+        .session
+        .disconnect(bench.now, Disconnect::default())
+        .unwrap();
+    bench.written();
+    assert_eq!(disconnected(&bench.take()).retry_at, None);
+}
