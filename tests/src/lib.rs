@@ -7,7 +7,9 @@
 
 pub mod agent;
 pub mod built;
+pub mod capture;
 pub mod certificates;
+pub mod challenging_auth;
 pub mod curl;
 pub mod fake_broker;
 pub mod held_requests;
