@@ -20,6 +20,7 @@ pub mod notation;
 pub mod packets;
 pub mod port;
 pub mod process;
+pub mod protocol_core_oracle;
 pub mod real_broker;
 pub mod responder;
 pub mod session_client;
