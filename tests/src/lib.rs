@@ -7,7 +7,9 @@
 
 pub mod agent;
 pub mod built;
+pub mod capture;
 pub mod certificates;
+pub mod challenging_auth;
 pub mod curl;
 pub mod fake_broker;
 pub mod held_requests;
@@ -18,6 +20,7 @@ pub mod notation;
 pub mod packets;
 pub mod port;
 pub mod process;
+pub mod protocol_core_oracle;
 pub mod real_broker;
 pub mod responder;
 pub mod session_client;

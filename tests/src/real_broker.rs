@@ -1,13 +1,15 @@
 //! The brokers that sessions are shown against: Debian's Mosquitto, and the crate that the agent's demo embeds.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use mqtt5::broker::config::{StorageBackend, StorageConfig};
-use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
+use mqtt5::broker::{AuthProvider, BrokerConfig, BrokerShutdownHandle, MqttBroker};
 use syncline_core::codec::Version;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::challenging_auth::Challenging;
 use crate::mosquitto::Mosquitto;
 
 /// Which broker.
@@ -44,7 +46,7 @@ impl RealBroker {
     pub fn start(kind: Kind) -> Self {
         match kind {
             Kind::Mosquitto => Self::mosquitto(""),
-            Kind::Embedded => Self::embedded(),
+            Kind::Embedded => Self::embedded(None),
         }
     }
 
@@ -62,7 +64,16 @@ impl RealBroker {
         }
     }
 
-    fn embedded() -> Self {
+    /// The embedded broker, with the authentication of [`challenging_auth`](crate::challenging_auth).
+    ///
+    /// # Panics
+    /// As [`RealBroker::start`].
+    #[must_use]
+    pub fn challenging() -> Self {
+        Self::embedded(Some(Arc::new(Challenging)))
+    }
+
+    fn embedded(authentication: Option<Arc<dyn AuthProvider>>) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let storage = StorageConfig::default()
             .with_persistence(true)
@@ -74,6 +85,9 @@ impl RealBroker {
         let mut broker = runtime
             .block_on(MqttBroker::with_config(config))
             .expect("the embedded broker starts");
+        if let Some(provider) = authentication {
+            broker = broker.with_auth_provider(provider);
+        }
         let address = broker.local_addr().expect("the broker listens");
         let shutdown = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();

@@ -8,8 +8,8 @@ use std::time;
 use bytes::Buf as _;
 use syncline_core::codec::{FixedHeader, Packet, PropertyBuf, QoS, SubscribeOptions, Version, decode, peek};
 use syncline_core::session::{
-    Completion, Config, Connected, Disconnect, Disconnected, Filter, Message, OpId, Output, Publication,
-    Session, VersionPolicy,
+    Completion, Config, Connected, Details, Disconnect, Disconnected, Filter, Message, OpId, Output,
+    Publication, Session, VersionPolicy,
 };
 use syncline_core::time::{Duration, Instant};
 use syncline_core::topic::{TopicFilter, TopicName};
@@ -44,6 +44,8 @@ pub struct SessionClient {
     pub connections: Vec<Connected>,
     /// Ends of connections.
     pub disconnections: Vec<Disconnected>,
+    /// What servers asked while a client authenticated.
+    pub challenges: Vec<Details>,
     /// One entry a connection that was opened.
     pub traffic: Vec<Traffic>,
 }
@@ -120,6 +122,7 @@ impl SessionClient {
             completions: BTreeMap::new(),
             connections: Vec::new(),
             disconnections: Vec::new(),
+            challenges: Vec::new(),
             traffic: Vec::new(),
         }
     }
@@ -135,13 +138,18 @@ impl SessionClient {
         client
     }
 
+    /// Asks for a connection and waits for nothing.
+    pub fn start(&mut self) {
+        self.session.connect(self.now());
+    }
+
     /// Connects, or connects again, and returns what the server said.
     ///
     /// # Panics
     /// As [`SessionClient::connected`].
     pub fn connect(&mut self) -> Connected {
         let before = self.connections.len();
-        self.session.connect(self.now());
+        self.start();
         self.until("the server accepts the connection", |client| {
             client.connections.get(before).cloned()
         })
@@ -345,7 +353,7 @@ impl SessionClient {
                     let before = self.completions.insert(op, completion);
                     assert_eq!(before, None, "an operation completes once");
                 }
-                Output::AuthChallenge(_) => panic!("no test here offers an authentication method"),
+                Output::AuthChallenge(details) => self.challenges.push(details),
                 Output::Store(_) => panic!("no test here attaches a store"),
             }
         }

@@ -5,7 +5,9 @@ use std::num::NonZeroU16;
 use syncline_core::codec::{
     Ack, Connack, Packet, PacketId, Properties, Property, PropertyBuf, Publish, QoS, ReasonCode, Version,
 };
-use syncline_core::session::{Config, Disconnect, Filter, Output, Publication, Session, VersionPolicy};
+use syncline_core::session::{
+    Authentication, Config, Disconnect, Filter, Output, Publication, Session, SubmitError, VersionPolicy,
+};
 use syncline_core::time::{Duration, Instant};
 use syncline_core::topic::{TopicFilter, TopicName};
 
@@ -19,7 +21,12 @@ struct Peer {
 
 impl Peer {
     fn connected(version: Version, limits: &[Property<'_>]) -> Self {
+        Self::configured(version, limits, |_| ())
+    }
+
+    fn configured(version: Version, limits: &[Property<'_>], adjust: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("rules");
+        adjust(&mut config);
         config.version = match version {
             Version::V3_1_1 => VersionPolicy::V3_1_1,
             Version::V5 => VersionPolicy::V5,
@@ -35,11 +42,11 @@ impl Peer {
         peer
     }
 
-    /// Opens the transport that was asked for and accepts the CONNECT.
-    fn accept(&mut self, session_present: bool, limits: &[Property<'_>]) {
+    /// Opens the transport that was asked for and accepts the CONNECT, which it returns.
+    fn accept(&mut self, session_present: bool, limits: &[Property<'_>]) -> Vec<u8> {
         assert!(self.take().contains(&Output::OpenTransport));
         self.session.handle_transport_open(self.now);
-        self.written();
+        let connect = self.written();
         let mut properties = PropertyBuf::new();
         for limit in limits {
             properties.push(*limit).unwrap();
@@ -50,6 +57,7 @@ impl Peer {
             properties: properties.as_properties(),
         }));
         assert!(self.session.is_established());
+        connect
     }
 
     /// Loses the connection and waits until the next one is asked for.
@@ -363,4 +371,65 @@ fn a_window_of_one_survives_every_kind_of_end() {
         peer.ack(Packet::Pubcomp, id);
     }
     assert_eq!(peer.session.in_flight() + peer.session.queued(), 0);
+}
+
+#[test]
+fn a_clean_start_gives_up_the_session_of_before() {
+    for version in BOTH {
+        let mut peer = Peer::configured(version, &[], |config| config.clean_start = true);
+        peer.deliver("a", QoS::ExactlyOnce, 1, false);
+        peer.publish(QoS::AtLeastOnce);
+        assert_eq!(peer.topics(), ["a"]);
+        peer.written();
+        peer.cut();
+        let connect = peer.accept(false, &[]);
+        assert_eq!(connect[9] & 0x02, 0x02, "Clean Start");
+        assert_eq!(peer.written()[0], 0x32, "a new PUBLISH, without DUP");
+        peer.deliver("b", QoS::ExactlyOnce, 1, false);
+        assert_eq!(peer.topics(), ["b"], "the identifier is free");
+    }
+}
+
+#[test]
+fn words_that_make_a_packet_too_large_for_the_server_are_not_sent() {
+    let limits = [
+        Property::MaximumPacketSize(64),
+        Property::AuthenticationMethod("M"),
+    ];
+    let authentication = |config: &mut Config| {
+        config.authentication = Some(Authentication {
+            method: "M".to_owned(),
+            data: None,
+        });
+    };
+    let long = "w".repeat(64);
+    for words in [Property::ReasonString(&long), Property::UserProperty("k", &long)] {
+        let mut properties = PropertyBuf::new();
+        properties.push(words).unwrap();
+        let mut peer = Peer::configured(Version::V5, &limits, authentication);
+
+        let refused = peer.session.reauthenticate(b"ticket", &properties);
+        assert!(
+            matches!(refused, Err(SubmitError::TooLarge { max: 64, .. })),
+            "{refused:?}"
+        );
+        let farewell = Disconnect {
+            properties,
+            ..Disconnect::default()
+        };
+        let refused = peer.session.disconnect(peer.now, farewell);
+        assert!(
+            matches!(refused, Err(SubmitError::TooLarge { max: 64, .. })),
+            "{refused:?}"
+        );
+        assert_eq!(peer.written(), b"", "neither was sent");
+
+        // Both can be said without them.
+        peer.session
+            .reauthenticate(b"ticket", &PropertyBuf::new())
+            .unwrap();
+        assert_eq!(peer.written()[0], 0xf0, "AUTH");
+        peer.session.disconnect(peer.now, Disconnect::default()).unwrap();
+        assert_eq!(peer.written()[0], 0xe0, "DISCONNECT");
+    }
 }

@@ -30,6 +30,15 @@ pub(crate) const CURL: Program = Program {
     name: "curl",
     package: "curl",
 };
+pub(crate) const TSHARK: Program = Program {
+    name: "tshark",
+    package: "tshark",
+};
+/// A package of its own, on which that of tshark depends.
+pub(crate) const DUMPCAP: Program = Program {
+    name: "dumpcap",
+    package: "wireshark-common",
+};
 pub(crate) const GCC: Program = Program {
     name: "gcc",
     package: "gcc",

@@ -60,6 +60,8 @@ fn end_to_end() -> Result<()> {
         install::MOSQUITTO_PUB,
         install::MOSQUITTO_SUB,
         install::CURL,
+        install::TSHARK,
+        install::DUMPCAP,
     ])?;
     // By itself, as it is shipped: with the features that it asks for and none that another package brings in.
     Tool::cargo("build")
