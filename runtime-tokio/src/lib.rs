@@ -1,6 +1,7 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
 pub mod config;
+pub mod data;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod driver;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::{MqttVersion, RunConfig};
+use crate::data::{self, CredentialsError, DataFolder};
 use crate::driver::{AddNodeError, AgentHandle, Driver, GaveUp, Node, StartError};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
@@ -37,6 +39,8 @@ pub struct Settings {
     pub tls: Option<tls::Settings>,
     /// The MQTT session.
     pub session: session::Config,
+    /// Folder of everything that is kept; `None` to keep nothing.
+    pub data_dir: Option<PathBuf>,
     /// Address of the HTTP listener; port 0 has the system choose one.
     pub http_listen: SocketAddr,
     /// What the HTTP listener grants its clients.
@@ -54,6 +58,7 @@ impl Settings {
             broker,
             tls: None,
             session,
+            data_dir: None,
             http_listen,
             http_limits: Limits::default(),
             drain_time,
@@ -83,6 +88,7 @@ impl From<&RunConfig> for Settings {
         }
         Self {
             tls: mqtt.tls.clone(),
+            data_dir: Some(config.data_dir.clone()),
             ..Self::new(broker, session, config.http_listen)
         }
     }
@@ -102,6 +108,12 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another agent uses the data folder.
+    #[error(transparent)]
+    DataFolder(#[from] data::OpenError),
+    /// What the data folder holds cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The files for TLS cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::LoadError),
@@ -141,8 +153,13 @@ impl RunError {
             | Self::Node { .. }
             | Self::Route(_)
             | Self::Tls(_)
+            | Self::Credentials(CredentialsError::Newer { .. })
             | Self::Start(StartError::Config(_)) => true,
-            Self::Start(StartError::Entropy(_)) | Self::GaveUp(_) | Self::Ended { .. } => false,
+            Self::Start(StartError::Entropy(_))
+            | Self::DataFolder(_)
+            | Self::Credentials(_)
+            | Self::GaveUp(_)
+            | Self::Ended { .. } => false,
         }
     }
 }
@@ -186,6 +203,8 @@ pub struct RunningAgent {
     http: Option<JoinHandle<()>>,
     stop_http: watch::Sender<bool>,
     drain_time: Duration,
+    /// Held until all tasks have ended.
+    folder: Option<DataFolder>,
 }
 
 /// Runs `plan` until `shutdown` completes, then stops in order.
@@ -210,7 +229,11 @@ pub async fn run(
 ///
 /// # Errors
 /// [`RunError`] when the agent cannot start.
-pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+    let folder = settings.data_dir.as_deref().map(DataFolder::open).transpose()?;
+    if let Some(folder) = &folder {
+        use_stored(folder, &mut settings)?;
+    }
     let tls = match &settings.tls {
         Some(tls) => Some(Arc::new(tls_client(&settings.broker, tls)?)),
         None => None,
@@ -271,6 +294,7 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         http,
         stop_http,
         drain_time: settings.drain_time,
+        folder,
     })
 }
 
@@ -307,6 +331,7 @@ impl RunningAgent {
             http,
             stop_http,
             drain_time,
+            folder,
             ..
         } = self;
         stop_http.send_replace(true);
@@ -326,7 +351,30 @@ impl RunningAgent {
                 abort.abort();
             }
         }
+        // From here on the next agent may have it.
+        drop(folder);
     }
+}
+
+/// Stored credentials go before any that are given; a client certificate needs none.
+fn use_stored(folder: &DataFolder, settings: &mut Settings) -> Result<(), CredentialsError> {
+    if settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some()) {
+        return Ok(());
+    }
+    let Some(stored) = folder.credentials()? else {
+        return Ok(());
+    };
+    let session = &mut settings.session;
+    let password = Bytes::copy_from_slice(stored.password.expose_secret().as_bytes());
+    if session.password.as_ref().is_some_and(|given| *given != password) {
+        tracing::warn!(
+            "the credentials in {} go before CYBUS_PROTOCOL_MAPPER_PASSWORD: delete the file to log in with what is given",
+            folder.path().display()
+        );
+    }
+    session.username = Some(stored.username);
+    session.password = Some(password);
+    Ok(())
 }
 
 fn tls_client(broker: &Endpoint, settings: &tls::Settings) -> Result<tls::Client, tls::LoadError> {

@@ -13,6 +13,10 @@ pub(super) enum Exit {
     Usage,
     /// A bug of this program.
     Software,
+    /// The data folder cannot be read.
+    DataFolder,
+    /// Another agent uses the data folder.
+    Temporary,
     /// The broker refuses this agent.
     Refused,
     /// Configuration or a commissioning file is wrong.
@@ -29,6 +33,8 @@ impl From<Exit> for ExitCode {
             Exit::Ok => 0,
             Exit::Usage => 2,
             Exit::Software => 70,
+            Exit::DataFolder => 74,
+            Exit::Temporary => 75,
             Exit::Refused => 77,
             Exit::Configuration => 78,
             Exit::Interrupted => 130,

@@ -106,6 +106,14 @@ fn start(config: RunConfig, plan: Plan) -> Exit {
                 output::error(&error.to_string());
                 Exit::Refused
             }
+            Err(error @ RunError::DataFolder(_)) => {
+                output::error(&error.to_string());
+                Exit::Temporary
+            }
+            Err(error @ RunError::Credentials(_)) => {
+                output::error(&error.to_string());
+                Exit::DataFolder
+            }
             Err(error) => failed(&error.to_string()),
         }
     })

@@ -24,6 +24,13 @@ impl Moment {
         SystemTime::now().into()
     }
 
+    /// The moment as in RFC 3339, for files.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        // 2026-11-22 02:00:00 UTC
+        self.to_string().replacen(' ', "T", 1).replace(" UTC", "Z")
+    }
+
     /// Seconds since 1970, before it below zero.
     #[must_use]
     pub fn from_unix_seconds(seconds: i64) -> Self {
@@ -342,5 +349,6 @@ mod tests {
             "1969-12-31 23:59:59 UTC"
         );
         assert_eq!(Moment::from(UNIX_EPOCH), Moment(0));
+        assert_eq!(Moment(0).rfc3339(), "1970-01-01T00:00:00Z");
     }
 }

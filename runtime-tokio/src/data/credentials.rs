@@ -1,0 +1,350 @@
+//! `credentials.json`: the login that this agent was granted, or is asking for.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::layer::{FileLayer, replace};
+use crate::tls::Moment;
+use crate::transport::text;
+
+/// Name of the file.
+const NAME: &str = "credentials.json";
+/// Name for a file that holds no credentials, so that someone may look at it.
+const BROKEN: &str = "credentials.json.broken";
+/// Version of the file's format.
+const VERSION: u32 = 1;
+/// Longest file: a user name and a password of the length that MQTT allows, with every byte escaped.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A login name with its password, and when they were made.
+#[derive(Clone)]
+pub struct StoredCredentials {
+    /// Login name.
+    pub username: String,
+    /// Password.
+    pub password: SecretString,
+    /// When they were made, as in RFC 3339; for whoever reads the file.
+    pub created_at: String,
+}
+
+/// Why credentials were not read or not stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// They are there and cannot be read.
+    #[error("cannot read {}: {}; let this user read it, or delete it to register anew", .file.display(), text(.source))]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// They were written by a version that came after this one.
+    #[error(
+        "{} has format {found}, this version knows {VERSION}: use the version of syncline that wrote it, or delete it to \
+         register anew", .file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// They could not be made durable.
+    #[error("cannot store the credentials in {}: {}; they last until this agent ends", .file.display(), text(.source))]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The file's form.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Form<'a> {
+    version: u32,
+    username: &'a str,
+    password: &'a str,
+    created_at: &'a str,
+}
+
+/// What every version of the form has.
+#[derive(Deserialize)]
+struct AnyForm {
+    version: u32,
+}
+
+/// As [`Form`], owned: a text with escapes cannot be borrowed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnedForm {
+    username: String,
+    password: String,
+    created_at: String,
+}
+
+impl StoredCredentials {
+    /// Credentials that are made now.
+    #[must_use]
+    pub fn new(username: impl Into<String>, password: SecretString) -> Self {
+        Self {
+            username: username.into(),
+            password,
+            created_at: Moment::now().rfc3339(),
+        }
+    }
+}
+
+impl fmt::Debug for StoredCredentials {
+    /// Leaves out the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredCredentials")
+            .field("username", &self.username)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn load(
+    layer: &dyn FileLayer,
+    folder: &Path,
+) -> Result<Option<StoredCredentials>, CredentialsError> {
+    let content = layer
+        .read(NAME, MAX_BYTES)
+        .map_err(|source| CredentialsError::Read {
+            file: folder.join(NAME),
+            source,
+        })?;
+    let Some(content) = content else { return Ok(None) };
+    match parse(&content) {
+        Ok(credentials) => Ok(Some(credentials)),
+        Err(Fault::Newer(found)) => Err(CredentialsError::Newer {
+            file: folder.join(NAME),
+            found,
+        }),
+        Err(Fault::Broken) => {
+            let moved = layer.rename(NAME, BROKEN).and_then(|()| layer.sync_folder());
+            let whereto = match moved {
+                Ok(()) => format!("it is {BROKEN} now"),
+                Err(error) => format!("it cannot be moved aside: {}", text(&error)),
+            };
+            tracing::error!(
+                "{} holds no credentials, somebody or something has changed it; {whereto}, and this agent registers anew",
+                folder.join(NAME).display()
+            );
+            Ok(None)
+        }
+    }
+}
+
+pub(super) fn store(
+    layer: &dyn FileLayer,
+    folder: &Path,
+    credentials: &StoredCredentials,
+) -> Result<(), CredentialsError> {
+    let failed = |source| CredentialsError::Write {
+        file: folder.join(NAME),
+        source,
+    };
+    let form = Form {
+        version: VERSION,
+        username: &credentials.username,
+        password: credentials.password.expose_secret(),
+        created_at: &credentials.created_at,
+    };
+    let mut content = serde_json::to_vec_pretty(&form).map_err(|error| failed(error.into()))?;
+    content.push(b'\n');
+    replace(layer, NAME, &content).map_err(failed)
+}
+
+enum Fault {
+    Newer(u32),
+    Broken,
+}
+
+fn parse(content: &[u8]) -> Result<StoredCredentials, Fault> {
+    let AnyForm { version } = serde_json::from_slice(content).map_err(|_| Fault::Broken)?;
+    match version {
+        VERSION => {}
+        newer if newer > VERSION => return Err(Fault::Newer(newer)),
+        _ => return Err(Fault::Broken),
+    }
+    let form: OwnedForm = serde_json::from_slice(content).map_err(|_| Fault::Broken)?;
+    if form.username.is_empty() || form.password.is_empty() {
+        return Err(Fault::Broken);
+    }
+    Ok(StoredCredentials {
+        username: form.username,
+        password: form.password.into(),
+        created_at: form.created_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::crash::{CrashLayer, Fault};
+    use super::*;
+
+    fn credentials(username: &str) -> StoredCredentials {
+        StoredCredentials::new(username, format!("password of \"{username}\"").into())
+    }
+
+    fn put(layer: &CrashLayer, username: &str) -> Result<(), CredentialsError> {
+        store(layer, Path::new("/data"), &credentials(username))
+    }
+
+    /// Whose credentials are found; checks that the password is whole.
+    fn found(layer: &CrashLayer) -> Option<String> {
+        let found = load(layer, Path::new("/data")).unwrap()?;
+        let expected = credentials(&found.username);
+        assert_eq!(found.password.expose_secret(), expected.password.expose_secret());
+        Some(found.username)
+    }
+
+    /// A folder with the credentials that were stored before, if any.
+    fn folder(before: Option<&str>) -> CrashLayer {
+        let layer = CrashLayer::default();
+        if let Some(username) = before {
+            put(&layer, username).unwrap();
+        }
+        layer
+    }
+
+    fn steps_of_storing() -> usize {
+        let layer = folder(None);
+        layer.fail_at(usize::MAX, Fault::Stop);
+        put(&layer, "new").unwrap();
+        layer.steps()
+    }
+
+    #[test]
+    fn credentials_are_read_as_they_were_stored() {
+        let layer = folder(Some("line-1"));
+        let found = load(&layer, Path::new("/data")).unwrap().unwrap();
+        assert_eq!(found.username, "line-1");
+        assert_eq!(found.password.expose_secret(), "password of \"line-1\"");
+        assert!(found.created_at.starts_with("20") && found.created_at.ends_with('Z'));
+        assert!(load(&folder(None), Path::new("/data")).unwrap().is_none());
+    }
+
+    #[test]
+    fn stopped_at_any_step_and_with_any_loss_the_old_or_the_new_are_found() {
+        let mut points = 0;
+        for before in [None, Some("old")] {
+            for fault in [Fault::Stop, Fault::StopHalfway] {
+                for step in 0..steps_of_storing() {
+                    let layer = folder(before);
+                    layer.fail_at(step, fault);
+                    put(&layer, "new").unwrap_err();
+                    assert!(layer.stopped());
+                    for after in layer.after_crash() {
+                        let found = found(&after);
+                        assert!(
+                            found.as_deref() == before || found.as_deref() == Some("new"),
+                            "{fault:?} at step {step} with {before:?} before left {found:?}"
+                        );
+                        // The next start stores again, whatever was left behind.
+                        put(&after, "newer").unwrap();
+                        assert!(
+                            after
+                                .after_crash()
+                                .iter()
+                                .all(|after| self::found(after).as_deref() == Some("newer"))
+                        );
+                        points += 1;
+                    }
+                }
+            }
+            let layer = folder(before);
+            put(&layer, "new").unwrap();
+            assert!(
+                layer
+                    .after_crash()
+                    .iter()
+                    .all(|after| found(after).as_deref() == Some("new"))
+            );
+        }
+        assert!(points > 70, "only {points} states were looked at");
+    }
+
+    #[test]
+    fn after_an_error_at_any_step_the_old_or_the_new_are_found_and_storing_again_succeeds() {
+        for before in [None, Some("old")] {
+            for step in 0..steps_of_storing() {
+                for fault in [
+                    Fault::Error(io::ErrorKind::StorageFull),
+                    Fault::ErrorHalfway(io::ErrorKind::StorageFull),
+                    Fault::Error(io::ErrorKind::ReadOnlyFilesystem),
+                ] {
+                    let layer = folder(before);
+                    layer.fail_at(step, fault);
+                    let error = put(&layer, "new").unwrap_err();
+                    assert!(error.to_string().contains("/data/credentials.json"), "{error}");
+                    assert!(!error.to_string().contains("password of"), "{error}");
+                    for after in layer.after_crash().iter().chain([&layer]) {
+                        let found = found(after);
+                        assert!(
+                            found.as_deref() == before || found.as_deref() == Some("new"),
+                            "{found:?}"
+                        );
+                    }
+                    put(&layer, "newer").unwrap();
+                    assert!(
+                        layer
+                            .after_crash()
+                            .iter()
+                            .all(|after| found(after).as_deref() == Some("newer"))
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_credentials_is_moved_aside() {
+        for content in [
+            "",
+            "{",
+            "[]",
+            "{\"version\":1}",
+            "{\"version\":0,\"username\":\"a\",\"password\":\"b\",\"createdAt\":\"\"}",
+            "{\"version\":1,\"username\":\"\",\"password\":\"b\",\"createdAt\":\"\"}",
+            "\0\0\0\0",
+        ] {
+            let layer = CrashLayer::default();
+            layer.create(NAME, content.as_bytes()).unwrap();
+            assert!(load(&layer, Path::new("/data")).unwrap().is_none(), "{content}");
+            assert_eq!(layer.read(NAME, 99).unwrap(), None);
+            assert_eq!(
+                layer.read(BROKEN, 99).unwrap().as_deref(),
+                Some(content.as_bytes())
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_of_a_newer_version_are_left_alone() {
+        let layer = CrashLayer::default();
+        let content = "{\"version\":2,\"username\":\"a\",\"token\":\"b\"}";
+        layer.create(NAME, content.as_bytes()).unwrap();
+        let error = load(&layer, Path::new("/data")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("/data/credentials.json has format 2, this version knows 1"),
+            "{error}"
+        );
+        assert_eq!(layer.read(NAME, 99).unwrap().as_deref(), Some(content.as_bytes()));
+    }
+
+    #[test]
+    fn debug_output_keeps_the_password() {
+        assert!(!format!("{:?}", credentials("line-1")).contains("password of"));
+    }
+}

@@ -1,0 +1,124 @@
+//! The data folder: what the agent keeps from one start to the next, whole after any crash.
+//!
+//! Everything goes through a [`FileLayer`], a handful of operations on the files of one folder, so that tests can stop
+//! between any two of them, fail each, and lose what was not synced.
+
+#[cfg(test)]
+mod crash;
+mod credentials;
+mod disk;
+mod layer;
+mod lock;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use credentials::{CredentialsError, StoredCredentials};
+pub use disk::Disk;
+pub use layer::FileLayer;
+pub use lock::{Lock, LockError};
+
+use crate::transport::text;
+
+/// The data folder of this process, locked against others.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    layer: Arc<dyn FileLayer>,
+    /// `None` where nothing can be written, and so nothing be destroyed.
+    _lock: Option<Lock>,
+}
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another agent uses it.
+    #[error(
+        "SYNCLINE_DATA_DIR: {}: {} uses this folder: stop that one, or give each agent a folder of its own",
+        .path.display(), holder(.pid)
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// The process that uses it, as it said itself.
+        pid: Option<u32>,
+    },
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    match pid {
+        Some(pid) => format!("another agent, process {pid},"),
+        None => "another agent".to_owned(),
+    }
+}
+
+impl DataFolder {
+    /// Opens the folder, makes it where it does not exist, and locks it until this value is dropped.
+    ///
+    /// A folder that cannot be written to is a warning: the agent goes on, with what it can read there.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] when another process has it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let lock = Disk::create_folder(path)
+            .map_err(LockError::Io)
+            .and_then(|()| Lock::acquire(path));
+        let lock = match lock {
+            Ok(lock) => Some(lock),
+            Err(LockError::Held(pid)) => {
+                return Err(OpenError::Locked {
+                    path: path.to_owned(),
+                    pid,
+                });
+            }
+            Err(LockError::Io(error)) => {
+                tracing::warn!("{}", not_writable(path, &error));
+                None
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            layer: Arc::new(Disk::new(path)),
+            _lock: lock,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its files.
+    #[must_use]
+    pub fn layer(&self) -> Arc<dyn FileLayer> {
+        Arc::clone(&self.layer)
+    }
+
+    /// The credentials that were stored last. A file that holds none is moved aside, with a warning.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] when they are there and cannot be read by this user or this version.
+    pub fn credentials(&self) -> Result<Option<StoredCredentials>, CredentialsError> {
+        credentials::load(&*self.layer, &self.path)
+    }
+
+    /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Write`] when they could not be made durable.
+    pub fn store_credentials(&self, credentials: &StoredCredentials) -> Result<(), CredentialsError> {
+        credentials::store(&*self.layer, &self.path, credentials)
+    }
+}
+
+fn not_writable(path: &Path, error: &io::Error) -> String {
+    format!(
+        "SYNCLINE_DATA_DIR: cannot write to {}: {}; going on in memory, what is there to keep is lost when this agent ends: \
+         give a folder that this user may write to",
+        path.display(),
+        text(error)
+    )
+}
