@@ -77,6 +77,9 @@ impl SessionRecord {
             return Err(RecordError::Damaged);
         }
         let client_id = core::str::from_utf8(client_id).map_err(|_| RecordError::Damaged)?;
+        if client_id.contains('\0') || client_id.len() > usize::from(u16::MAX) {
+            return Err(RecordError::Damaged);
+        }
         Ok(Self {
             resumable: flags & RESUMABLE != 0,
             gave_up: flags & GAVE_UP != 0,

@@ -266,6 +266,7 @@ fn records_that_are_not_a_sessions_are_refused_by_name() {
         (&[(0, b"\x01")], damaged(0)),
         (&[(0, b"\x01\x04bench")], damaged(0)),
         (&[(0, b"\x01\x01\xFF")], damaged(0)),
+        (&[(0, b"\x01\x01\0")], damaged(0)),
         (&[SESSION, SESSION], contradiction(0)),
         (&[(m1, &qos_1)], RestoreError::NoSession),
         (&[SESSION, (m1, &qos_0)], damaged(m1)),
