@@ -1,11 +1,15 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
+#[cfg(any(feature = "demo", feature = "hub"))]
+mod broker;
 pub mod config;
 pub mod data;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod driver;
 pub mod http;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod nearest;
 pub mod run;
 pub mod service;

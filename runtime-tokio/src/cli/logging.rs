@@ -10,7 +10,8 @@ use super::output;
 pub(super) fn start(level: LogLevel) {
     let directive = match level {
         LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
+        // The embedded broker tells of every client at this level, and of settings that the hub has replaced.
+        LogLevel::Info => "info,mqtt5=warn",
         LogLevel::Warn => "warn",
         LogLevel::Error => "error",
     };

@@ -3,6 +3,8 @@
 mod check;
 mod config;
 mod flags;
+#[cfg(feature = "hub")]
+mod hub;
 mod logging;
 mod output;
 mod run;
@@ -47,6 +49,8 @@ enum Command {
     Check(Check),
     #[cfg(feature = "demo")]
     Demo(Demo),
+    #[cfg(feature = "hub")]
+    Hub(hub::Hub),
     Config(Config),
 }
 
@@ -143,6 +147,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Check(check)) => check::main(check, &environment),
         #[cfg(feature = "demo")]
         Some(Command::Demo(demo)) => run::demo(demo.once),
+        #[cfg(feature = "hub")]
+        Some(Command::Hub(options)) => hub::main(options),
         Some(Command::Config(config)) => config::main(config.command, &environment),
         None => without_command(&environment),
     };

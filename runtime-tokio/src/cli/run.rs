@@ -133,7 +133,7 @@ pub(super) fn demo(once: bool) -> Exit {
 }
 
 /// Runs `agent` with what catches the signals to stop.
-fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> Exit {
+pub(super) fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start the runtime: {error}")),
@@ -146,7 +146,7 @@ fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> Exit {
     })
 }
 
-fn failed(message: &str) -> Exit {
+pub(super) fn failed(message: &str) -> Exit {
     output::error(message);
     Exit::Software
 }

@@ -19,9 +19,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub use broker::{BrokerError, EmbeddedBroker, Seen};
+pub use broker::Seen;
 pub use responder::Confirmer;
 
+pub use crate::broker::{BrokerError, EmbeddedBroker};
 use crate::driver::{AgentHandle, Driver, GaveUp, StartError};
 use crate::run::{self, RunError, RunningAgent, ServedNode, Settings};
 use crate::service::{self, Report, Source};
