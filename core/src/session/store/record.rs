@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::Lifetime;
+use super::{Lifetime, StoreKey};
 use crate::codec::{EncodeError, PacketId, Publish, QoS, ReceivedPublish, Version, peek};
 use crate::limits::MAX_PACKET_SIZE;
 use crate::session::command::check_publish_properties;
@@ -168,7 +168,8 @@ pub(super) fn decode_flight(record: &[u8]) -> Result<(Awaited, OpId), RecordErro
         AWAITS_PUBCOMP => Awaited::Pubcomp,
         _ => return Err(RecordError::Damaged),
     };
-    if op == 0 {
+    // No key has a larger number, and the next one has to follow it.
+    if op == 0 || op >= StoreKey::NUMBER {
         return Err(RecordError::Damaged);
     }
     Ok((awaited, OpId::new(op)))

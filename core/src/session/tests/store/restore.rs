@@ -275,6 +275,7 @@ fn records_that_are_not_a_sessions_are_refused_by_name() {
         (&[SESSION, (m1, b"")], damaged(m1)),
         (&[SESSION, (f1, &awaits(4, 1))], damaged(f1)),
         (&[SESSION, (f1, &awaits(1, 0))], damaged(f1)),
+        (&[SESSION, (f1, &awaits(1, u64::MAX))], damaged(f1)),
         (&[SESSION, (f1, b"\x01\0")], damaged(f1)),
         (&[SESSION, (r1, b"x")], damaged(r1)),
         (&[SESSION, (m1, &qos_1), (f1, &awaits(2, 1))], contradiction(f1)),
