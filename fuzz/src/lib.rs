@@ -11,6 +11,7 @@ use syncline_core::topic::{TopicFilter, TopicName};
 #[path = "../../tests/src/mqttbytes_oracle/mod.rs"]
 pub mod mqttbytes_oracle;
 
+pub mod operations;
 pub mod session;
 pub mod store;
 

@@ -6,12 +6,18 @@ use std::path::PathBuf;
 use syncline_core::codec::{PacketType, Version, decode, peek};
 use syncline_tests::notation::packet;
 
-// The invariant of the fuzz target, whose package is not of this workspace.
+// The invariants of the fuzz targets, whose package is not of this workspace.
+#[expect(unreachable_pub, reason = "it is public where it is the library's")]
+#[path = "../../fuzz/src/operations.rs"]
+mod operations;
+#[expect(unreachable_pub, reason = "it is public where it is the library's")]
+#[path = "../../fuzz/src/session.rs"]
+mod session;
 #[expect(unreachable_pub, reason = "it is public where it is the library's")]
 #[path = "../../fuzz/src/store.rs"]
 mod store;
 
-/// Target, file and packets, separated by `|`. Those of `session` follow a byte that says how to run it.
+/// Target, file and packets, separated by `|`. Those of a session follow a byte that says how to run it.
 const SEEDS: &[(&str, &str, &str)] = &[
     (
         "decode_v3",
@@ -169,6 +175,50 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "lost",
         "00 0000 08 01 00 'client' | 01 0001 11 0000000000000001 32 07 0001 'a' 0001 00 'x' | 02 0001 09 01 00000000 00000001",
     ),
+    (
+        "session_operations",
+        "v3_exchange",
+        // Connect, transport, write, CONNACK; QoS 1 and 2 out; their answers; the same in; goodbye.
+        "01 | 00 01 0F 0D 05 00 | 03 01 05 03 02 05 0F | 0D 00 01 0D 01 02 0F 0D 03 02 | 0D 44 07 0D 84 08 0D 02 08 0F | 0A 00",
+    ),
+    (
+        "session_operations",
+        "v5_resumed",
+        // Cut with two messages in flight, and back after the wait, with the Session present.
+        "00 | 00 01 0F 0D 05 00 | 03 01 05 03 02 05 0F | 02 0B 16 | 01 0F 0D 05 01 0F | 0D 00 01 0D 01 02 0F 0D 03 02",
+    ),
+    (
+        "session_operations",
+        "v5_lost_session",
+        // Cut with four messages in flight and a full queue, and back without the Session: all of them are queued.
+        "00 | 00 01 0D 05 00 0F | 03 01 01 03 01 01 03 01 01 03 01 01 | 03 01 01 03 01 01 03 01 01 03 01 01 03 01 01 \
+         03 01 01 03 01 01 03 01 01 | 02 0B 16 | 01 0F 0D 05 00 0F | 0D 00 01 0D 00 02",
+    ),
+    (
+        "session_operations",
+        "v5_authenticated",
+        // A challenge before the CONNACK, its answer; a re-authentication with another one.
+        "03 | 00 01 0F | 0D 4A 01 07 05 0F | 0D 45 00 | 08 03 0F 0D 4A 01 07 02 0F 0D 4A 00",
+    ),
+    (
+        "session_operations",
+        "v5_aliases",
+        // Aliases both ways, a small window, manual acknowledgement out of order.
+        "0C | 00 01 0F 0D 05 02 | 03 01 05 03 01 05 0F 0D 00 01 0F | 0D 64 07 0D 74 08 06 01 06 00 06 09 0F",
+    ),
+    (
+        "session_operations",
+        "auto_falls_back",
+        // Two connections that end before their CONNACK, and 3.1.1 on the third.
+        "02 | 00 01 0F 02 0B 16 01 0F 02 0B 17 01 0F 0D 05 00 | 04 01 0F 0D 06 01 05 01 0F 0D 07 02",
+    ),
+    (
+        "session_operations",
+        "offline_queue",
+        // A full queue that drops its oldest, expiry, and a disconnect that waits for what is in flight.
+        "20 | 03 21 01 03 01 05 03 02 05 03 01 05 03 02 05 03 01 05 03 01 05 03 01 05 03 01 05 | 0B 14 | 00 01 0F 0D 05 00 \
+         0F 0A 0B 0D 00 01 0B 17",
+    ),
 ];
 
 fn bytes_of(text: &str) -> Vec<u8> {
@@ -227,5 +277,23 @@ fn the_seeds_of_store_restore_are_sessions_that_come_to_rest() {
             restored.queued + restored.in_flight + restored.received > 0,
             "{name}: {restored:?}"
         );
+    }
+}
+
+#[test]
+fn seeds_of_sessions_keep_the_invariants_of_their_targets() {
+    for (target, check) in [
+        ("session", session::check as fn(&[u8])),
+        ("session_operations", operations::check),
+    ] {
+        let folder = path(target, "");
+        let mut count = 0;
+        for entry in fs::read_dir(&folder).expect("a folder of seeds") {
+            let seed = entry.expect("a readable entry").path();
+            println!("{}", seed.display());
+            check(&fs::read(&seed).expect("a readable seed"));
+            count += 1;
+        }
+        assert!(count > 4, "{}: {count} seeds", folder.display());
     }
 }
