@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::config::{MqttVersion, RunConfig};
 use crate::data::{self, CredentialsError, DataFolder};
-use crate::driver::{AddNodeError, AgentHandle, Driver, GaveUp, Node, StartError};
+use crate::driver::{AddNodeError, AgentHandle, Driver, GaveUp, Node, ProbeError, StartError, probe};
 use crate::http::{Limits, RouteConflict, Router, serve};
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
 use crate::tls;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub broker: Endpoint,
     /// TLS towards the broker; `None` for plain TCP.
     pub tls: Option<tls::Settings>,
+    /// Time between two looks at the files for TLS, 3 s by default.
+    pub tls_look_interval: Duration,
     /// The MQTT session.
     pub session: session::Config,
     /// Folder of everything that is kept; `None` to keep nothing.
@@ -57,6 +59,7 @@ impl Settings {
         Self {
             broker,
             tls: None,
+            tls_look_interval: tls::LOOK_INTERVAL,
             session,
             data_dir: None,
             http_listen,
@@ -203,6 +206,8 @@ pub struct RunningAgent {
     http: Option<JoinHandle<()>>,
     stop_http: watch::Sender<bool>,
     drain_time: Duration,
+    /// TLS towards the broker, and what keeps it up to date.
+    tls: Option<(Arc<tls::Client>, JoinHandle<()>)>,
     /// Held until all tasks have ended.
     folder: Option<DataFolder>,
 }
@@ -234,7 +239,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     if let Some(folder) = &folder {
         use_stored(folder, &mut settings)?;
     }
-    let tls = match &settings.tls {
+    let client = match &settings.tls {
         Some(tls) => Some(Arc::new(tls_client(&settings.broker, tls)?)),
         None => None,
     };
@@ -252,8 +257,12 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         .map_or(settings.http_listen, |(_, address)| *address);
 
     let dialer = Dialer {
+        endpoint: settings.broker.clone(),
+        tls: client.clone(),
+    };
+    let trial = BrokerTrial {
         endpoint: settings.broker,
-        tls,
+        session: on_trial(&settings.session),
     };
     let mut driver = Driver::new(dialer, settings.session)?;
     let mut router = Router::default();
@@ -287,6 +296,10 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let http =
         listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
     let driver = tokio::spawn(driver.run());
+    let tls = client.zip(settings.tls).map(|(client, files)| {
+        let reload = tls::Reload::new(Arc::clone(&client), files, trial, settings.tls_look_interval);
+        (client, tokio::spawn(reload.run()))
+    });
     Ok(RunningAgent {
         served,
         agent,
@@ -294,6 +307,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         http,
         stop_http,
         drain_time: settings.drain_time,
+        tls,
         folder,
     })
 }
@@ -303,6 +317,12 @@ impl RunningAgent {
     #[must_use]
     pub fn served(&self) -> &[ServedNode] {
         &self.served
+    }
+
+    /// TLS towards the broker, where there is any.
+    #[must_use]
+    pub fn tls(&self) -> Option<&tls::Client> {
+        self.tls.as_ref().map(|(client, _)| &**client)
     }
 
     /// Waits for a task that ends although nobody has stopped the agent, and tells why.
@@ -331,9 +351,13 @@ impl RunningAgent {
             http,
             stop_http,
             drain_time,
+            tls,
             folder,
             ..
         } = self;
+        if let Some((_, reload)) = tls {
+            reload.abort();
+        }
         stop_http.send_replace(true);
         if let Some(mut http) = http.filter(|http| !http.is_finished())
             && timeout(drain_time, &mut http).await.is_err()
@@ -384,6 +408,37 @@ fn tls_client(broker: &Endpoint, settings: &tls::Settings) -> Result<tls::Client
         tracing::warn!("{warning}");
     }
     Ok(client)
+}
+
+/// Certificates are tried on a connection beside the agent's own, which goes on meanwhile.
+struct BrokerTrial {
+    endpoint: Endpoint,
+    session: session::Config,
+}
+
+impl tls::Trial for BrokerTrial {
+    async fn run(&self, candidate: Arc<tls::Client>) -> Result<(), tls::TrialError> {
+        let dialer = Dialer {
+            endpoint: self.endpoint.clone(),
+            tls: Some(candidate),
+        };
+        probe(&dialer, self.session.clone())
+            .await
+            .map_err(|error| match error {
+                ProbeError::Unreachable(why) => tls::TrialError::Unreachable(why),
+                ProbeError::Failed(why) => tls::TrialError::Refused(why),
+            })
+    }
+}
+
+/// `session` as one that may stand beside it and leaves no trace.
+fn on_trial(session: &session::Config) -> session::Config {
+    let mut session = session.clone();
+    session.client_id.push_str("-trial");
+    session.clean_start = true;
+    session.session_expiry = 0;
+    session.will = None;
+    session
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

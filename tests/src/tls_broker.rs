@@ -33,6 +33,7 @@ pub struct TlsBroker {
     pub broker: Mosquitto,
     authority: Authority,
     ca: PathBuf,
+    clients_ca: PathBuf,
     port: u16,
     folder: TempDir,
 }
@@ -59,6 +60,8 @@ impl TlsBroker {
         let authority = Authority::new("Plant Authority");
         let ca = folder.path().join("ca.pem");
         std::fs::write(&ca, authority.certificate()).expect("a writable folder");
+        let clients_ca = folder.path().join("clients-ca.pem");
+        std::fs::write(&clients_ca, authority.certificate()).expect("a writable folder");
         let files = server(&authority).write(folder.path(), "server");
         let port = port::free();
         let door = match clients {
@@ -68,7 +71,7 @@ impl TlsBroker {
         // Started by root, Mosquitto would become a user who may not read these files.
         let configuration = format!(
             "user root\nlistener {port} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\n{door}",
-            ca.display(),
+            clients_ca.display(),
             files.certificate.display(),
             files.key.display()
         );
@@ -92,6 +95,7 @@ impl TlsBroker {
             broker,
             authority,
             ca,
+            clients_ca,
             port,
             folder,
         }
@@ -101,6 +105,22 @@ impl TlsBroker {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Restarts the broker as one that believes clients of these authorities, and no longer of its own.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn restart_believing(&mut self, authorities: &[&Authority]) {
+        let certificates: String = authorities
+            .iter()
+            .map(|authority| authority.certificate())
+            .collect();
+        std::fs::write(&self.clients_ca, certificates).expect("a writable folder");
+        self.broker.restart();
+        wait::until("Mosquitto accepts a connection for TLS", wait::PATIENCE, || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()
+        });
     }
 
     /// The file with the authority's certificate.

@@ -5,6 +5,7 @@
 
 mod handle;
 mod link;
+mod probe;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::time::{Sleep, sleep_until};
 pub use handle::{AgentHandle, Node, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
+pub(crate) use probe::{ProbeError, probe};
 
 use crate::transport::{DialError, Dialer, Endpoint, text};
 

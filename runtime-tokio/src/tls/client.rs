@@ -8,19 +8,21 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::failure::{Failure, Handshake};
 use super::files::{Settings, Snapshot};
 use super::trust::{self, Roots};
-use super::{Identity, LoadError, Moment};
+use super::{Identity, LoadError, Looked, Moment};
 
 /// TLS towards the server at one host.
 #[derive(Debug)]
 pub struct Client {
     server: ServerName<'static>,
     in_force: RwLock<InForce>,
+    looked: watch::Sender<Looked>,
 }
 
 /// What connections are made with from now on.
@@ -29,6 +31,7 @@ struct InForce {
     config: Arc<ClientConfig>,
     roots: Roots,
     identity: Option<Identity>,
+    digest: [u8; 32],
 }
 
 impl Client {
@@ -41,10 +44,62 @@ impl Client {
         let name = host.strip_suffix('.').unwrap_or(host);
         let server =
             ServerName::try_from(name.to_owned()).map_err(|_| LoadError::HostName(host.to_owned()))?;
+        Self::to(server, settings, snapshot, now)
+    }
+
+    fn to(
+        server: ServerName<'static>,
+        settings: &Settings,
+        snapshot: &Snapshot,
+        now: Moment,
+    ) -> Result<Self, LoadError> {
+        let in_force = InForce::new(settings, snapshot, now)?;
+        let looked = Looked {
+            digest: Some(in_force.digest),
+            refused: None,
+        };
         Ok(Self {
             server,
-            in_force: RwLock::new(InForce::new(settings, snapshot, now)?),
+            in_force: RwLock::new(in_force),
+            looked: watch::Sender::new(looked),
         })
+    }
+
+    /// Another client of the same server, with what the files hold now.
+    pub(super) fn candidate(
+        &self,
+        settings: &Settings,
+        snapshot: &Snapshot,
+        now: Moment,
+    ) -> Result<Self, LoadError> {
+        Self::to(self.server.clone(), settings, snapshot, now)
+    }
+
+    /// Uses what `other` uses, from the next connection on.
+    pub(super) fn adopt(&self, other: &Self) {
+        let in_force = other.in_force();
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = in_force;
+    }
+
+    /// Notes what became of the files.
+    pub(super) fn looked(&self, looked: Looked) {
+        self.looked.send_if_modified(|last| {
+            let changed = *last != looked;
+            *last = looked;
+            changed
+        });
+    }
+
+    /// What became of the files when they were last looked at.
+    #[must_use]
+    pub fn last_look(&self) -> watch::Receiver<Looked> {
+        self.looked.subscribe()
+    }
+
+    /// What the files held that are in force: see [`Snapshot::digest`].
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.in_force().digest
     }
 
     /// The certificate that this agent shows.
@@ -113,6 +168,7 @@ impl InForce {
             config: Arc::new(config),
             roots,
             identity,
+            digest: snapshot.digest(),
         })
     }
 }

@@ -139,9 +139,15 @@ impl CertificateFacts {
             Validity::Expired
         } else {
             Validity::Current {
-                days_left: (self.not_after.0 - now.0) / DAY,
+                days_left: self.days_left(now),
             }
         }
+    }
+
+    /// Whole days until it ends, below zero after that.
+    #[must_use]
+    pub fn days_left(&self, now: Moment) -> i64 {
+        (self.not_after.0 - now.0).div_euclid(DAY)
     }
 
     /// The names that it is for, as part of a sentence.

@@ -8,6 +8,7 @@ mod facts;
 mod failure;
 mod files;
 mod identity;
+mod reload;
 mod trust;
 
 use std::io;
@@ -19,6 +20,7 @@ pub use failure::Failure;
 pub(crate) use failure::lost;
 pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
+pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};
 
 use crate::transport::text;
 

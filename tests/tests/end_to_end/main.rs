@@ -2,6 +2,7 @@
 
 mod broker_gone_wrong;
 mod broker_outage;
+mod certificate_rotation;
 mod data_folder;
 mod demo;
 mod flowsync_http;
