@@ -7,11 +7,15 @@ pub mod data;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod driver;
+mod host;
 pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod nearest;
+mod regular_file;
 pub mod run;
 pub mod service;
 pub mod tls;
 pub mod transport;
+
+pub use host::host_name;

@@ -242,3 +242,119 @@ fn a_signal_stops_the_agent_with_its_own_exit_code() {
         assert_eq!(agent.wait().unwrap().code(), Some(expected), "{signal}");
     }
 }
+
+#[test]
+fn the_page_of_commands_is_what_the_command_line_says() {
+    let output = syncline(&["man", "--markdown"], &[]);
+    assert_eq!(code(&output), 0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/commands.md");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        stdout(&output),
+        "docs/commands.md is stale: replace it by the output of `syncline man --markdown`"
+    );
+}
+
+#[test]
+fn completions_and_manual_come_from_the_table_of_variables() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = syncline(&["completions", shell], &[]);
+        assert_eq!(code(&output), 0);
+        assert!(stdout(&output).contains("mqtt-host"), "{shell}");
+    }
+    let page = syncline(&["man", "config", "show"], &[]);
+    assert_eq!(code(&page), 0);
+    assert!(
+        stdout(&page).contains("SYNCLINE_LOG_FORMAT") && stdout(&page).contains("syncline\\-config\\-show")
+    );
+    let unknown = syncline(&["man", "frobnicate"], &[]);
+    assert_eq!((code(&unknown), stdout(&unknown)), (2, ""));
+
+    let folder = tempfile::tempdir().unwrap();
+    let written = syncline(&["man", "--dir", folder.path().to_str().unwrap()], &[]);
+    assert_eq!(code(&written), 0, "{}", stderr(&written));
+    assert!(folder.path().join("syncline-run.1").is_file());
+}
+
+#[test]
+fn data_that_cannot_be_written_ends_with_74() {
+    for arguments in [
+        &["check", "examples/1-transaction.yml"][..],
+        &["check", "--json", "examples/1-transaction.yml"],
+        &["config", "show"],
+        &["man"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args(arguments)
+            .env_clear()
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 74, "{arguments:?}");
+        assert!(
+            stderr(&output).contains("cannot write to the standard output"),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn check_does_not_wait_for_the_writer_of_a_fifo() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("a.yml");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for path in [&fifo, folder.path()] {
+        let path = path.to_str().unwrap();
+        let output = syncline(&["check", path], &[]);
+        assert_eq!((code(&output), stdout(&output)), (78, ""));
+        assert!(
+            stderr(&output).starts_with(&format!("{path}: error: not a regular file")),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn the_log_has_the_form_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = |format: &str| {
+        let data = folder.path().to_str().unwrap();
+        let arguments = [
+            "run",
+            "--agent-name",
+            "line-1",
+            "--mqtt-host",
+            "h",
+            "--data-dir",
+            data,
+            "--log-format",
+            format,
+        ];
+        // The folder has no commissioning file, so that the agent ends by itself.
+        let output = syncline(&arguments, &[("CYBUS_TYPO", "x")]);
+        assert_eq!(code(&output), 78);
+        let text = stderr(&output).to_owned();
+        text.lines()
+            .filter(|line| !line.starts_with("error") && !line.starts_with("next"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let pino: Vec<serde_json::Value> = log("pino")
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let warning = "CYBUS_TYPO is not a variable of this agent; `syncline config env` lists them all";
+    assert_eq!((&pino[0]["level"], &pino[0]["v"]), (&40.into(), &1.into()));
+    assert_eq!(pino[0]["msg"], warning);
+    assert!(pino[0]["time"].is_u64() && pino[0]["pid"].is_u64() && pino[0]["hostname"].is_string());
+
+    let json: serde_json::Value = serde_json::from_str(&log("json")[0]).unwrap();
+    assert_eq!((&json["level"], &json["msg"]), (&"warn".into(), &warning.into()));
+    assert!(json["time"].as_str().unwrap().ends_with('Z'), "{json}");
+
+    assert!(log("logfmt")[0].contains(&format!("level=warn target=syncline::cli::run msg=\"{warning}\"")));
+    assert!(log("text")[0].ends_with(warning));
+}

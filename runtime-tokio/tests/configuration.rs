@@ -1,5 +1,7 @@
 //! Configuration: sources and their order, rules, and the documentation that is made from the same table.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use secrecy::ExposeSecret as _;
 use syncline::config::{self, Config, ConfigError, Environment, Flags, MqttVersion, VARIABLES};
 use syncline::tls::{self, IdentityFiles, Trust};
@@ -61,7 +63,7 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(config.mqtt_port, 1883);
     assert_eq!(config.mqtt_version, MqttVersion::Auto);
     assert_eq!(config.http_listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.services_dir().to_str(), Some("/data/services"));
+    assert_eq!(config.services.to_str(), Some("/data/services"));
     assert!(config.agent_name.is_none() && config.mqtt_password.is_none() && !config.allow_insecure);
 }
 
@@ -118,6 +120,102 @@ fn a_secret_can_be_a_file_and_the_variable_itself_wins() {
         absent[0].starts_with("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE: /nowhere/at/all: cannot read"),
         "{absent:?}"
     );
+}
+
+#[test]
+fn the_configuration_file_goes_after_everything_but_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("password");
+    std::fs::write(&secret, "from secret file").unwrap();
+    let file = folder.path().join("syncline.toml");
+    let text = "agent-name = 'from-file'\nmqtt-port = 1\nprotocol-mapper-password = 'from toml'\n";
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (path, secret) = (file.to_str().unwrap(), secret.to_str().unwrap());
+
+    let variables = [
+        ("SYNCLINE_CONFIG", path),
+        ("CYBUS_MQTT_PORT", "2"),
+        ("CYBUS_PROTOCOL_MAPPER_PASSWORD_FILE", secret),
+    ];
+    let loaded = config::load(&Flags::new(), &environment(&variables)).unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(loaded.config.agent_name.unwrap().as_str(), "from-file");
+    assert_eq!(loaded.config.mqtt_port, 2);
+    let password = loaded.config.mqtt_password.unwrap();
+    assert_eq!(password.expose_secret(), "from secret file");
+    let origin = |name: &str| {
+        let found = loaded
+            .settings
+            .iter()
+            .find(|resolved| resolved.variable.name == name);
+        found.unwrap().setting.as_ref().unwrap().origin().to_string()
+    };
+    assert_eq!(origin("CYBUS_AGENT_NAME"), format!("{path}:1"));
+    assert_eq!(origin("CYBUS_MQTT_PORT"), "CYBUS_MQTT_PORT");
+
+    let flags = Flags::from([("SYNCLINE_CONFIG", path.to_owned())]);
+    let by_flag = config::load(&flags, &environment(&[])).unwrap().config;
+    assert_eq!(by_flag.mqtt_port, 1);
+    assert_eq!(by_flag.mqtt_password.unwrap().expose_secret(), "from toml");
+}
+
+#[test]
+fn a_wrong_value_of_the_configuration_file_is_named_by_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("syncline.toml");
+    std::fs::write(&file, "\nmqtt-port = 70000\n").unwrap();
+    let path = file.to_str().unwrap();
+    assert_eq!(
+        errors(&[("SYNCLINE_CONFIG", path)]),
+        [format!(
+            "{path}:2: mqtt-port: found `70000`, expected a port number from 1 to 65535"
+        )]
+    );
+    let absent = errors(&[("SYNCLINE_CONFIG", "/nowhere/at/all")]);
+    assert!(
+        absent[0].starts_with("/nowhere/at/all: cannot read the file"),
+        "{absent:?}"
+    );
+}
+
+#[test]
+fn defaults_that_follow_other_variables_are_shown_as_they_are() {
+    let variables = [
+        ("CYBUS_AGENT_NAME", "line-1"),
+        ("CYBUS_MQTT_HOST", "broker"),
+        ("SYNCLINE_DATA_DIR", "/own"),
+    ];
+    let loaded = config::load(&Flags::new(), &environment(&variables)).unwrap();
+    let shown = |name: &str| {
+        let found = loaded
+            .settings
+            .iter()
+            .find(|resolved| resolved.variable.name == name);
+        let setting = found.unwrap().setting.as_ref().unwrap();
+        (setting.shown().to_owned(), setting.origin().to_string())
+    };
+    let default = |value: &str| (value.to_owned(), "default".to_owned());
+    assert_eq!(shown("CYBUS_MQTT_USERNAME"), default("line-1"));
+    assert_eq!(shown("SYNCLINE_SERVICES"), default("/own/services"));
+    assert_eq!(shown("SYNCLINE_REGISTRY_URL"), default("https://broker"));
+    assert_eq!(loaded.config.services.to_str(), Some("/own/services"));
+}
+
+#[test]
+fn every_variable_has_a_key_of_its_own_and_a_flag_is_that_key() {
+    let mut keys: Vec<String> = VARIABLES.iter().map(|variable| variable.key()).collect();
+    for variable in VARIABLES {
+        assert!(
+            variable.flag.is_none_or(|flag| flag == variable.key()),
+            "{}",
+            variable.name
+        );
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
 }
 
 #[test]

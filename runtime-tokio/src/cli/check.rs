@@ -1,14 +1,18 @@
 //! `syncline check`: the plan as a table or as JSON, or every mistake.
 
 use serde_json::{Value, json};
-use syncline::config::{self, Environment, Flags};
+use syncline::config::{self, Environment};
 use syncline::service::{self, Diagnostic, HttpNodePlan, HttpServerPlan, Plan, Planned, Report, Severity};
 
-use super::output::{self, Exit};
+use super::exit::Exit;
+use super::output;
 
 pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
-    let mut context = match config::load(&Flags::new(), environment) {
-        Ok(loaded) => loaded.config.service_context(),
+    let mut context = match config::load(&check.overrides.0, environment) {
+        Ok(loaded) => {
+            output::warnings(&loaded.warnings);
+            loaded.config.service_context()
+        }
         Err(error) => return output::configuration(&error),
     };
     context.parameters = check
@@ -22,13 +26,15 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
             Ok(planned) => (json(Some(&planned.plan), &planned.warnings), Exit::Ok),
             Err(report) => (json(None, report), Exit::Configuration),
         };
-        output::data(&format!("{document:#}\n"));
-        return exit;
+        return match output::data(&format!("{document:#}\n")) {
+            Exit::Ok => exit,
+            unwritten => unwritten,
+        };
     }
     match outcome {
         Ok(Planned { plan, warnings }) => {
             output::diagnostics(&warnings.render(output::paint()));
-            output::data(&text(&plan));
+            let written = output::data(&text(&plan));
             if plan
                 .services
                 .iter()
@@ -41,7 +47,7 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
                     .collect();
                 output::diagnostics(&format!("next: syncline run {}\n", files.join(" ")));
             }
-            Exit::Ok
+            written
         }
         Err(report) => {
             output::diagnostics(&report.render(output::paint()));

@@ -3,7 +3,8 @@
 use syncline::config::{self, Environment};
 
 use super::ConfigCommand;
-use super::output::{self, Exit};
+use super::exit::Exit;
+use super::output;
 
 pub(super) fn main(command: ConfigCommand, environment: &Environment) -> Exit {
     match command {
@@ -14,10 +15,7 @@ pub(super) fn main(command: ConfigCommand, environment: &Environment) -> Exit {
                 Ok(loaded) => loaded,
                 Err(error) => return output::configuration(&error),
             };
-            loaded
-                .warnings
-                .iter()
-                .for_each(|warning| output::warning(warning));
+            output::warnings(&loaded.warnings);
             let rows: Vec<[String; 3]> = loaded
                 .settings
                 .iter()
@@ -28,15 +26,15 @@ pub(super) fn main(command: ConfigCommand, environment: &Environment) -> Exit {
                         setting
                             .map(|setting| setting.shown().to_owned())
                             .unwrap_or_default(),
-                        setting
-                            .filter(|_| origin)
-                            .map(|setting| setting.origin().to_string())
-                            .unwrap_or_default(),
+                        match setting {
+                            _ if !origin => String::new(),
+                            Some(setting) => setting.origin().to_string(),
+                            None => "unset".to_owned(),
+                        },
                     ]
                 })
                 .collect();
-            output::data(&output::table(&rows));
+            output::data(&output::table(&rows))
         }
     }
-    Exit::Ok
 }

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use clap::{Arg, ArgMatches, Command};
 use syncline::config::{Flags, VARIABLES, Variable};
 
+/// Where `--help` shows the flags of variables.
+pub(super) const HEADING: &str = "Configuration";
+
 /// Values that go before the environment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Overrides(pub(super) Flags);
@@ -65,7 +68,11 @@ fn flag(variable: &'static Variable) -> Option<Arg> {
     if !default.is_empty() {
         help.push_str(&format!(" [default: {default}]"));
     }
-    let arg = Arg::new(variable.name).long(flag).help(help).value_name("VALUE");
+    let arg = Arg::new(variable.name)
+        .long(flag)
+        .help(help)
+        .value_name("VALUE")
+        .help_heading(HEADING);
     Some(match variable.default {
         Some("true" | "false") => arg
             .num_args(0..=1)

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use syncline::config::LogLevel;
+use syncline::config::{LogFormat, LogLevel};
 use syncline::hub::{self, HubError, Settings};
 
-use super::output::{self, Exit};
+use super::exit::Exit;
+use super::output;
 use super::run::{failed, until_signalled};
 use super::{TEMPLATE, logging};
 
@@ -45,7 +46,7 @@ pub(super) struct Hub {
 }
 
 pub(super) fn main(options: Hub) -> Exit {
-    logging::start(LogLevel::Info);
+    logging::start(LogLevel::Info, LogFormat::Text);
     let https = match (options.https, options.http) {
         (None, None) => Some(SocketAddr::from(([0, 0, 0, 0], 443))),
         (https, _) => https,

@@ -1,13 +1,21 @@
-//! Log on stderr: text lines, the level from the configuration, `RUST_LOG` before it.
+//! Log on stderr: its level and form from the configuration, `RUST_LOG` before the level.
 
-use syncline::config::LogLevel;
+use std::fmt;
+use std::time::SystemTime;
+
+use syncline::config::{LogFormat, LogLevel};
 use syncline::service::Paint;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
+use super::log_line::{Process, Record};
 use super::output;
 
 /// Starts the log of this process; a second call changes nothing.
-pub(super) fn start(level: LogLevel) {
+pub(super) fn start(level: LogLevel, format: LogFormat) {
     let directive = match level {
         LogLevel::Debug => "debug",
         // The embedded broker tells of every client at this level, and of settings that the hub has replaced.
@@ -27,6 +35,59 @@ pub(super) fn start(level: LogLevel) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(output::paint() == Paint::Colour);
-    _ = subscriber.try_init();
+        .with_ansi(format == LogFormat::Text && output::paint() == Paint::Colour);
+    _ = match Line::of(format) {
+        None => subscriber.try_init(),
+        Some(line) => subscriber
+            .event_format(Lines {
+                line,
+                process: Process::this(),
+            })
+            .try_init(),
+    };
+}
+
+/// The forms that are ours; text is the library's own.
+#[derive(Clone, Copy)]
+enum Line {
+    Logfmt,
+    Json,
+    Pino,
+}
+
+impl Line {
+    fn of(format: LogFormat) -> Option<Self> {
+        match format {
+            LogFormat::Text => None,
+            LogFormat::Logfmt => Some(Self::Logfmt),
+            LogFormat::Json => Some(Self::Json),
+            LogFormat::Pino => Some(Self::Pino),
+        }
+    }
+}
+
+struct Lines {
+    line: Line,
+    process: Process,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let record = Record::of(event, SystemTime::now());
+        let line = match self.line {
+            Line::Logfmt => record.logfmt(),
+            Line::Json => record.json(),
+            Line::Pino => record.pino(&self.process),
+        };
+        writeln!(writer, "{line}")
+    }
 }

@@ -2,10 +2,13 @@
 
 mod check;
 mod config;
+mod exit;
 mod flags;
 #[cfg(feature = "hub")]
 mod hub;
+mod log_line;
 mod logging;
+mod manual;
 mod output;
 mod run;
 mod signal;
@@ -13,12 +16,12 @@ mod signal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use syncline::config::{AgentMode, Environment, Flags};
 use syncline::service::Paint;
 
+use self::exit::Exit;
 use self::flags::{Overrides, Parameter};
-use self::output::Exit;
 
 const TEMPLATE: &str = "\
 {about-section}
@@ -36,7 +39,7 @@ const TEMPLATE: &str = "\
   syncline demo                       everything in one process: see a request held and answered
   syncline check service.yml          what would run, and every mistake of the file
   CYBUS_AGENT_NAME=line-1 CYBUS_MQTT_HOST=localhost syncline run --service service.yml",
-    after_help = "`run` and `check` read the environment as well: `syncline config env` lists its variables."
+    after_help = "`syncline config env` lists the variables of the environment, `--help` the exit codes."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -52,6 +55,8 @@ enum Command {
     #[cfg(feature = "hub")]
     Hub(hub::Hub),
     Config(Config),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Run the services of commissioning files on this agent
@@ -91,6 +96,8 @@ struct Check {
     /// Print plan, errors and warnings as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 /// Watch a request being held and answered: broker, agent and responder in one process
@@ -139,10 +146,60 @@ enum ConfigCommand {
     },
 }
 
+/// Print the completion script of a shell
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline completions bash > /etc/bash_completion.d/syncline
+  syncline completions fish > ~/.config/fish/completions/syncline.fish"
+)]
+struct Completions {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// Print the manual, or the page of a command
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline man | man -l -
+  syncline man config show | man -l -
+  syncline man --dir /usr/local/share/man/man1"
+)]
+struct Man {
+    /// The command whose page to print
+    command: Vec<String>,
+    /// Write the pages of all commands into this folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["command", "markdown"])]
+    dir: Option<PathBuf>,
+    /// Print `docs/commands.md` instead
+    #[arg(long, conflicts_with = "command")]
+    markdown: bool,
+}
+
+/// How the process ends after a panic.
+pub(crate) fn after_panic() -> ExitCode {
+    Exit::Software.into()
+}
+
+/// The command line with all that is said about it.
+fn command() -> clap::Command {
+    let codes: String = output::table(&Exit::rows())
+        .lines()
+        .map(|line| format!("  {line}\n"))
+        .collect();
+    Cli::command().after_long_help(format!(
+        "Most commands read the environment as well: `syncline config env` lists its variables.\n\nExit codes:\n{codes}"
+    ))
+}
+
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
     let environment = Environment::of_process();
-    let exit = match Cli::parse().command {
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    let exit = match cli.command {
         Some(Command::Run(run)) => run::main(run, &environment),
         Some(Command::Check(check)) => check::main(check, &environment),
         #[cfg(feature = "demo")]
@@ -150,6 +207,8 @@ pub(crate) fn main() -> ExitCode {
         #[cfg(feature = "hub")]
         Some(Command::Hub(options)) => hub::main(options),
         Some(Command::Config(config)) => config::main(config.command, &environment),
+        Some(Command::Completions(Completions { shell })) => manual::completions(shell),
+        Some(Command::Man(man)) => manual::main(&man),
         None => without_command(&environment),
     };
     exit.into()
@@ -162,7 +221,7 @@ fn without_command(environment: &Environment) -> Exit {
         Ok(loaded) => match loaded.config.agent_mode {
             Some(AgentMode::Distributed) => run::main(Run::default(), environment),
             None => {
-                let help = Cli::command().render_help();
+                let help = command().render_help();
                 output::diagnostics(&match output::paint() {
                     Paint::Plain => help.to_string(),
                     Paint::Colour => help.ansi().to_string(),

@@ -1,51 +1,24 @@
-//! What leaves the process: data on stdout, everything else on stderr, and exit codes.
+//! What leaves the process: data on stdout, everything else on stderr.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::process::ExitCode;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use syncline::config::ConfigError;
 use syncline::service::Paint;
 
-/// Exit codes, after sysexits.h where it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
-    Ok,
-    Usage,
-    /// A bug of this program.
-    Software,
-    /// The data folder cannot be read.
-    DataFolder,
-    /// Another agent uses the data folder.
-    Temporary,
-    /// The broker refuses this agent.
-    Refused,
-    /// Configuration or a commissioning file is wrong.
-    Configuration,
-    /// Stopped by SIGINT.
-    Interrupted,
-    /// Stopped by SIGTERM.
-    Terminated,
-}
+use super::exit::Exit;
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Ok => 0,
-            Exit::Usage => 2,
-            Exit::Software => 70,
-            Exit::DataFolder => 74,
-            Exit::Temporary => 75,
-            Exit::Refused => 77,
-            Exit::Configuration => 78,
-            Exit::Interrupted => 130,
-            Exit::Terminated => 143,
-        })
+/// Prints data, and says how a command that did nothing else ends. A reader that has gone away, as `head` does, is no
+/// reason to complain; any other failure means that somebody goes without an answer.
+#[must_use]
+pub(super) fn data(text: &str) -> Exit {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            error(&format!("cannot write to the standard output: {cause}"));
+            Exit::InputOutput
+        }
+        _ => Exit::Ok,
     }
-}
-
-/// Prints data. A reader that has gone away, as `head` does, is no reason to complain.
-pub(super) fn data(text: &str) {
-    _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Prints what is not data, complete with its line break.
@@ -56,6 +29,11 @@ pub(super) fn diagnostics(text: &str) {
 /// Prints one warning.
 pub(super) fn warning(text: &str) {
     diagnostics(&format!("warning: {text}\n"));
+}
+
+/// Prints all warnings of the configuration.
+pub(super) fn warnings(texts: &[String]) {
+    texts.iter().for_each(|text| warning(text));
 }
 
 /// Prints one error.

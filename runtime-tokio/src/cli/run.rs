@@ -8,7 +8,8 @@ use syncline::demo::DemoError;
 use syncline::run::{RunError, Settings};
 use syncline::service::{self, Plan, Planned};
 
-use super::output::{self, Exit};
+use super::exit::Exit;
+use super::output;
 use super::signal::StopSignals;
 use super::{check, logging};
 
@@ -17,7 +18,7 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
         Ok(loaded) => loaded,
         Err(error) => return output::configuration(&error),
     };
-    logging::start(loaded.config.log_level);
+    logging::start(loaded.config.log_level, loaded.config.log_format);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -27,7 +28,7 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
         .into_iter()
         .map(|parameter| (parameter.name, parameter.value))
         .collect();
-    let services_dir = loaded.config.services_dir();
+    let services_dir = loaded.config.services.clone();
     let config = match loaded.config.run() {
         Ok(config) => config,
         Err(error) => return output::configuration(&error),
@@ -94,6 +95,7 @@ fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 fn start(config: RunConfig, plan: Plan) -> Exit {
+    tracing::info!("starting in distributed (edge) mode");
     until_signalled(async |signals| {
         let received = signals.received();
         match syncline::run::run(Settings::from(&config), &plan, signals.first()).await {
@@ -112,7 +114,7 @@ fn start(config: RunConfig, plan: Plan) -> Exit {
             }
             Err(error @ RunError::Credentials(_)) => {
                 output::error(&error.to_string());
-                Exit::DataFolder
+                Exit::InputOutput
             }
             Err(error) => failed(&error.to_string()),
         }
@@ -121,7 +123,7 @@ fn start(config: RunConfig, plan: Plan) -> Exit {
 
 #[cfg(feature = "demo")]
 pub(super) fn demo(once: bool) -> Exit {
-    logging::start(config::LogLevel::Warn);
+    logging::start(config::LogLevel::Warn, config::LogFormat::Text);
     until_signalled(async |signals| {
         match syncline::demo::run(once, &mut std::io::stdout(), signals.first()).await {
             Ok(()) => Exit::Ok,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::output::Exit;
+use super::exit::Exit;
 
 const NONE: u8 = 0;
 const INTERRUPT: u8 = 1;
@@ -42,8 +42,8 @@ impl StopSignals {
         let kind = self.next().await;
         self.received.store(kind, Ordering::Relaxed);
         tokio::spawn(async move {
-            let kind = self.next().await;
-            std::process::exit(if kind == INTERRUPT { 130 } else { 143 });
+            let exit = of(self.next().await);
+            std::process::exit(exit.code().into());
         });
     }
 
@@ -58,10 +58,14 @@ impl StopSignals {
 impl Received {
     /// The exit code that tells of the signal.
     pub(super) fn exit(&self) -> Exit {
-        match self.0.load(Ordering::Relaxed) {
-            INTERRUPT => Exit::Interrupted,
-            TERMINATE => Exit::Terminated,
-            _ => Exit::Ok,
-        }
+        of(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn of(kind: u8) -> Exit {
+    match kind {
+        INTERRUPT => Exit::Interrupted,
+        TERMINATE => Exit::Terminated,
+        _ => Exit::Ok,
     }
 }

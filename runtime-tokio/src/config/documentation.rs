@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::variable::{Support, VARIABLES, Variable};
+use super::variable::{CONFIG_FILE, Support, VARIABLES, Variable};
 
 /// The table as Markdown.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out = String::from("| variable | flag | default | meaning |\n|---|---|---|---|\n");
+    let mut out = String::from("| variable | flag | key | default | meaning |\n|---|---|---|---|---|\n");
     for variable in VARIABLES {
         let names: Vec<String> = std::iter::once(variable.name.to_owned())
             .chain(variable.names().into_iter().filter(|name| name != variable.name))
@@ -17,13 +17,17 @@ pub fn markdown() -> String {
             .flag
             .map(|flag| format!("`--{flag}`"))
             .unwrap_or_default();
+        let key = match variable.name {
+            CONFIG_FILE => String::new(),
+            _ => format!("`{}`", variable.key()),
+        };
         let default = match variable.default {
             Some(default) => format!("`{default}`"),
             None => variable.default_shown.to_owned(),
         };
         _ = writeln!(
             out,
-            "| {} | {flag} | {default} | {} |",
+            "| {} | {flag} | {key} | {default} | {} |",
             names.join(", "),
             meaning(variable)
         );

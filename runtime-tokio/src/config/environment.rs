@@ -1,12 +1,16 @@
-//! Where values come from: flags, the environment, files named by the environment, and defaults, in this order.
+//! Where values come from: flags, the environment, files that it names, the configuration file, and defaults, in this
+//! order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::variable::{Support, VARIABLES, Variable};
+use super::file::ConfigFile;
+use super::variable::{CONFIG_FILE, Support, VARIABLES, Variable};
 use crate::nearest::nearest;
+use crate::regular_file;
 
 /// Longest secret that is read from a file.
 const MAX_SECRET_BYTES: usize = 64 * 1024;
@@ -30,7 +34,9 @@ pub enum Origin {
     Environment(String),
     /// A file that an environment variable names.
     File(String, PathBuf),
-    /// The default of the variable.
+    /// The configuration file, with the line.
+    ConfigFile(String),
+    /// The default of the variable, which other variables may have a part in.
     Default,
 }
 
@@ -74,16 +80,21 @@ impl Environment {
     /// have no effect.
     pub(super) fn resolve(&self, flags: &Flags) -> (Vec<Resolved>, Vec<String>, Vec<String>) {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+        let file = self.config_file(flags).unwrap_or_else(|wrong| {
+            errors = wrong;
+            ConfigFile::default()
+        });
         let mut resolved = Vec::new();
         for variable in VARIABLES {
-            let setting = match self.setting(variable, flags) {
+            let setting = match self.setting(variable, flags, &file) {
                 Ok(setting) => setting,
                 Err(error) => {
                     errors.push(error);
                     None
                 }
             };
-            if let Some(setting) = setting.as_ref().filter(|setting| !setting.is_off()) {
+            let wanted = |setting: &&Setting| !setting.is_off() && setting.origin != Origin::Default;
+            if let Some(setting) = setting.as_ref().filter(wanted) {
                 match variable.support {
                     Support::Read => {}
                     Support::Unread => {
@@ -97,11 +108,33 @@ impl Environment {
             }
             resolved.push(Resolved { variable, setting });
         }
+        compute_defaults(&mut resolved);
         warnings.extend(self.unknown());
+        warnings.extend(file.warnings());
         (resolved, errors, warnings)
     }
 
-    fn setting(&self, variable: &'static Variable, flags: &Flags) -> Result<Option<Setting>, String> {
+    /// The configuration file that flags or environment name; an empty one when they name none.
+    fn config_file(&self, flags: &Flags) -> Result<ConfigFile, Vec<String>> {
+        let variable = VARIABLES.iter().find(|variable| variable.name == CONFIG_FILE);
+        let setting = match variable {
+            Some(variable) => self
+                .setting(variable, flags, &ConfigFile::default())
+                .map_err(|error| vec![error])?,
+            None => None,
+        };
+        setting.map_or_else(
+            || Ok(ConfigFile::default()),
+            |setting| ConfigFile::read(setting.value.as_ref()),
+        )
+    }
+
+    fn setting(
+        &self,
+        variable: &'static Variable,
+        flags: &Flags,
+        file: &ConfigFile,
+    ) -> Result<Option<Setting>, String> {
         let setting = |value: String, origin| {
             Some(Setting {
                 value,
@@ -129,6 +162,9 @@ impl Environment {
                     read_secret(&path).map_err(|error| format!("{name}: {}: {error}", path.display()))?;
                 return Ok(setting(value, Origin::File(name, path)));
             }
+        }
+        if let Some((value, place)) = file.value(variable) {
+            return Ok(setting(value.to_owned(), Origin::ConfigFile(place)));
         }
         Ok(variable
             .default
@@ -202,10 +238,11 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
 impl Setting {
     /// What the operator typed to set it.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Cow<'_, str> {
         match &self.origin {
-            Origin::Flag(name) | Origin::Environment(name) | Origin::File(name, _) => name,
-            Origin::Default => self.variable.name,
+            Origin::Flag(name) | Origin::Environment(name) | Origin::File(name, _) => name.into(),
+            Origin::ConfigFile(place) => format!("{place}: {}", self.variable.key()).into(),
+            Origin::Default => self.variable.name.into(),
         }
     }
 
@@ -248,25 +285,33 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(flag) => f.write_str(flag),
             Self::Environment(name) => f.write_str(name),
+            Self::ConfigFile(place) => f.write_str(place),
             Self::File(name, path) => write!(f, "{name} ({})", path.display()),
             Self::Default => f.write_str("default"),
         }
     }
 }
 
+/// Fills in the defaults that are worked out from other variables.
+fn compute_defaults(resolved: &mut [Resolved]) {
+    let values: BTreeMap<&str, String> = resolved
+        .iter()
+        .filter_map(|Resolved { variable, setting }| Some((variable.name, setting.as_ref()?.value.clone())))
+        .collect();
+    for Resolved { variable, setting } in resolved {
+        if let (None, Some(compute)) = (&setting, variable.computed) {
+            *setting = compute(&|name| values.get(name).cloned()).map(|value| Setting {
+                value,
+                origin: Origin::Default,
+                variable,
+            });
+        }
+    }
+}
+
 /// The content of a file without the line break that editors put at its end.
 fn read_secret(path: &std::path::Path) -> Result<String, String> {
-    use std::io::Read as _;
-
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_SECRET_BYTES as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| format!("cannot read the file: {error}"))?;
-    if text.len() > MAX_SECRET_BYTES {
-        return Err(format!(
-            "the file is too large, expected at most {MAX_SECRET_BYTES} bytes"
-        ));
-    }
+    let text = regular_file::read_text(path, MAX_SECRET_BYTES)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     match text {

@@ -2,6 +2,7 @@
 
 mod documentation;
 mod environment;
+mod file;
 mod value;
 mod variable;
 
@@ -13,8 +14,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use documentation::{markdown, rows};
 pub use environment::{Environment, Flags, Origin, Resolved, Setting};
-pub use value::{AgentMode, AgentName, CaFile, Host, LogLevel, MqttScheme, MqttVersion};
-pub use variable::{Config, Support, VARIABLES, Variable};
+pub use value::{AgentMode, AgentName, CaFile, Host, LogFormat, LogLevel, MqttScheme, MqttVersion};
+pub use variable::{Computed, Config, Support, VARIABLES, Variable};
 
 use crate::service;
 use crate::tls::{self, IdentityFiles, Trust};
@@ -190,14 +191,6 @@ impl Config {
             agent_name,
             ..service::Context::default()
         }
-    }
-
-    /// Folder of commissioning files.
-    #[must_use]
-    pub fn services_dir(&self) -> PathBuf {
-        self.services
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("services"))
     }
 }
 

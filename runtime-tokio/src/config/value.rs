@@ -203,6 +203,31 @@ impl LogLevel {
     }
 }
 
+/// Form of the log's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+    /// JSON with the fields of pino, as Connectware's own log has them.
+    Pino,
+}
+
+impl LogFormat {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "logfmt" => Ok(Self::Logfmt),
+            "json" => Ok(Self::Json),
+            "pino" => Ok(Self::Pino),
+            _ => Err("`text`, `logfmt`, `json` or `pino`".to_owned()),
+        }
+    }
+}
+
 pub(super) fn port(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(port) if port != 0 => Ok(port),

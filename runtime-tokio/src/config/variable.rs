@@ -1,12 +1,16 @@
 //! Variables of the environment: what one is, and the table from which parsing, flags and documentation are made.
 
 use super::value::{
-    self, AgentMode, AgentName, CaFile, Host, LogLevel, MqttScheme, MqttVersion, optional, or_default,
+    self, AgentMode, AgentName, CaFile, Host, LogFormat, LogLevel, MqttScheme, MqttVersion, optional,
+    or_default,
 };
 use super::{Resolved, Setting};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// The variable that names the configuration file, which cannot name itself.
+pub(super) const CONFIG_FILE: &str = "SYNCLINE_CONFIG";
 
 /// One variable of the environment.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Variable {
     pub default: Option<&'static str>,
     /// What documentation shows as the default when it is worked out from others.
     pub default_shown: &'static str,
+    /// Works out the default from the values of other variables, whose defaults are not worked out themselves.
+    pub computed: Option<Computed>,
     /// What it is for, in one sentence.
     pub meaning: &'static str,
     /// Whether the value is never shown, and may be given as `NAME_FILE`.
@@ -30,6 +36,9 @@ pub struct Variable {
     /// What this version does with it.
     pub support: Support,
 }
+
+/// Works out a default; is given what looks up another variable's value by its name.
+pub type Computed = fn(&dyn Fn(&str) -> Option<String>) -> Option<String>;
 
 /// What this version does with a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +62,7 @@ impl Variable {
             required: false,
             default: None,
             default_shown: "",
+            computed: None,
             meaning,
             secret: false,
             support: Support::Read,
@@ -88,6 +98,15 @@ impl Variable {
             .chain(self.also.iter().copied())
             .map(str::to_owned);
         alias.into_iter().chain(own).collect()
+    }
+
+    /// Key of the variable in the configuration file: its name without prefix, in lower case, with hyphens.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let stem = ["CYBUS_", "SYNCLINE_"]
+            .into_iter()
+            .find_map(|prefix| self.name.strip_prefix(prefix));
+        stem.unwrap_or(self.name).to_ascii_lowercase().replace('_', "-")
     }
 
     /// The default as documentation shows it; empty when there is none.
@@ -173,6 +192,7 @@ variables! {
     mqtt_username: Option<String> = |setting| optional(setting, value::text) => Variable {
         flag: Some("mqtt-username"),
         default_shown: "the agent's name",
+        computed: Some(|value| value("CYBUS_AGENT_NAME")),
         ..Variable::new("CYBUS_MQTT_USERNAME", "Login name at the broker.")
     };
 
@@ -236,6 +256,22 @@ variables! {
         ..Variable::new("CYBUS_LOG_LEVEL", "`debug`, `info`, `warn` or `error`; `RUST_LOG` goes before it.")
     };
 
+    /// Form of the log's lines.
+    log_format: LogFormat = |setting| or_default(setting, LogFormat::parse) => Variable {
+        flag: Some("log-format"),
+        default: Some("text"),
+        ..Variable::new(
+            "SYNCLINE_LOG_FORMAT",
+            "`text`, `logfmt`, `json`, or `pino`: JSON with the fields and numbers that Connectware's log has.",
+        )
+    };
+
+    /// File that holds values for these variables.
+    config_file: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("config"),
+        ..Variable::new(CONFIG_FILE, "Configuration file, TOML: each variable under its key.")
+    };
+
     /// Folder of everything that is kept.
     data_dir: PathBuf = |setting| or_default(setting, value::path) => Variable {
         flag: Some("data-dir"),
@@ -243,10 +279,11 @@ variables! {
         ..Variable::new("SYNCLINE_DATA_DIR", "Folder of everything that the agent keeps.")
     };
 
-    /// Folder of commissioning files; `services` in the data folder when absent.
-    services: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+    /// Folder of commissioning files.
+    services: PathBuf = |setting| or_default(setting, value::path) => Variable {
         flag: Some("services"),
         default_shown: "`services` in the data folder",
+        computed: Some(|value| Some(PathBuf::from(value("SYNCLINE_DATA_DIR")?).join("services").display().to_string())),
         ..Variable::new("SYNCLINE_SERVICES", "Folder of commissioning files, read when no `--service` is given.")
     };
 
@@ -267,8 +304,14 @@ variables! {
         )
     };
 
-    unread Variable::unread("SYNCLINE_REGISTRY_URL", "`https://` and the broker's host", "Client registry.");
-    unread Variable::unread("SYNCLINE_REGISTRATION", "auto", "`auto` (REST, else MQTT), `rest`, `mqtt` or `off`.");
+    unread Variable {
+        computed: Some(|value| Some(format!("https://{}", value("CYBUS_MQTT_HOST")?))),
+        ..Variable::unread("SYNCLINE_REGISTRY_URL", "`https://` and the broker's host", "Client registry.")
+    };
+    unread Variable {
+        default: Some("auto"),
+        ..Variable::unread("SYNCLINE_REGISTRATION", "", "`auto` (REST, else MQTT), `rest`, `mqtt` or `off`.")
+    };
     unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "", "Certificate of the HTTP servers, PEM.");
     unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "", "Key of that certificate, PEM.");
     unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "", "Who may call the HTTP servers.") };

@@ -28,6 +28,8 @@ pub use diagnostic::{Diagnostic, Paint, Report, Severity};
 pub use plan::{HttpNodePlan, HttpServerPlan, Plan, ServicePlan, TransactionPlan};
 pub use source::{Position, Source};
 
+use crate::regular_file;
+
 /// What a commissioning file can learn about the agent that runs it.
 #[derive(Clone, Default)]
 pub struct Context {
@@ -111,26 +113,6 @@ fn plan_readable(sources: Vec<Source>, context: &Context, mut report: Report) ->
 
 /// Reads a file, but never more of it than a commissioning file may have.
 fn read(path: &Path) -> Result<Source, String> {
-    use std::io::Read as _;
-
-    let cannot = |error: std::io::Error| format!("cannot read the file: {error}");
-    let mut bytes = Vec::new();
-    let limit = yaml::MAX_FILE_BYTES as u64 + 1;
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    file.take(limit).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 == limit {
-        return Err(format!(
-            "the file is too large, expected at most {} bytes",
-            yaml::MAX_FILE_BYTES
-        ));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(path.display().to_string(), text)),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            Err(format!(
-                "the byte at offset {at} is not UTF-8, expected a text in UTF-8"
-            ))
-        }
-    }
+    let text = regular_file::read_text(path, yaml::MAX_FILE_BYTES)?;
+    Ok(Source::new(path.display().to_string(), text))
 }
