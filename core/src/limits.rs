@@ -36,6 +36,10 @@ pub const MAX_HELD_PACKETS: usize = 4 << 10;
 /// Bytes of a PUBREC's properties that are kept until the PUBCOMP, for each message in flight; larger ones are left out.
 pub const MAX_KEPT_DETAILS: usize = 1 << 10;
 
+/// Connections that a resumed Session may lose soon after it was resumed, to what the server must not send, until a new
+/// Session is begun: without an end, the same exchange would break the next connection in the same way.
+pub const BROKEN_RESUMPTIONS: u32 = 5;
+
 /// Connections in a row that may end before their CONNACK until 3.1.1 is tried in place of 5.0.
 pub const CLOSES_BEFORE_FALLBACK: u32 = 2;
 

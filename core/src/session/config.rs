@@ -59,7 +59,11 @@ pub struct Config {
     pub max_packet_size: u32,
     /// PUBLISH packets with QoS > 0 in flight to the server, whatever its Receive Maximum allows. Default 65,535.
     pub max_in_flight: NonZeroU16,
-    /// Messages that wait to be sent. Default 100,000.
+    /// QoS 2 PUBLISH packets in flight to a 3.1.1 server, which cannot tell its own bound. Default 20, that of widespread
+    /// brokers: Mosquitto 2.0 completes the exchange of a message beyond it and loses the message.
+    pub max_qos_2_in_flight: NonZeroU16,
+    /// Messages that wait to be sent. Default 100,000. Messages that were in flight when the server lost the Session, and
+    /// are to be sent anew, are taken beyond that.
     pub queue_messages: usize,
     /// Bytes of topics, payloads and properties that wait to be sent. Default 64 MiB.
     pub queue_bytes: usize,
@@ -128,7 +132,9 @@ pub enum AckMode {
     Manual,
 }
 
-/// What happens to unfinished QoS 1 and 2 messages when the server has no Session for this client any more.
+/// What happens to unfinished QoS 1 and 2 messages when the server has no Session for this client any more, or when the
+/// Session was given up: its resumption has ended [`BROKEN_RESUMPTIONS`](crate::limits::BROKEN_RESUMPTIONS) connections in
+/// a row with packets that the server must not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SessionLost {
     /// They are sent again as new messages; the receiver may see a message twice, at QoS 2 too.
@@ -308,6 +314,7 @@ impl Config {
             receive_maximum: const { NonZeroU16::new(1024).unwrap() },
             max_packet_size: 4 << 20,
             max_in_flight: NonZeroU16::MAX,
+            max_qos_2_in_flight: const { NonZeroU16::new(20).unwrap() },
             queue_messages: 100_000,
             queue_bytes: 64 << 20,
             queue_full: QueueFull::default(),

@@ -7,6 +7,7 @@ use super::op::{Completion, Loss};
 use super::output::{DisconnectReason, Disconnected, Output};
 use super::{Draining, Session};
 use crate::codec::{Packet, ReasonCode, Version};
+use crate::limits::BROKEN_RESUMPTIONS;
 use crate::time::{Duration, Instant};
 
 impl Session {
@@ -19,6 +20,7 @@ impl Session {
 
     /// Ends the connection on this side's account; a 5.0 server is told why before the transport closes.
     pub(super) fn fail(&mut self, now: Instant, code: ReasonCode, reason: DisconnectReason) {
+        self.count_broken_resumption(now, &reason);
         if self.link.version() == Some(Version::V5) {
             let disconnect = crate::codec::Disconnect {
                 reason: code,
@@ -32,6 +34,28 @@ impl Session {
             self.rx.clear();
         } else {
             self.close_transport(now, reason);
+        }
+    }
+
+    /// A Session whose resumption ends in the same fault over and over is given up for a new one.
+    fn count_broken_resumption(&mut self, now: Instant, reason: &DisconnectReason) {
+        let Link::Established { since, .. } = self.link else {
+            return;
+        };
+        let is_servers = matches!(
+            reason,
+            DisconnectReason::Malformed(_) | DisconnectReason::Violation(_)
+        );
+        if !is_servers || !self.is_resumed || now.since(since) >= self.config.reconnect.stable_after {
+            self.broken_resumptions = 0;
+            return;
+        }
+        self.broken_resumptions += 1;
+        if self.broken_resumptions >= BROKEN_RESUMPTIONS {
+            self.broken_resumptions = 0;
+            self.gave_up = true;
+            self.resumable = false;
+            self.store_session();
         }
     }
 

@@ -101,6 +101,10 @@ pub struct Session {
     /// Whether exchanges were given up that the server may want to go on with. Resumed, a 3.1.1 Session would take a new
     /// message for one of theirs.
     gave_up: bool,
+    /// Connections in a row that a resumed Session has lost to what the server must not send.
+    broken_resumptions: u32,
+    /// Whether the connection has resumed a Session.
+    is_resumed: bool,
     /// With a store.
     store: Option<Store>,
     /// What the disconnect in progress, or the last one, leaves behind.
@@ -150,6 +154,8 @@ impl Session {
             server: ServerLimits::UNRESTRICTED,
             resumable: false,
             gave_up: false,
+            broken_resumptions: 0,
+            is_resumed: false,
             store: None,
             unfinished: Unfinished::Close,
             connect_after: false,

@@ -112,6 +112,9 @@ pub(super) struct Outbound {
     free: VecDeque<u16>,
     /// PUBLISH packets in flight.
     publishes: usize,
+    /// Those at QoS 2 among them, and how many there may be.
+    qos_2: usize,
+    max_qos_2: usize,
     /// Messages that the server counts against its Receive Maximum (MQTT 5.0 §4.9): those sent on this connection, and
     /// those that were released again on it.
     unacknowledged: usize,
@@ -128,6 +131,8 @@ impl Outbound {
             flights: Vec::new(),
             free: VecDeque::new(),
             publishes: 0,
+            qos_2: 0,
+            max_qos_2: 0,
             unacknowledged: 0,
             receive_maximum: 0,
             due: VecDeque::new(),
@@ -163,7 +168,12 @@ impl Outbound {
 
     /// Whether flow control lets a message of this QoS leave now.
     pub(super) fn may_send(&self, qos: QoS) -> bool {
-        qos == QoS::AtMostOnce || self.unacknowledged + self.due.len() < self.receive_maximum
+        let window = self.unacknowledged + self.due.len() < self.receive_maximum;
+        match qos {
+            QoS::AtMostOnce => true,
+            QoS::AtLeastOnce => window,
+            QoS::ExactlyOnce => window && self.qos_2 < self.max_qos_2,
+        }
     }
 
     /// The identifier that [`Outbound::occupy`] would give out.
@@ -210,6 +220,9 @@ impl Outbound {
 
     #[inline]
     fn settle(&mut self, flight: Flight) {
+        if flight.awaited == Awaited::Pubrec {
+            self.qos_2 += 1;
+        }
         match self.free.pop_front() {
             Some(index) => self.flights[usize::from(index)] = Some(flight),
             None => self.flights.push(Some(flight)),
@@ -219,6 +232,10 @@ impl Outbound {
     /// Puts back what an earlier process had in flight.
     pub(super) fn restore(&mut self, restored: BTreeMap<PacketId, Flight>) {
         self.publishes = restored.len();
+        self.qos_2 = restored
+            .values()
+            .filter(|flight| flight.awaited != Awaited::Puback)
+            .count();
         for (id, flight) in restored {
             let index = id.get() - 1;
             let from = u16::try_from(self.flights.len()).unwrap_or(index);
@@ -258,6 +275,9 @@ impl Outbound {
         self.free.push_back(index);
         if awaited.is_publish() {
             self.publishes -= 1;
+            if awaited != Awaited::Puback {
+                self.qos_2 -= 1;
+            }
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }
     }
@@ -276,9 +296,10 @@ impl Outbound {
         over.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
-    /// A connection begins that lets `receive_maximum` messages be unacknowledged; with the Session resumed, everything
-    /// in flight is due again.
-    pub(super) fn link_established(&mut self, receive_maximum: u16) {
+    /// A connection begins that lets `receive_maximum` messages be unacknowledged, and `max_qos_2` be in flight at QoS 2;
+    /// with the Session resumed, everything in flight is due again.
+    pub(super) fn link_established(&mut self, receive_maximum: u16, max_qos_2: u16) {
+        self.max_qos_2 = usize::from(max_qos_2);
         self.unacknowledged = 0;
         self.receive_maximum = usize::from(receive_maximum);
         self.due = self.in_order().into();

@@ -203,3 +203,23 @@ fn a_connack_in_one_piece_with_what_follows_gives_the_same_bytes_as_in_pieces() 
         assert_eq!(run(piece), whole, "in pieces of {piece}");
     }
 }
+
+#[test]
+fn a_3_1_1_server_gets_no_more_qos_2_messages_at_once_than_it_can_be_trusted_with() {
+    for (version, at_once) in [(Version::V3_1_1, 20), (Version::V5, 30)] {
+        let mut bench = Bench::established(version);
+        for _ in 0..30 {
+            bench.publish("a", QoS::ExactlyOnce);
+        }
+        assert_eq!(bench.written().matches("PUBLISH").count(), at_once);
+        bench.ack(Packet::Pubrec, 1);
+        assert_eq!(
+            bench.written(),
+            "PUBREL #1",
+            "the server has not finished with it"
+        );
+        bench.ack(Packet::Pubcomp, 1);
+        let next = if at_once == 20 { "PUBLISH a q2 #1" } else { "" };
+        assert_eq!(bench.written(), next);
+    }
+}

@@ -336,3 +336,34 @@ fn an_expired_qos_1_message_is_not_sent_again_and_a_qos_2_message_expires_at_onc
         assert_eq!(bench.take(), [lost(one, Loss::Expired)]);
     }
 }
+
+#[test]
+fn a_session_that_breaks_every_connection_is_given_up_for_a_new_one() {
+    for version in BOTH {
+        let mut bench = Bench::established(version);
+        let op = bench.publish("a", QoS::ExactlyOnce);
+        bench.written();
+        bench.ack(Packet::Pubrec, 1);
+        assert_eq!(bench.written(), "PUBREL #1");
+        bench.cut();
+        for _ in 0..crate::limits::BROKEN_RESUMPTIONS {
+            bench.finish_connect(true, &[]);
+            assert_eq!(bench.written(), "PUBREL #1");
+            // A PUBCOMP that no version knows.
+            bench.receive_bytes(&[0x71, 2, 0, 1]);
+            bench.written();
+            let at = bench.session.poll_timeout().unwrap();
+            bench.now = at;
+            bench.session.handle_timeout(at);
+            assert_eq!(bench.take().last(), Some(&Output::OpenTransport));
+        }
+        bench.session.handle_transport_open(bench.now);
+        assert_eq!(bench.written(), alloc::format!("CONNECT {version:?} clean=1"));
+        bench.receive(&Packet::Connack(Connack {
+            session_present: false,
+            reason: ReasonCode::SUCCESS,
+            properties: Properties::EMPTY,
+        }));
+        assert_eq!(bench.take().last(), Some(&lost(op, Loss::SessionLost)));
+    }
+}
