@@ -176,7 +176,7 @@ impl Outbound {
     }
 
     /// Puts the free identifier to use.
-    #[inline]
+    #[inline(always)]
     pub(super) fn occupy(
         &mut self,
         op: OpId,
@@ -187,7 +187,7 @@ impl Outbound {
             self.publishes += 1;
             self.unacknowledged += 1;
         }
-        self.settle(Flight::new(awaited, op, message));
+        *self.free_slot() = Some(Flight::new(awaited, op, message));
     }
 
     /// Puts the free identifier `id` to use for a message that is due once the store has operation `gate`.
@@ -201,19 +201,21 @@ impl Outbound {
     ) {
         self.publishes += 1;
         self.due.push_back(id);
-        self.settle(Flight {
+        *self.free_slot() = Some(Flight {
             gate,
             is_repeat: false,
             ..Flight::new(awaited, op, Some(message))
         });
     }
 
+    /// The slot of the free identifier, to be filled.
     #[inline]
-    fn settle(&mut self, flight: Flight) {
-        match self.free.pop_front() {
-            Some(index) => self.flights[usize::from(index)] = Some(flight),
-            None => self.flights.push(Some(flight)),
+    fn free_slot(&mut self) -> &mut Option<Flight> {
+        let index = self.free.pop_front().map_or(self.flights.len(), usize::from);
+        if index == self.flights.len() {
+            self.flights.push(None);
         }
+        &mut self.flights[index]
     }
 
     /// Puts back what an earlier process had in flight.
