@@ -87,6 +87,7 @@ fn a_connection_on_which_nothing_happens_holds_little_memory() {
     let ours = cycles::held().next().expect("our own");
     assert_eq!(ours.library, OURS);
     assert!(ours.idle <= HELD_MAX, "idle: {ours:?}");
-    let (window, quiet) = ours.quiet[0];
-    assert!(quiet <= HELD_MAX, "after {window} in flight: {ours:?}");
+    for (window, bytes) in &ours.quiet {
+        assert!(*bytes <= HELD_MAX, "after {window} in flight: {ours:?}");
+    }
 }

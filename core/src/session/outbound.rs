@@ -306,6 +306,18 @@ impl Outbound {
         !self.due.is_empty()
     }
 
+    /// Gives back what more messages have needed than are in flight now.
+    pub(super) fn release_memory(&mut self) {
+        let used = self.flights.iter().rposition(Option::is_some);
+        let slots = used.map_or(0, |last| last + 1);
+        self.flights.truncate(slots);
+        self.flights.shrink_to_fit();
+        self.free.retain(|index| usize::from(*index) < slots);
+        self.free.shrink_to_fit();
+        self.due.shrink_to_fit();
+        self.queue.release_memory();
+    }
+
     /// Ends every exchange and returns them in original order.
     pub(super) fn abandon_flights(&mut self) -> Vec<(PacketId, Flight)> {
         self.due.clear();

@@ -133,6 +133,14 @@ impl Rx {
         }
     }
 
+    /// Gives a buffer back that has grown for a large packet.
+    pub(super) fn release_memory(&mut self) {
+        if self.waiting() == 0 && self.buf.capacity() > 2 * self.read_size {
+            self.clear();
+            self.buf = BytesMut::new();
+        }
+    }
+
     /// Forgets everything: the connection that these bytes came from is gone.
     pub(super) fn clear(&mut self) {
         self.start = 0;
