@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use bytes::Bytes;
 use syncline_core::codec::{PacketId, QoS, Version};
 
-use crate::workload::Message;
+use crate::workload::{Message, TOPIC};
 
 /// Bytes of one read.
 const READ: usize = 16 << 10;
@@ -35,8 +36,8 @@ pub(super) trait Client: Sized + 'static {
     /// A client that may have `window` messages in flight.
     fn connected(version: Version, window: u16) -> Self;
 
-    /// A message to publish.
-    fn publication(&self, message: Message, payload: &[u8]) -> Self::Publication;
+    /// A message to publish. The payload is somebody else's, too: to free it is not the library's work.
+    fn publication(&mut self, message: Message, payload: &Bytes) -> Self::Publication;
 
     /// Publishes a message.
     fn publish(&mut self, publication: Self::Publication);
@@ -45,8 +46,8 @@ pub(super) trait Client: Sized + 'static {
     /// and dropped.
     fn receive(&mut self, bytes: &[u8]) -> usize;
 
-    /// Appends what is to be sent to `out`, as a socket would take it.
-    fn write(&mut self, out: &mut Vec<u8>);
+    /// Hands what is to be sent to a socket, whole packets at a time.
+    fn write(&mut self, socket: &mut dyn FnMut(&[u8]));
 
     /// Bytes of its buffer for one read, which counts neither for nor against it.
     fn receive_buffer(&self) -> usize;
@@ -104,7 +105,6 @@ pub(super) struct Receiver<C> {
     window: usize,
     publishes: Vec<u8>,
     pubrels: Vec<u8>,
-    out: Vec<u8>,
 }
 
 impl<C: Client> Receiver<C> {
@@ -118,7 +118,6 @@ impl<C: Client> Receiver<C> {
             pubrels: ids()
                 .flat_map(|id| answer(PUBREL, id.get().to_be_bytes()))
                 .collect(),
-            out: Vec::new(),
         }
     }
 
@@ -141,12 +140,12 @@ impl<C: Client> Receiver<C> {
     }
 
     fn write_answers(&mut self, first_byte: u8) {
-        self.out.clear();
-        self.client.write(&mut self.out);
-        assert_eq!(
-            (self.out.first(), self.out.len()),
-            (Some(&first_byte), self.window * ANSWER)
-        );
+        let mut written = 0;
+        self.client.write(&mut |packets| {
+            assert_eq!(packets[0], first_byte);
+            written += packets.len();
+        });
+        assert_eq!(written, self.window * ANSWER);
     }
 }
 
@@ -154,12 +153,34 @@ impl<C: Client> Receiver<C> {
 pub(super) struct Sender<C: Client> {
     client: C,
     message: Message,
-    payload: Vec<u8>,
+    payload: Bytes,
     places: Vec<usize>,
     packet_len: usize,
     ready: VecDeque<C::Publication>,
-    out: Vec<u8>,
+    written: Written,
     answers: Vec<u8>,
+}
+
+/// The Packet Identifiers of the packets that a client has written, which are of one length.
+#[derive(Default)]
+struct Written {
+    packets: usize,
+    ids: Vec<[u8; 2]>,
+}
+
+impl Written {
+    fn clear(&mut self) {
+        self.packets = 0;
+        self.ids.clear();
+    }
+
+    /// Notes packets of `len` bytes, with their identifiers at place `id`.
+    fn note(&mut self, packets: &[u8], len: usize, id: usize) {
+        for packet in packets.chunks_exact(len) {
+            self.packets += 1;
+            self.ids.push([packet[id], packet[id + 1]]);
+        }
+    }
 }
 
 impl<C: Client> Sender<C> {
@@ -167,16 +188,16 @@ impl<C: Client> Sender<C> {
         Self {
             client,
             message,
-            payload: message.payload(),
+            payload: message.payload().into(),
             places: order.places(window),
             packet_len: message.packet().len(),
             ready: VecDeque::new(),
-            out: Vec::new(),
+            written: Written::default(),
             answers: Vec::new(),
         }
     }
 
-    /// Makes a window of messages ready.
+    /// Makes a window of messages ready. Their Remaining Length is below 128.
     pub(super) fn prepare(&mut self) {
         for _ in 0..self.places.len() {
             self.ready
@@ -187,26 +208,24 @@ impl<C: Client> Sender<C> {
     /// Publishes them all, then ends their exchanges.
     pub(super) fn run(&mut self) {
         let window = self.places.len();
-        self.out.clear();
+        self.written.clear();
         for place in 1..=window {
             let publication = self.ready.pop_front().expect("a window of messages is ready");
             self.client.publish(publication);
             if place % usize::from(BATCH) == 0 || place == window {
-                self.client.write(&mut self.out);
+                self.write(self.packet_len, 4 + TOPIC.len());
             }
         }
-        assert_eq!(self.out.len(), window * self.packet_len);
+        assert_eq!(self.written.packets, window);
         match self.message.qos {
             QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => {
-                assert_eq!(self.answer(PUBACK, self.packet_len, self.id_in_publish()), window);
-            }
+            QoS::AtLeastOnce => assert_eq!(self.answer(PUBACK), window),
             QoS::ExactlyOnce => {
-                assert_eq!(self.answer(PUBREC, self.packet_len, self.id_in_publish()), 0);
-                self.out.clear();
-                self.client.write(&mut self.out);
-                assert_eq!(self.out.len(), window * ANSWER);
-                assert_eq!(self.answer(PUBCOMP, ANSWER, 2), window);
+                assert_eq!(self.answer(PUBREC), 0);
+                self.written.clear();
+                self.write(ANSWER, 2);
+                assert_eq!(self.written.packets, window);
+                assert_eq!(self.answer(PUBCOMP), window);
             }
         }
     }
@@ -215,18 +234,18 @@ impl<C: Client> Sender<C> {
         self.client
     }
 
-    /// Where the Packet Identifier of a PUBLISH is, whose Remaining Length is below 128: behind that and the topic.
-    fn id_in_publish(&self) -> usize {
-        4 + usize::from(u16::from_be_bytes([self.out[2], self.out[3]]))
+    /// Has packets written that are `len` bytes long, with their identifiers at place `id`.
+    fn write(&mut self, len: usize, id: usize) {
+        let written = &mut self.written;
+        self.client.write(&mut |packets| written.note(packets, len, id));
     }
 
-    /// Answers all packets of `out`, which are `packet_len` bytes long.
-    fn answer(&mut self, first_byte: u8, packet_len: usize, id: usize) -> usize {
+    /// Answers all packets that were written.
+    fn answer(&mut self, first_byte: u8) -> usize {
         self.answers.clear();
         for place in &self.places {
-            let id = place * packet_len + id;
             self.answers
-                .extend_from_slice(&answer(first_byte, [self.out[id], self.out[id + 1]]));
+                .extend_from_slice(&answer(first_byte, self.written.ids[*place]));
         }
         receive(&mut self.client, &self.answers)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mqtt_protocol_core::mqtt::Version as PeerVersion;
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{Connection, Event, TimerKind, role};
@@ -21,6 +22,7 @@ pub(super) struct Storing(State);
 struct State {
     connection: Connection<role::Client>,
     version: Version,
+    payload: Option<Arc<[u8]>>,
     out: Vec<u8>,
 }
 
@@ -42,6 +44,7 @@ impl State {
         Self {
             connection,
             version,
+            payload: None,
             out: Vec::new(),
         }
     }
@@ -90,9 +93,11 @@ impl State {
         handed_out
     }
 
-    fn write(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.out);
-        self.out.clear();
+    fn write(&mut self, socket: &mut dyn FnMut(&[u8])) {
+        if !self.out.is_empty() {
+            socket(&self.out);
+            self.out.clear();
+        }
     }
 
     fn rest(&mut self) {
@@ -137,16 +142,13 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    fn new(message: Message, payload: &[u8]) -> Self {
+    fn new(message: Message, payload: Arc<[u8]>) -> Self {
         let qos = match message.qos {
             QoS::AtMostOnce => Qos::AtMostOnce,
             QoS::AtLeastOnce => Qos::AtLeastOnce,
             QoS::ExactlyOnce => Qos::ExactlyOnce,
         };
-        Self {
-            qos,
-            payload: payload.into(),
-        }
+        Self { qos, payload }
     }
 
     fn packet(&self, version: Version, id: Option<u16>) -> Packet {
@@ -181,8 +183,12 @@ macro_rules! client {
                 Self(State::new(version, $session_expiry))
             }
 
-            fn publication(&self, message: Message, payload: &[u8]) -> Ready {
-                Ready::new(message, payload)
+            fn publication(&mut self, message: Message, payload: &Bytes) -> Ready {
+                let payload = self
+                    .0
+                    .payload
+                    .get_or_insert_with(|| Arc::from(&payload[..]));
+                Ready::new(message, payload.clone())
             }
 
             fn publish(&mut self, message: Ready) {
@@ -193,8 +199,8 @@ macro_rules! client {
                 self.0.receive(bytes)
             }
 
-            fn write(&mut self, out: &mut Vec<u8>) {
-                self.0.write(out);
+            fn write(&mut self, socket: &mut dyn FnMut(&[u8])) {
+                self.0.write(socket);
             }
 
             fn receive_buffer(&self) -> usize {

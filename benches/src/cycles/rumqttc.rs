@@ -36,9 +36,11 @@ impl<S> State<S> {
         }
     }
 
-    fn take_written(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.written);
-        self.written.clear();
+    fn write(&mut self, socket: &mut dyn FnMut(&[u8])) {
+        if !self.written.is_empty() {
+            socket(&self.written);
+            self.written.clear();
+        }
     }
 }
 
@@ -77,8 +79,8 @@ macro_rules! client {
                 Self(State::new($module::MqttState::new(window, false)))
             }
 
-            fn publication(&self, message: Message, payload: &[u8]) -> Self::Publication {
-                $make_publish(message.qos as u8, Bytes::copy_from_slice(payload))
+            fn publication(&mut self, message: Message, payload: &Bytes) -> Self::Publication {
+                $make_publish(message.qos as u8, payload.clone())
             }
 
             fn publish(&mut self, publish: Self::Publication) {
@@ -102,8 +104,8 @@ macro_rules! client {
                 handed_out
             }
 
-            fn write(&mut self, out: &mut Vec<u8>) {
-                self.0.take_written(out);
+            fn write(&mut self, socket: &mut dyn FnMut(&[u8])) {
+                self.0.write(socket);
             }
 
             fn receive_buffer(&self) -> usize {

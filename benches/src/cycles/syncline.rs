@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use syncline_core::codec::Version;
 use syncline_core::rng::SEED_LEN;
 use syncline_core::session::{Completion, Config, Output, Publication, Session, VersionPolicy};
@@ -72,9 +72,9 @@ impl Client for Syncline {
         Self { session }
     }
 
-    fn publication(&self, message: Message, payload: &[u8]) -> Publication {
+    fn publication(&mut self, message: Message, payload: &Bytes) -> Publication {
         let topic = TopicName::from_static(TOPIC).expect("a valid topic");
-        Publication::new(topic, Bytes::copy_from_slice(payload)).qos(message.qos)
+        Publication::new(topic, payload.clone()).qos(message.qos)
     }
 
     fn publish(&mut self, publication: Publication) {
@@ -95,13 +95,12 @@ impl Client for Syncline {
         handed_out
     }
 
-    fn write(&mut self, out: &mut Vec<u8>) {
+    fn write(&mut self, socket: &mut dyn FnMut(&[u8])) {
         self.drain();
-        let before = out.len();
-        for run in self.session.transmit().runs() {
-            out.extend_from_slice(run);
-        }
-        self.session.tx_advance(NOW, out.len() - before);
+        let transmit = self.session.transmit();
+        let written = transmit.remaining();
+        transmit.runs().for_each(socket);
+        self.session.tx_advance(NOW, written);
         self.drain();
     }
 
@@ -112,9 +111,7 @@ impl Client for Syncline {
     fn rest(&mut self) {
         let now = self.session.poll_timeout().expect("a keep alive");
         self.session.handle_timeout(now);
-        let mut ping = Vec::new();
-        self.write(&mut ping);
-        assert_eq!(ping, [0xC0, 0]);
+        self.write(&mut |ping| assert_eq!(ping, [0xC0, 0]));
         self.receive(&[0xD0, 0]);
     }
 }

@@ -51,12 +51,36 @@ impl<'a> Ack<'a> {
         }
     }
 
+    /// Length of [`Self::success_packet`].
+    pub(crate) const SUCCESS_LEN: usize = 4;
+
     /// The whole packet of [`Self::success`]: these four bytes, in either version. `packet_type` is one of the four.
     #[must_use]
     #[inline]
     pub const fn success_packet(packet_type: PacketType, packet_id: PacketId) -> [u8; 4] {
         let [high, low] = packet_id.get().to_be_bytes();
         [packet_type.first_byte(packet_type.fixed_flags()), 2, high, low]
+    }
+
+    /// Which acknowledgement [`Self::success_packet`] has written at the start of `bytes`; `None` for any other packet.
+    ///
+    /// Nearly every acknowledgement is one of these, and needs no further reading.
+    #[inline]
+    pub(crate) const fn read_success(bytes: &[u8]) -> Option<(PacketType, PacketId)> {
+        let [first, 2, high, low, ..] = bytes else {
+            return None;
+        };
+        let packet_type = match *first {
+            0x40 => PacketType::Puback,
+            0x50 => PacketType::Pubrec,
+            0x62 => PacketType::Pubrel,
+            0x70 => PacketType::Pubcomp,
+            _ => return None,
+        };
+        match PacketId::new(u16::from_be_bytes([*high, *low])) {
+            Some(packet_id) => Some((packet_type, packet_id)),
+            None => None,
+        }
     }
 
     fn read_result(
@@ -81,7 +105,7 @@ impl<'a> Ack<'a> {
 
     /// Appends the acknowledgement that `packet_type` says; on error `out` is unchanged.
     #[inline]
-    pub(super) fn encode(
+    pub(crate) fn encode(
         &self,
         packet_type: PacketType,
         version: Version,
@@ -159,6 +183,7 @@ mod tests {
             let bytes = Ack::success_packet(packet_type, PacketId::MAX);
             let packet = read(&bytes, Version::V5).unwrap();
             assert_eq!(packet.packet_type(), packet_type);
+            assert_eq!(Ack::read_success(&bytes), Some((packet_type, PacketId::MAX)));
             assert_eq!(write(&packet, Version::V3_1_1).unwrap(), bytes);
         }
         for version in [Version::V3_1_1, Version::V5] {
@@ -166,6 +191,22 @@ mod tests {
             assert_eq!(write(&Packet::Pubrec(ack), version), Ok(hex("50 02 0001")));
             assert_eq!(write(&Packet::Pubrel(ack), version), Ok(hex("62 02 0001")));
             assert_eq!(write(&Packet::Pubcomp(ack), version), Ok(hex("70 02 0001")));
+        }
+    }
+
+    #[test]
+    fn packet_that_is_no_short_acknowledgement_is_not_taken_for_one() {
+        for bytes in [
+            "40 02 00",
+            "40 02 0000",
+            "41 02 0001",
+            "60 02 0001",
+            "40 03 0001 00",
+            "D0 00 0001",
+            "80 02 0001",
+            "",
+        ] {
+            assert_eq!(Ack::read_success(&hex(bytes)), None, "{bytes}");
         }
     }
 

@@ -168,7 +168,7 @@ impl FixedHeader {
 ///
 /// # Errors
 /// [`DecodeError`] for a reserved type, reserved flags, a length not in minimal form, or a packet over the maximum.
-#[inline]
+#[inline(always)]
 pub fn peek(
     bytes: &[u8],
     version: Version,

@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 /// Largest value of a variable byte integer (MQTT 5.0 §1.5.5), and so of Remaining Length.
 pub(super) const MAX_VAR_INT: u32 = 268_435_455;
 
+/// Length of the longest fixed header.
+const MAX_HEADER_LEN: usize = 5;
+
 /// Reads a variable byte integer and its own length; `None` while `bytes` ends inside it.
 #[inline]
 pub(super) fn var_int(bytes: &[u8]) -> Result<Option<(u32, u8)>, DecodeErrorKind> {
@@ -59,11 +62,15 @@ pub(super) fn put_var_int(out: &mut Vec<u8>, value: u32) {
 }
 
 /// Appends a fixed header and makes room for what follows it.
-#[inline]
+#[inline(always)]
 pub(super) fn put_header(out: &mut Vec<u8>, first_byte: u8, remaining_len: u32, follows_now: usize) {
-    out.reserve(1 + var_int_len(remaining_len) + follows_now);
-    out.push(first_byte);
-    put_var_int(out, remaining_len);
+    out.reserve(MAX_HEADER_LEN + follows_now);
+    if remaining_len < 0x80 {
+        out.extend_from_slice(&[first_byte, remaining_len as u8]);
+    } else {
+        out.push(first_byte);
+        put_var_int(out, remaining_len);
+    }
 }
 
 /// Narrows a packet body's size to a Remaining Length.

@@ -90,7 +90,7 @@ impl<'a> Publish<'a> {
     }
 
     /// As [`Self::encode_head`], for a topic that is known to be a Topic Name, or is empty beside its alias.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn encode_valid_head(
         &self,
         payload_len: usize,
@@ -153,7 +153,7 @@ impl<'a> Publish<'a> {
             + self.properties.encoded_len(PacketType::Publish, version)?)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_head(&self, version: Version, out: &mut Vec<u8>) {
         primitive::put_binary(out, self.topic.as_bytes());
         if let Some(packet_id) = self.packet_id {
@@ -182,7 +182,7 @@ pub(crate) struct ReceivedPublish<'a> {
 }
 
 impl<'a> ReceivedPublish<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(
         header: FixedHeader,
         frame: &'a [u8],
@@ -196,7 +196,7 @@ impl<'a> ReceivedPublish<'a> {
         primitive::utf8(self.topic).map_err(|kind| DecodeError::new(PacketType::Publish, kind))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(header: FixedHeader, frame: &'a [u8], version: Version) -> Result<Self, DecodeErrorKind> {
         let mut reader = Reader::body(header, frame)?;
         let qos = QoS::from_bits(header.flags >> QOS_SHIFT & 3).ok_or(DecodeErrorKind::PublishQosInvalid)?;

@@ -14,7 +14,6 @@ use crate::codec::{
 };
 
 impl Session {
-    #[inline]
     pub(super) fn receive_ack(&mut self, version: Version, header: FixedHeader) -> Result<Received, Fault> {
         let len = header.packet_len();
         let Ack {
@@ -25,7 +24,19 @@ impl Session {
         self.check_problem_information(&properties)?;
         let details = Details::from(properties);
         self.rx.skip(len);
-        match header.packet_type {
+        self.acknowledged(header.packet_type, id, reason, details)
+    }
+
+    /// Goes on with the exchange that an acknowledgement belongs to.
+    #[inline(always)]
+    pub(super) fn acknowledged(
+        &mut self,
+        packet_type: PacketType,
+        id: PacketId,
+        reason: ReasonCode,
+        details: Details,
+    ) -> Result<Received, Fault> {
+        match packet_type {
             PacketType::Puback => self.receive_puback(id, reason, details),
             PacketType::Pubrec => self.receive_pubrec(id, reason, details),
             PacketType::Pubrel => {

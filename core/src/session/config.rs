@@ -24,7 +24,8 @@ pub struct Config {
     /// Start every connection with a new Session. Default false: the Session is resumed while both sides have it.
     pub clean_start: bool,
     /// Longest silence of either side before a ping; zero turns Keep Alive off. Default 60 s; whole seconds, 65,535 at
-    /// most. The server's Server Keep Alive replaces it.
+    /// most. The server's Server Keep Alive replaces it. When neither side has sent anything for so long, the memory that
+    /// busier times have needed is given back.
     pub keep_alive: Duration,
     /// Longest wait for a PINGRESP. Default 10 s, and never more than half the Keep Alive.
     pub ping_timeout: Duration,

@@ -121,6 +121,14 @@ impl Inbound {
         !self.unreleased.is_empty()
     }
 
+    /// Gives back what is not needed now.
+    pub(super) fn release_memory(&mut self) {
+        if self.unreleased.is_empty() {
+            self.unreleased = PacketIdSet::default();
+        }
+        self.due.shrink_to_fit();
+    }
+
     /// The server has no Session: nothing that was received will be released. Returns the identifiers that were open.
     pub(super) fn session_lost(&mut self) -> impl Iterator<Item = PacketId> + use<> {
         core::mem::take(&mut self.unreleased).into_ids()

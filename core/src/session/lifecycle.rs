@@ -149,11 +149,29 @@ impl Session {
             // Keep Alive timeout (0x8D) is the server's word for the client's silence.
             Some(_) => self.fail(now, ReasonCode::UNSPECIFIED_ERROR, DisconnectReason::PingTimeout),
             None if is_silent => {
+                if self
+                    .last_sent
+                    .max(self.last_received)
+                    .after(self.server.keep_alive)
+                    <= now
+                {
+                    self.release_memory();
+                }
                 self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
                 self.await_pingresp(now);
             }
             None => {}
         }
+    }
+
+    /// Gives back what the traffic of busier times has needed, now that neither side has sent anything for a Keep Alive.
+    /// Where it goes on, buffers grow again.
+    fn release_memory(&mut self) {
+        self.rx.release_memory();
+        self.tx.release_memory();
+        self.inbound.release_memory();
+        self.outbound.release_memory();
+        self.outputs.shrink_to_fit();
     }
 
     /// Since when one of the two sides has been silent. The server must hear from this side (MQTT 5.0 §3.1.2.10), and this

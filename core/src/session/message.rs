@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::codec::{Properties, QoS, ReceivedPublish, Validated};
+use crate::codec::{FixedHeader, Properties, QoS, ReceivedPublish, Validated};
 
 /// An Application Message from the server.
 ///
@@ -15,7 +15,8 @@ use crate::codec::{Properties, QoS, ReceivedPublish, Validated};
 pub struct Message {
     frame: Bytes,
     topic: Topic,
-    properties: Range<u32>,
+    /// Where the properties begin, which end at the payload.
+    properties: u32,
     validated: Validated,
     payload: u32,
     qos: QoS,
@@ -54,7 +55,7 @@ impl AckToken {
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     topic: Range<u32>,
-    properties: Range<u32>,
+    properties: u32,
     validated: Validated,
     payload: u32,
     qos: QoS,
@@ -64,26 +65,20 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Notes where the parts of `publish` are in `frame`, from which it was decoded.
+    #[inline]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a packet is shorter than 2^28 bytes"
     )]
-    pub(super) fn of(publish: &ReceivedPublish<'_>, frame: &[u8]) -> Self {
-        let base = frame.as_ptr() as usize;
-        let range = |part: &[u8]| {
-            // An empty part may be a constant elsewhere.
-            let start = if part.is_empty() {
-                0
-            } else {
-                part.as_ptr() as usize - base
-            } as u32;
-            start..start + part.len() as u32
-        };
+    pub(super) fn of(publish: &ReceivedPublish<'_>, header: FixedHeader, frame: &[u8]) -> Self {
+        // The topic comes first, behind its length; the properties, if any, end where the payload begins.
+        let topic = u32::from(header.header_len) + 2;
+        let payload = (frame.len() - publish.payload.len()) as u32;
         Self {
-            topic: range(publish.topic),
-            properties: range(publish.properties.as_bytes()),
+            topic: topic..topic + publish.topic.len() as u32,
+            properties: payload - publish.properties.as_bytes().len() as u32,
             validated: publish.properties.validated(),
-            payload: (frame.len() - publish.payload.len()) as u32,
+            payload,
             qos: publish.qos,
             retain: publish.retain,
             dup: publish.dup,
@@ -132,7 +127,7 @@ impl Message {
     /// Properties; empty in 3.1.1.
     #[must_use]
     pub fn properties(&self) -> Properties<'_> {
-        Properties::rejoin(self.part(&self.properties), self.validated)
+        Properties::rejoin(self.part(&(self.properties..self.payload)), self.validated)
     }
 
     /// Quality of Service of the delivery.

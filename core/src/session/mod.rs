@@ -79,6 +79,7 @@ use authentication::Exchange;
 use inbound::Inbound;
 use link::{Link, Redial};
 use outbound::Outbound;
+use receive::Received;
 use rx::Rx;
 use store::Store;
 use tx::Tx;
@@ -384,9 +385,10 @@ impl Session {
                 }
             }
             match self.receive_one(now) {
-                receive::Received::Output(output) => return Some(output),
-                receive::Received::Packet => {}
-                receive::Received::Nothing => return None,
+                Ok(Received::Output(output)) => return Some(output),
+                Ok(Received::Packet) => {}
+                Ok(Received::Nothing) => return None,
+                Err(fault) => self.refuse(now, fault),
             }
         }
     }

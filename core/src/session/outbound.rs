@@ -186,7 +186,7 @@ impl Outbound {
     }
 
     /// Puts the free identifier to use.
-    #[inline]
+    #[inline(always)]
     pub(super) fn occupy(
         &mut self,
         op: OpId,
@@ -197,7 +197,8 @@ impl Outbound {
             self.publishes += 1;
             self.unacknowledged += 1;
         }
-        self.settle(Flight::new(awaited, op, message));
+        self.qos_2 += usize::from(awaited == Awaited::Pubrec);
+        *self.free_slot() = Some(Flight::new(awaited, op, message));
     }
 
     /// Puts the free identifier `id` to use for a message that is due once the store has operation `gate`.
@@ -210,23 +211,23 @@ impl Outbound {
         gate: u64,
     ) {
         self.publishes += 1;
+        self.qos_2 += usize::from(awaited == Awaited::Pubrec);
         self.due.push_back(id);
-        self.settle(Flight {
+        *self.free_slot() = Some(Flight {
             gate,
             is_repeat: false,
             ..Flight::new(awaited, op, Some(message))
         });
     }
 
+    /// The slot of the free identifier, to be filled.
     #[inline]
-    fn settle(&mut self, flight: Flight) {
-        if flight.awaited == Awaited::Pubrec {
-            self.qos_2 += 1;
+    fn free_slot(&mut self) -> &mut Option<Flight> {
+        let index = self.free.pop_front().map_or(self.flights.len(), usize::from);
+        if index == self.flights.len() {
+            self.flights.push(None);
         }
-        match self.free.pop_front() {
-            Some(index) => self.flights[usize::from(index)] = Some(flight),
-            None => self.flights.push(Some(flight)),
-        }
+        &mut self.flights[index]
     }
 
     /// Puts back what an earlier process had in flight.
@@ -323,6 +324,18 @@ impl Outbound {
     #[inline]
     pub(super) fn packets_are_due(&self) -> bool {
         !self.due.is_empty()
+    }
+
+    /// Gives back what more messages have needed than are in flight now.
+    pub(super) fn release_memory(&mut self) {
+        let used = self.flights.iter().rposition(Option::is_some);
+        let slots = used.map_or(0, |last| last + 1);
+        self.flights.truncate(slots);
+        self.flights.shrink_to_fit();
+        self.free.retain(|index| usize::from(*index) < slots);
+        self.free.shrink_to_fit();
+        self.due.shrink_to_fit();
+        self.queue.release_memory();
     }
 
     /// Ends every exchange and returns them in original order.

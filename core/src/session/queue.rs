@@ -160,6 +160,13 @@ impl Queue {
         self.remove(number)
     }
 
+    /// Gives back what more messages have needed than wait now.
+    pub(super) fn release_memory(&mut self) {
+        self.slots.shrink_to_fit();
+        self.expiries.shrink_to_fit();
+        self.oldest_qos0.shrink_to_fit();
+    }
+
     fn fits(&self, messages: usize, bytes: usize, weight: usize) -> bool {
         messages < self.max_messages && bytes.saturating_add(weight) <= self.max_bytes
     }

@@ -12,8 +12,8 @@ use super::link::Link;
 use super::message::Layout;
 use super::output::{DisconnectReason, Output, Violation};
 use crate::codec::{
-    DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, QoS, ReasonCode, ReceivedPublish,
-    Version, decode, peek,
+    Ack, DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, QoS, ReasonCode,
+    ReceivedPublish, Version, decode, peek,
 };
 use crate::limits::{ACK_RESERVE, MAX_HELD_PACKETS, TRANSMIT_HIGH_WATER};
 use crate::time::Instant;
@@ -47,12 +47,12 @@ pub(super) fn violation(reason: ReasonCode, rule: &'static str) -> Fault {
 impl Session {
     /// Parses the packet at the front of the receive buffer, if it is complete.
     #[inline]
-    pub(super) fn receive_one(&mut self, now: Instant) -> Received {
+    pub(super) fn receive_one(&mut self, now: Instant) -> Result<Received, Fault> {
         if core::mem::take(&mut self.unnoticed) {
             self.last_received = now;
         }
         let Some(version) = self.link.version() else {
-            return Received::Nothing;
+            return Ok(Received::Nothing);
         };
         // A peer that does not read must not make acknowledgements pile up, nor a caller that does not acknowledge.
         // In 5.0 the Receive Maximum is the bound of the latter, and the server answers for it.
@@ -62,19 +62,19 @@ impl Session {
         let acks_stalled = version == Version::V3_1_1
             && self.inbound.deferred() >= usize::from(self.config.receive_maximum.get());
         if writing_stalled || acks_stalled {
-            return Received::Nothing;
+            return Ok(Received::Nothing);
         }
-        match self.try_receive(now, version) {
-            Ok(received) => received,
-            Err(fault) => {
-                let (code, reason) = match fault {
-                    Fault::Malformed(error) => (error.reason_code(), DisconnectReason::Malformed(error)),
-                    Fault::Violation(violation) => (violation.reason, DisconnectReason::Violation(violation)),
-                };
-                self.fail(now, code, reason);
-                Received::Packet
-            }
-        }
+        self.try_receive(now, version)
+    }
+
+    /// Ends the connection because of what was received.
+    #[cold]
+    pub(super) fn refuse(&mut self, now: Instant, fault: Fault) {
+        let (code, reason) = match fault {
+            Fault::Malformed(error) => (error.reason_code(), DisconnectReason::Malformed(error)),
+            Fault::Violation(violation) => (violation.reason, DisconnectReason::Violation(violation)),
+        };
+        self.fail(now, code, reason);
     }
 
     /// Whether a whole packet waits to be parsed.
@@ -89,6 +89,12 @@ impl Session {
 
     fn try_receive(&mut self, now: Instant, version: Version) -> Result<Received, Fault> {
         let bytes = self.rx.bytes();
+        if let Some((packet_type, id)) = Ack::read_success(bytes)
+            && self.is_established()
+        {
+            self.rx.skip(Ack::SUCCESS_LEN);
+            return self.acknowledged(packet_type, id, ReasonCode::SUCCESS, Details::NONE);
+        }
         let Some(header) = peek(bytes, version, self.config.max_packet_size)? else {
             return Ok(Received::Nothing);
         };
@@ -129,7 +135,7 @@ impl Session {
         } else {
             None
         };
-        let layout = Layout::of(&publish, frame);
+        let layout = Layout::of(&publish, header, frame);
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         let ack = match (qos, packet_id) {
             (QoS::AtLeastOnce, Some(id)) => Some(DueAck::Puback(id)),

@@ -10,8 +10,10 @@ const MIN_SPACE: usize = 2048;
 /// The buffer offers `read_size` bytes to read into, and more only for a packet that is known to be larger; even then it
 /// grows by doubling, as bytes arrive, never on the word of a length field alone.
 pub(super) struct Rx {
-    /// `..filled` holds received bytes; the rest is space, zeroed so that safe code can lend it out.
+    /// `start..filled` holds received bytes, before them are those of packets that were skipped; the rest is space, zeroed
+    /// so that safe code can lend it out.
     buf: BytesMut,
+    start: usize,
     filled: usize,
     /// Length of the incomplete packet at the front, once its header has been read.
     awaited: usize,
@@ -21,15 +23,13 @@ pub(super) struct Rx {
 impl core::fmt::Debug for Rx {
     /// Shows sizes, never what was received.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let waiting = self.waiting();
         let Self {
-            filled,
-            awaited,
-            read_size,
-            ..
+            awaited, read_size, ..
         } = self;
         write!(
             f,
-            "Rx {{ filled: {filled}, awaited: {awaited}, read_size: {read_size} }}"
+            "Rx {{ waiting: {waiting}, awaited: {awaited}, read_size: {read_size} }}"
         )
     }
 }
@@ -38,6 +38,7 @@ impl Rx {
     pub(super) fn new(read_size: usize) -> Self {
         Self {
             buf: BytesMut::new(),
+            start: 0,
             filled: 0,
             awaited: 0,
             read_size: read_size.max(MIN_SPACE),
@@ -45,25 +46,39 @@ impl Rx {
     }
 
     /// Received bytes that wait to be parsed.
+    #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buf[..self.filled]
+        &self.buf[self.start..self.filled]
+    }
+
+    #[inline]
+    fn waiting(&self) -> usize {
+        self.filled - self.start
     }
 
     /// Room to read into; empty while a full buffer waits to be parsed.
     pub(super) fn space(&mut self) -> &mut [u8] {
         let limit = self.read_size.max(self.awaited);
-        if self.filled >= limit {
+        let waiting = self.waiting();
+        if waiting >= limit {
             return &mut [];
         }
-        let wanted = limit - self.filled;
+        let wanted = limit - waiting;
         if self.buf.len() - self.filled < wanted.min(MIN_SPACE) {
-            let room = wanted.min(self.filled.max(self.read_size));
+            let room = wanted.min(waiting.max(self.read_size));
+            self.let_go_of_skipped();
             self.buf.truncate(self.filled);
             self.buf.reserve(room);
             self.zero_fill(room);
         }
-        let end = self.buf.len().min(limit);
+        let end = self.buf.len().min(self.start + limit);
         &mut self.buf[self.filled..end]
+    }
+
+    fn let_go_of_skipped(&mut self) {
+        self.buf.advance(self.start);
+        self.filled -= self.start;
+        self.start = 0;
     }
 
     /// Makes `room` bytes of reserved memory readable, a cache-friendly piece at a time.
@@ -97,21 +112,38 @@ impl Rx {
     }
 
     /// Removes the packet of `len` bytes at the front, keeping it alive for its payload.
+    #[inline(always)]
     pub(super) fn take(&mut self, len: usize) -> Bytes {
+        if self.start > 0 {
+            self.let_go_of_skipped();
+        }
         self.filled -= len;
         self.awaited = 0;
         self.buf.split_to(len).freeze()
     }
 
     /// Removes the packet of `len` bytes at the front.
+    #[inline]
     pub(super) fn skip(&mut self, len: usize) {
-        self.filled -= len;
+        self.start += len;
         self.awaited = 0;
-        self.buf.advance(len);
+        if self.start == self.filled {
+            // Nobody shares these bytes: the next read may begin where they did.
+            self.clear();
+        }
+    }
+
+    /// Gives a buffer back that has grown for a large packet.
+    pub(super) fn release_memory(&mut self) {
+        if self.waiting() == 0 && self.buf.capacity() > 2 * self.read_size {
+            self.clear();
+            self.buf = BytesMut::new();
+        }
     }
 
     /// Forgets everything: the connection that these bytes came from is gone.
     pub(super) fn clear(&mut self) {
+        self.start = 0;
         self.filled = 0;
         self.awaited = 0;
     }

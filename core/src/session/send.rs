@@ -11,7 +11,7 @@ use super::outbound::Awaited;
 use super::queue::Outgoing;
 use super::store::{Held, Store};
 use crate::codec::{
-    Ack, EncodeError, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Version,
+    Ack, EncodeError, PacketId, PacketType, Properties, Property, Publish, QoS, ReasonCode, Version,
 };
 use crate::limits::TRANSMIT_HIGH_WATER;
 use crate::time::Instant;
@@ -19,6 +19,8 @@ use crate::time::Instant;
 impl Session {
     /// Moves to the transmit queue what flow control and its high water mark allow: first what is due again, then the
     /// queue in order.
+    // Not in every poll: most find that nothing waits.
+    #[inline(never)]
     pub(super) fn pump(&mut self, now: Instant) {
         let Link::Established { version, .. } = self.link else {
             return;
@@ -124,7 +126,7 @@ impl Session {
 
     /// Encodes a message for the first time, and says what its identifier, the free one, is to await. On error nothing
     /// has changed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         now: Instant,
@@ -155,7 +157,7 @@ impl Session {
             return;
         };
         match flight.awaited {
-            Awaited::Pubcomp => self.append_ack(version, id, ReasonCode::SUCCESS, Packet::Pubrel),
+            Awaited::Pubcomp => self.append_ack(version, PacketType::Pubrel, id, ReasonCode::SUCCESS),
             Awaited::Puback | Awaited::Pubrec => {
                 let is_repeat = core::mem::replace(&mut flight.is_repeat, true);
                 let awaits_puback = flight.awaited == Awaited::Puback;
@@ -279,7 +281,7 @@ impl Session {
         match due {
             DueAck::Puback(packet_id) => {
                 self.inbound.finish();
-                self.append_ack(version, packet_id, ReasonCode::SUCCESS, Packet::Puback);
+                self.append_ack(version, PacketType::Puback, packet_id, ReasonCode::SUCCESS);
             }
             DueAck::Pubrec(packet_id) => self.send_or_hold(Held::Pubrec(packet_id)),
         }
@@ -291,9 +293,9 @@ impl Session {
             return;
         };
         match packet {
-            Held::Pubrec(id) => self.append_ack(version, id, ReasonCode::SUCCESS, Packet::Pubrec),
-            Held::Pubrel(id, reason) => self.append_ack(version, id, reason, Packet::Pubrel),
-            Held::Pubcomp(id, reason) => self.append_ack(version, id, reason, Packet::Pubcomp),
+            Held::Pubrec(id) => self.append_ack(version, PacketType::Pubrec, id, ReasonCode::SUCCESS),
+            Held::Pubrel(id, reason) => self.append_ack(version, PacketType::Pubrel, id, reason),
+            Held::Pubcomp(id, reason) => self.append_ack(version, PacketType::Pubcomp, id, reason),
         }
     }
 
@@ -316,19 +318,18 @@ impl Session {
     fn append_ack(
         &mut self,
         version: Version,
+        packet_type: PacketType,
         packet_id: PacketId,
         reason: ReasonCode,
-        packet: fn(Ack<'static>) -> Packet<'static>,
     ) {
-        let ack = packet(Ack {
-            reason,
-            ..Ack::success(packet_id)
-        });
         if reason == ReasonCode::SUCCESS || version == Version::V3_1_1 {
-            self.tx
-                .append_bytes(&Ack::success_packet(ack.packet_type(), packet_id));
+            self.tx.append_bytes(&Ack::success_packet(packet_type, packet_id));
         } else {
-            self.append_control(|out| ack.encode(version, out));
+            let ack = Ack {
+                reason,
+                ..Ack::success(packet_id)
+            };
+            self.append_control(|out| ack.encode(packet_type, version, out));
         }
     }
 

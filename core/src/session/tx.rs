@@ -165,6 +165,13 @@ impl Tx {
         marks.into_iter().map(|(_, op)| op)
     }
 
+    /// Gives back what more bytes have needed than wait now.
+    pub(super) fn release_memory(&mut self) {
+        self.scratch.shrink_to_fit();
+        self.payloads.shrink_to_fit();
+        self.marks.shrink_to_fit();
+    }
+
     /// A view of the unwritten bytes.
     pub(super) fn view(&self) -> Transmit<'_> {
         Transmit {

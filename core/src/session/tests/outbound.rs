@@ -367,3 +367,32 @@ fn a_session_that_breaks_every_connection_is_given_up_for_a_new_one() {
         assert_eq!(bench.take().last(), Some(&lost(op, Loss::SessionLost)));
     }
 }
+
+#[test]
+fn a_silent_connection_gives_memory_back_and_keeps_what_is_in_flight() {
+    let mut bench = Bench::established(Version::V5);
+    let ops: Vec<_> = (0..100).map(|_| bench.publish("a", QoS::AtLeastOnce)).collect();
+    bench.deliver(QoS::ExactlyOnce, 7, false);
+    bench.written();
+    for packet_id in (1..=100).filter(|id| *id != 2) {
+        bench.ack(Packet::Puback, packet_id);
+    }
+    bench.take();
+    bench.now = bench.session.poll_timeout().expect("a ping is due");
+    bench.session.handle_timeout(bench.now);
+    assert_eq!(bench.written(), "PINGREQ");
+    bench.receive(&Packet::Pingresp);
+
+    bench.deliver(QoS::ExactlyOnce, 7, true);
+    assert_eq!(bench.messages(), 0, "it was handed out before");
+    assert_eq!(bench.written(), "PUBREC #7");
+    for _ in 0..3 {
+        bench.publish("b", QoS::AtLeastOnce);
+    }
+    assert_eq!(
+        bench.written(),
+        "PUBLISH b q1 #1; PUBLISH b q1 #3; PUBLISH b q1 #4"
+    );
+    bench.ack(Packet::Puback, 2);
+    assert_eq!(bench.take(), [completed(ops[1], Completion::PUBLISHED)]);
+}
