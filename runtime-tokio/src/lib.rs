@@ -12,6 +12,7 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod nearest;
+pub mod registry;
 mod regular_file;
 pub mod run;
 pub mod service;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use syncline_core::flowsync::{NodeConfig, NodeConfigError};
-use syncline_core::session::{self, OnRefusal, VersionPolicy};
+use syncline_core::registration::{self, Credentials, Login, Mode};
+use syncline_core::session::{self, VersionPolicy};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,8 +18,11 @@ use tokio::time::timeout;
 
 use crate::config::{MqttVersion, RunConfig};
 use crate::data::{self, CredentialsError, DataFolder};
-use crate::driver::{AddNodeError, AgentHandle, Driver, GaveUp, Node, ProbeError, StartError, probe};
+use crate::driver::{
+    AddNodeError, AgentHandle, Driver, Enrolment, GaveUp, Node, ProbeError, StartError, probe,
+};
 use crate::http::{Limits, RouteConflict, Router, serve};
+use crate::registry::Registry;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
 use crate::tls;
 use crate::transport::{Dialer, Endpoint};
@@ -39,8 +43,10 @@ pub struct Settings {
     pub tls: Option<tls::Settings>,
     /// Time between two looks at the files for TLS, 3 s by default.
     pub tls_look_interval: Duration,
-    /// The MQTT session.
+    /// The MQTT session. With a registration, user name and password in it are the ones that were given.
     pub session: session::Config,
+    /// How to be let in; `None` to log in as `session` says and be refused.
+    pub registration: Option<RegistrationSettings>,
     /// Folder of everything that is kept; `None` to keep nothing.
     pub data_dir: Option<PathBuf>,
     /// Address of the HTTP listener; port 0 has the system choose one.
@@ -49,6 +55,17 @@ pub struct Settings {
     pub http_limits: Limits,
     /// Time that held requests have to end when the agent stops, 5 s by default.
     pub drain_time: Duration,
+}
+
+/// How an agent is let in where nobody knows it.
+#[derive(Debug, Clone)]
+pub struct RegistrationSettings {
+    /// Where to register.
+    pub mode: Mode,
+    /// The client registry.
+    pub registry: Registry,
+    /// Login name.
+    pub username: String,
 }
 
 impl Settings {
@@ -61,6 +78,7 @@ impl Settings {
             tls: None,
             tls_look_interval: tls::LOOK_INTERVAL,
             session,
+            registration: None,
             data_dir: None,
             http_listen,
             http_limits: Limits::default(),
@@ -70,7 +88,7 @@ impl Settings {
 }
 
 impl From<&RunConfig> for Settings {
-    /// The agent's name is its Client Identifier; without a password there is no login.
+    /// The agent's name is its Client Identifier.
     fn from(config: &RunConfig) -> Self {
         let mqtt = &config.mqtt;
         let broker = Endpoint {
@@ -83,14 +101,17 @@ impl From<&RunConfig> for Settings {
             MqttVersion::V3_1_1 => VersionPolicy::V3_1_1,
             MqttVersion::Auto => VersionPolicy::Auto,
         };
-        // Access may be granted while this agent waits for it.
-        session.reconnect.on_refusal = OnRefusal::Retry;
         if let Some(password) = &mqtt.password {
             session.username = Some(mqtt.username.clone());
             session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
         }
         Self {
             tls: mqtt.tls.clone(),
+            registration: Some(RegistrationSettings {
+                mode: config.registration.mode,
+                registry: config.registration.registry.clone(),
+                username: mqtt.username.clone(),
+            }),
             data_dir: Some(config.data_dir.clone()),
             ..Self::new(broker, session, config.http_listen)
         }
@@ -117,6 +138,9 @@ pub enum RunError {
     /// What the data folder holds cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// The registration contradicts itself.
+    #[error(transparent)]
+    Registration(#[from] registration::ConfigError),
     /// The files for TLS cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::LoadError),
@@ -155,6 +179,7 @@ impl RunError {
             Self::Listen { .. }
             | Self::Node { .. }
             | Self::Route(_)
+            | Self::Registration(_)
             | Self::Tls(_)
             | Self::Credentials(CredentialsError::Newer { .. })
             | Self::Start(StartError::Config(_)) => true,
@@ -209,7 +234,7 @@ pub struct RunningAgent {
     /// TLS towards the broker, and what keeps it up to date.
     tls: Option<(Arc<tls::Client>, JoinHandle<()>)>,
     /// Held until all tasks have ended.
-    folder: Option<DataFolder>,
+    folder: Option<Arc<DataFolder>>,
 }
 
 /// Runs `plan` until `shutdown` completes, then stops in order.
@@ -234,11 +259,13 @@ pub async fn run(
 ///
 /// # Errors
 /// [`RunError`] when the agent cannot start.
-pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
     let folder = settings.data_dir.as_deref().map(DataFolder::open).transpose()?;
-    if let Some(folder) = &folder {
-        use_stored(folder, &mut settings)?;
-    }
+    let folder = folder.map(Arc::new);
+    let login = match &settings.registration {
+        Some(registration) => Some(login(registration, folder.as_deref(), &settings)?),
+        None => None,
+    };
     let client = match &settings.tls {
         Some(tls) => Some(Arc::new(tls_client(&settings.broker, tls)?)),
         None => None,
@@ -262,9 +289,22 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     };
     let trial = BrokerTrial {
         endpoint: settings.broker,
-        session: on_trial(&settings.session),
+        session: on_trial(&settings.session, login.as_ref()),
     };
     let mut driver = Driver::new(dialer, settings.session)?;
+    if let (Some(settings), Some(login)) = (settings.registration, login) {
+        let RegistrationSettings {
+            mode,
+            registry,
+            username,
+        } = settings;
+        let config = registration::Config {
+            mode,
+            login,
+            csr: None,
+        };
+        driver.register_with(config, Enrolment::new(registry, username, folder.clone()))?;
+    }
     let mut router = Router::default();
     let mut served = Vec::new();
     for service in &plan.services {
@@ -380,25 +420,42 @@ impl RunningAgent {
     }
 }
 
-/// Stored credentials go before any that are given; a client certificate needs none.
-fn use_stored(folder: &DataFolder, settings: &mut Settings) -> Result<(), CredentialsError> {
+/// What the agent knows of itself. What is stored goes before what is given; a client certificate before both.
+fn login(
+    registration: &RegistrationSettings,
+    folder: Option<&DataFolder>,
+    settings: &Settings,
+) -> Result<Login, RunError> {
     if settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some()) {
-        return Ok(());
+        return Ok(Login::Passwordless);
     }
-    let Some(stored) = folder.credentials()? else {
-        return Ok(());
+    let credentials = |username: &str, password: &str| {
+        Credentials::new(username, password).map_err(registration::ConfigError::from)
     };
-    let session = &mut settings.session;
-    let password = Bytes::copy_from_slice(stored.password.expose_secret().as_bytes());
-    if session.password.as_ref().is_some_and(|given| *given != password) {
-        tracing::warn!(
-            "the credentials in {} go before CYBUS_PROTOCOL_MAPPER_PASSWORD: delete the file to log in with what is given",
-            folder.path().display()
-        );
+    let given = settings.session.password.as_ref();
+    let stored = folder.map(DataFolder::credentials).transpose()?.flatten();
+    if let (Some(stored), Some(folder)) = (stored, folder) {
+        let password = stored.password.expose_secret();
+        if given.is_some_and(|given| *given != password.as_bytes()) {
+            tracing::warn!(
+                "the credentials in {} go before CYBUS_PROTOCOL_MAPPER_PASSWORD: delete the file to log in with what is given",
+                folder.path().display()
+            );
+        }
+        return Ok(Login::Stored(credentials(&stored.username, password)?));
     }
-    session.username = Some(stored.username);
-    session.password = Some(password);
-    Ok(())
+    let username = &registration.username;
+    match (given, registration.mode) {
+        (Some(given), _) => Ok(Login::Given(credentials(
+            username,
+            &String::from_utf8_lossy(given),
+        )?)),
+        // Without a password and without a way to have one granted: the broker may not ask for any.
+        (None, Mode::Off) => Ok(Login::Passwordless),
+        (None, Mode::Auto | Mode::Rest | Mode::Mqtt) => Ok(Login::New {
+            username: username.clone(),
+        }),
+    }
 }
 
 fn tls_client(broker: &Endpoint, settings: &tls::Settings) -> Result<tls::Client, tls::LoadError> {
@@ -431,9 +488,13 @@ impl tls::Trial for BrokerTrial {
     }
 }
 
-/// `session` as one that may stand beside it and leaves no trace.
-fn on_trial(session: &session::Config) -> session::Config {
+/// `session` as one that may stand beside it and leaves no trace, with the credentials that are known by now.
+fn on_trial(session: &session::Config, login: Option<&Login>) -> session::Config {
     let mut session = session.clone();
+    if let Some(Login::Stored(known) | Login::Given(known)) = login {
+        session.username = Some(known.username().to_owned());
+        session.password = Some(Bytes::copy_from_slice(known.password().as_bytes()));
+    }
     session.client_id.push_str("-trial");
     session.clean_start = true;
     session.session_expiry = 0;

@@ -275,15 +275,26 @@ fn a_variable_without_effect_is_a_warning() {
     );
     assert_eq!(
         warnings(&[
-            ("SYNCLINE_REGISTRATION", "off"),
             ("SYNCLINE_VERSION_CHECK", "exact"),
             ("SYNCLINE_ADMIN_LISTEN", "false")
         ]),
-        [
-            "SYNCLINE_REGISTRATION is not read by this version",
-            "SYNCLINE_VERSION_CHECK is not read by this version"
-        ]
+        ["SYNCLINE_VERSION_CHECK is not read by this version"]
     );
+}
+
+#[test]
+fn a_registry_without_tls_is_a_warning_unless_it_is_on_this_machine() {
+    let of = |url| warnings(&[("SYNCLINE_REGISTRY_URL", url)]);
+    let warned = of("http://central.example");
+    assert!(warned[0].contains("in the clear"), "{warned:?}");
+    for fine in [
+        "https://central.example",
+        "http://127.0.0.1:8081",
+        "http://localhost",
+        "http://[::1]",
+    ] {
+        assert!(of(fine).is_empty(), "{fine}");
+    }
 }
 
 #[test]

@@ -17,7 +17,8 @@ use crate::{port, wait, workspace};
 pub struct Agent {
     process: Process,
     http_port: u16,
-    _folder: TempDir,
+    command: Command,
+    folder: TempDir,
 }
 
 impl Agent {
@@ -42,18 +43,41 @@ impl Agent {
         command.env("CYBUS_MQTT_PORT", broker_port.to_string());
         command.env("SYNCLINE_HTTP_LISTEN", format!("127.0.0.1:{http_port}"));
         command.envs(variables.iter().copied());
-        let mut process = Process::start(&command, &folder.path().join("agent.log"));
-        wait::until("the agent accepts an HTTP connection", wait::PATIENCE, || {
-            if let Some(status) = process.exit_status() {
-                panic!("the agent ended with {status} instead of serving");
-            }
-            TcpStream::connect((Ipv4Addr::LOCALHOST, http_port)).ok()
-        });
+        let process = serving(&command, folder.path(), http_port);
         Self {
             process,
             http_port,
-            _folder: folder,
+            command,
+            folder,
         }
+    }
+
+    /// Ends the agent as a power cut would and starts it again on the same data folder, with a log of its own.
+    ///
+    /// # Panics
+    /// As [`Agent::start`].
+    #[must_use]
+    pub fn restart(self) -> Self {
+        let Self {
+            process,
+            http_port,
+            command,
+            folder,
+        } = self;
+        drop(process);
+        let process = serving(&command, folder.path(), http_port);
+        Self {
+            process,
+            http_port,
+            command,
+            folder,
+        }
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The port of the data plane.
@@ -106,6 +130,18 @@ impl Agent {
     pub fn is_running(&mut self) -> bool {
         self.process.exit_status().is_none()
     }
+}
+
+/// Starts an agent and waits until it accepts HTTP connections.
+fn serving(command: &Command, folder: &Path, http_port: u16) -> Process {
+    let mut process = Process::start(command, &folder.join("agent.log"));
+    wait::until("the agent accepts an HTTP connection", wait::PATIENCE, || {
+        if let Some(status) = process.exit_status() {
+            panic!("the agent ended with {status} instead of serving");
+        }
+        TcpStream::connect((Ipv4Addr::LOCALHOST, http_port)).ok()
+    });
+    process
 }
 
 /// A command that would run `service` with `data` as data folder; the caller adds the rest and may expect a failure.

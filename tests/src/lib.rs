@@ -6,6 +6,7 @@
 //! ends with the value that stands for it.
 
 pub mod agent;
+pub mod browser;
 pub mod built;
 pub mod capture;
 pub mod certificates;
@@ -13,6 +14,7 @@ pub mod challenging_auth;
 pub mod curl;
 pub mod fake_broker;
 pub mod held_requests;
+pub mod hub;
 pub mod mosquitto;
 pub mod mosquitto_clients;
 pub mod mqttbytes_oracle;

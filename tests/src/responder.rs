@@ -34,8 +34,25 @@ impl Responder {
     /// When the broker cannot be reached.
     #[must_use]
     pub fn start(broker: &Mosquitto, base: &str, answer: impl Fn(&Value) -> Answer + Send + 'static) -> Self {
-        let mut options = MqttOptions::new(format!("responder-{base}"), "127.0.0.1", broker.port());
+        Self::start_at(broker.port(), None, base, answer)
+    }
+
+    /// As [`Responder::start`], at the broker on that loopback port and maybe with user name and password.
+    ///
+    /// # Panics
+    /// As [`Responder::start`].
+    #[must_use]
+    pub fn start_at(
+        port: u16,
+        login: Option<(&str, &str)>,
+        base: &str,
+        answer: impl Fn(&Value) -> Answer + Send + 'static,
+    ) -> Self {
+        let mut options = MqttOptions::new(format!("responder-{base}").replace('/', "-"), "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(30));
+        if let Some((username, password)) = login {
+            options.set_credentials(username, password);
+        }
         let (client, connection) = Client::new(options, 100);
         let (subscribed, confirmation) = mpsc::channel();
         let serving = Serving {

@@ -39,6 +39,14 @@ pub(crate) const DUMPCAP: Program = Program {
     name: "dumpcap",
     package: "wireshark-common",
 };
+pub(crate) const CHROMIUM: Program = Program {
+    name: "chromium",
+    package: "chromium",
+};
+pub(crate) const CHROMEDRIVER: Program = Program {
+    name: "chromedriver",
+    package: "chromium-driver",
+};
 pub(crate) const GCC: Program = Program {
     name: "gcc",
     package: "gcc",

@@ -62,6 +62,8 @@ fn end_to_end() -> Result<()> {
         install::CURL,
         install::TSHARK,
         install::DUMPCAP,
+        install::CHROMIUM,
+        install::CHROMEDRIVER,
     ])?;
     // By itself, as it is shipped: with the features that it asks for and none that another package brings in.
     Tool::cargo("build")

@@ -7,16 +7,18 @@ mod value;
 mod variable;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use syncline_core::registration::Mode;
 
 pub use documentation::{markdown, rows};
 pub use environment::{Environment, Flags, Origin, Resolved, Setting};
 pub use value::{AgentMode, AgentName, CaFile, Host, LogFormat, LogLevel, MqttScheme, MqttVersion};
 pub use variable::{Computed, Config, Support, VARIABLES, Variable};
 
+use crate::registry::{Registry, RegistryUrl};
 use crate::service;
 use crate::tls::{self, IdentityFiles, Trust};
 
@@ -41,10 +43,21 @@ pub struct RunConfig {
     pub agent_name: AgentName,
     /// The link to the broker.
     pub mqtt: MqttConfig,
+    /// How to be let in.
+    pub registration: RegistrationConfig,
     /// Address of the HTTP servers.
     pub http_listen: SocketAddr,
     /// Folder of everything that is kept.
     pub data_dir: PathBuf,
+}
+
+/// How to be let in where nobody knows this agent.
+#[derive(Debug)]
+pub struct RegistrationConfig {
+    /// Where to register.
+    pub mode: Mode,
+    /// The client registry, and who is believed to be it.
+    pub registry: Registry,
 }
 
 /// The link to the broker.
@@ -126,7 +139,14 @@ impl Config {
                     key: self.agent_key,
                     username: username.clone(),
                 });
+                let url = self
+                    .registry_url
+                    .unwrap_or_else(|| RegistryUrl::of_host(host.as_str()));
                 Ok(RunConfig {
+                    registration: RegistrationConfig {
+                        mode: self.registration,
+                        registry: Registry::new(url, trust.clone()),
+                    },
                     mqtt: MqttConfig {
                         host,
                         port: self.mqtt_port,
@@ -161,6 +181,16 @@ impl Config {
             ),
             _ => {}
         }
+        if let Some(url) = self
+            .registry_url
+            .as_ref()
+            .filter(|url| !url.is_secure() && !is_loopback(url))
+        {
+            doubts.push(format!(
+                "SYNCLINE_REGISTRY_URL: {url} is without TLS, and the password of this agent crosses the network in the clear: \
+                 use https://"
+            ));
+        }
         if self.trust_all_certs {
             doubts.push(
                 "TRUST_ALL_CERTS is on: NO SERVER IS VERIFIED, and whoever is between this agent and its broker can read \
@@ -192,6 +222,12 @@ impl Config {
             ..service::Context::default()
         }
     }
+}
+
+/// Whether a registry is on this machine.
+fn is_loopback(url: &RegistryUrl) -> bool {
+    let host = &url.endpoint().host;
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl ConfigError {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use syncline_core::registration;
+
 use super::environment::{Origin, Setting};
 
 /// Reads a value that may be absent.
@@ -39,6 +41,17 @@ impl AgentMode {
             "distributed" => Ok(Self::Distributed),
             _ => Err("`distributed`".to_owned()),
         }
+    }
+}
+
+/// Where an agent registers.
+pub(super) fn registration_mode(text: &str) -> Result<registration::Mode, String> {
+    match text {
+        "auto" => Ok(registration::Mode::Auto),
+        "rest" => Ok(registration::Mode::Rest),
+        "mqtt" => Ok(registration::Mode::Mqtt),
+        "off" => Ok(registration::Mode::Off),
+        _ => Err("`auto`, `rest`, `mqtt` or `off`".to_owned()),
     }
 }
 

@@ -5,9 +5,11 @@ use super::value::{
     or_default,
 };
 use super::{Resolved, Setting};
+use crate::registry::RegistryUrl;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use syncline_core::registration::Mode;
 
 /// The variable that names the configuration file, which cannot name itself.
 pub(super) const CONFIG_FILE: &str = "SYNCLINE_CONFIG";
@@ -199,7 +201,7 @@ variables! {
     /// Login password.
     mqtt_password: Option<SecretString> = |setting| optional(setting, value::secret) => Variable {
         secret: true,
-        ..Variable::new("CYBUS_PROTOCOL_MAPPER_PASSWORD", "Login password at the broker; none means login without one.")
+        ..Variable::new("CYBUS_PROTOCOL_MAPPER_PASSWORD", "Login password at the broker; none means a generated one, or no login with `SYNCLINE_REGISTRATION=off`.")
     };
 
     /// Protocol version.
@@ -247,6 +249,24 @@ variables! {
         flag: Some("trust-all-certs"),
         default: Some("false"),
         ..Variable::new("TRUST_ALL_CERTS", "Believe every server, whoever it may be: for a test bench, never for a plant.")
+    };
+
+    /// Base URL of the client registry; HTTPS at the broker's host when absent.
+    registry_url: Option<RegistryUrl> = |setting| optional(setting, str::parse) => Variable {
+        flag: Some("registry-url"),
+        default_shown: "`https://` and the broker's host",
+        computed: Some(|value| Some(RegistryUrl::of_host(Host::parse(&value("CYBUS_MQTT_HOST")?).ok()?.as_str()).to_string())),
+        ..Variable::new("SYNCLINE_REGISTRY_URL", "Client registry, where an agent that nobody knows asks to be let in.")
+    };
+
+    /// Where to register.
+    registration: Mode = |setting| or_default(setting, value::registration_mode) => Variable {
+        flag: Some("registration"),
+        default: Some("auto"),
+        ..Variable::new(
+            "SYNCLINE_REGISTRATION",
+            "Where to register: `auto` (at the client registry, else over MQTT), `rest`, `mqtt` or `off`.",
+        )
     };
 
     /// Least grave message that is logged.
@@ -304,14 +324,6 @@ variables! {
         )
     };
 
-    unread Variable {
-        computed: Some(|value| Some(format!("https://{}", value("CYBUS_MQTT_HOST")?))),
-        ..Variable::unread("SYNCLINE_REGISTRY_URL", "`https://` and the broker's host", "Client registry.")
-    };
-    unread Variable {
-        default: Some("auto"),
-        ..Variable::unread("SYNCLINE_REGISTRATION", "", "`auto` (REST, else MQTT), `rest`, `mqtt` or `off`.")
-    };
     unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "", "Certificate of the HTTP servers, PEM.");
     unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "", "Key of that certificate, PEM.");
     unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "", "Who may call the HTTP servers.") };

@@ -3,6 +3,7 @@
 //! The core is touched only between awaits: an event (bytes, time, a request) goes in, all outputs are drained, and
 //! whatever they have made ready leaves in one vectored write. Reading and writing do not wait for one another.
 
+mod enrolment;
 mod handle;
 mod link;
 mod probe;
@@ -15,11 +16,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use syncline_core::agent::{Agent, Output, Readiness};
 use syncline_core::codec::ReasonCode;
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
+use syncline_core::registration::{self, Denial, Registration};
 use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Disconnected};
 use syncline_core::time::{Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
 
+pub use enrolment::Enrolment;
 pub use handle::{AgentHandle, Node, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
@@ -45,10 +48,16 @@ pub enum StartError {
     Config(ConfigError),
 }
 
-/// The session gave up: it will not ask for a connection again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}", .0, cure(.0))]
-pub struct GaveUp(DisconnectReason);
+/// Nothing will be tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GaveUp {
+    /// The broker does not want this agent any more.
+    #[error("{}{}", .0, cure(.0))]
+    Link(DisconnectReason),
+    /// The client registry will never accept it as it is.
+    #[error("{0}")]
+    Denied(Denial),
+}
 
 fn cure(reason: &DisconnectReason) -> &'static str {
     match reason {
@@ -78,6 +87,7 @@ pub struct Driver {
     dialer: Dialer,
     link: Link,
     reactor: Option<Box<dyn Reactor>>,
+    enrolment: Option<Enrolment>,
     waiters: HashMap<u64, Waiter>,
     nodes: HashMap<NodeId, watch::Sender<bool>>,
     senders: Arc<Senders>,
@@ -98,7 +108,7 @@ struct Inboxes {
     control: mpsc::UnboundedReceiver<Control>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Running,
     /// Waiting for the session to let go of the transport.
@@ -133,6 +143,7 @@ impl Driver {
             dialer: dialer.into(),
             link: Link::Down,
             reactor: None,
+            enrolment: None,
             waiters: HashMap::new(),
             nodes: HashMap::new(),
             senders: Arc::new(Senders {
@@ -171,6 +182,20 @@ impl Driver {
         self.reactor = Some(reactor);
     }
 
+    /// Has this driver's agent register where it is not known. The credentials are those of `config`.
+    ///
+    /// # Errors
+    /// [`registration::ConfigError`]; nothing has changed.
+    pub fn register_with(
+        &mut self,
+        config: registration::Config,
+        enrolment: Enrolment,
+    ) -> Result<(), registration::ConfigError> {
+        self.agent.register_with(config)?;
+        self.enrolment = Some(enrolment);
+        Ok(())
+    }
+
     /// A handle to stop this driver with.
     #[must_use]
     pub fn handle(&self) -> AgentHandle {
@@ -188,8 +213,8 @@ impl Driver {
         let mut timer = Timer::default();
         loop {
             self.drain();
-            if let Phase::Ended(how) = self.phase {
-                return how;
+            if let Phase::Ended(how) = &mut self.phase {
+                return std::mem::replace(how, Ok(()));
             }
             timer.set(self.agent.poll_timeout(), self.start);
             let clock = Clock(self.start);
@@ -197,6 +222,7 @@ impl Driver {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
                 () = timer.elapsed() => self.agent.handle_timeout(self.now()),
+                event = next(&mut self.enrolment) => self.handle_enrolment(&event),
                 Some(control) = self.inboxes.control.recv() => self.handle_control(control),
                 Some(request) = self.inboxes.requests.recv() => self.begin(request),
                 Some(token) = self.inboxes.aborts.recv() => self.abort(token),
@@ -340,29 +366,68 @@ impl Driver {
             Output::CloseTransport => self.link.close(),
             Output::Connected(connected) => {
                 self.outage = Outage::default();
+                if let Some(enrolment) = &mut self.enrolment {
+                    enrolment.connected();
+                }
                 let (version, session_present) = (connected.version, connected.session_present);
                 tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
             }
             Output::Disconnected(disconnected) => {
-                self.outage.report(&self.dialer.endpoint, disconnected, now);
+                // Refused credentials are the registration's to tell of.
+                let registers = self.enrolment.is_some()
+                    && matches!(disconnected.reason, DisconnectReason::Refused(code) if Registration::is_about_credentials(code));
+                if registers {
+                    tracing::debug!(broker = %self.dialer.endpoint, reason = %disconnected.reason, "not let in");
+                } else {
+                    self.outage.report(&self.dialer.endpoint, disconnected, now);
+                }
             }
-            Output::GaveUp(reason) if self.phase == Phase::Running => {
-                self.phase = Phase::Ended(Err(GaveUp(*reason)));
-            }
-            Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
-            Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            // Neither an authentication method nor a store nor a registration is configured here.
-            Output::AuthChallenge(_)
-            | Output::Store(_)
-            | Output::StoreCredentials(_)
+            Output::GaveUp(reason) => self.give_up(GaveUp::Link(*reason)),
+            Output::StoreCredentials(_)
             | Output::AskRegistry(_)
             | Output::RegistrationDelayed(_)
             | Output::Granted(_)
-            | Output::Denied(_)
-            | Output::GaveUp(_)
+            | Output::Denied(_) => self.handle_registration(now, output),
+            Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
+            Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
+            // Neither an authentication method nor a store is configured here.
+            Output::AuthChallenge(_)
+            | Output::Store(_)
             | Output::Completed { .. }
             | Output::Message(_)
             | Output::OpCompleted(..) => {}
+        }
+    }
+
+    fn handle_registration(&mut self, now: Instant, output: &Output) {
+        let pairing_id = self.agent.registration().and_then(Registration::pairing_id);
+        let Some(enrolment) = &mut self.enrolment else {
+            return;
+        };
+        match output {
+            Output::StoreCredentials(credentials) => enrolment.store(credentials),
+            Output::AskRegistry(request) => enrolment.ask(request.clone(), pairing_id),
+            Output::RegistrationDelayed(delay) => enrolment.delayed(delay, now),
+            Output::Granted(grant) => enrolment.granted(grant),
+            Output::Denied(denial) => self.give_up(GaveUp::Denied(denial.clone())),
+            _ => {}
+        }
+    }
+
+    fn handle_enrolment(&mut self, event: &enrolment::Event) {
+        let now = self.now();
+        match event {
+            enrolment::Event::Stored => self.agent.handle_credentials_stored(now),
+            enrolment::Event::Answered(id, reply) => {
+                self.agent
+                    .handle_registry_answer(now, wall(), *id, &reply.answer());
+            }
+        }
+    }
+
+    fn give_up(&mut self, why: GaveUp) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Ended(Err(why));
         }
     }
 
@@ -380,6 +445,14 @@ impl Driver {
                 tracing::warn!("the broker cannot serve the subscription to a node's replies: {reason}");
             }
         }
+    }
+}
+
+/// The next event of an enrolment; none where there is no enrolment.
+async fn next(enrolment: &mut Option<Enrolment>) -> enrolment::Event {
+    match enrolment {
+        Some(enrolment) => enrolment.next().await,
+        None => std::future::pending().await,
     }
 }
 

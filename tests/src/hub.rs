@@ -1,0 +1,209 @@
+//! `syncline hub` as it is shipped, and its administrator at the command line.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::{agent, curl, port, wait};
+
+/// Permissions of an agent that runs commissioning files.
+pub const AGENT_PERMISSIONS: &str = "readwrite services/#";
+
+/// A running hub with a data folder of its own, and an administrator who is logged in.
+#[derive(Debug)]
+pub struct Hub {
+    process: Process,
+    folder: TempDir,
+    http_port: u16,
+    https_port: u16,
+    mqtt_port: u16,
+    mqtts_port: u16,
+    password: String,
+}
+
+impl Hub {
+    /// Starts a hub on free loopback ports and logs its administrator in.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [http_port, https_port, mqtt_port, mqtts_port] = [0; 4].map(|_: u16| port::free());
+        let mut command = agent::syncline();
+        command
+            .arg("hub")
+            .arg("--data-dir")
+            .arg(folder.path().join("hub"));
+        for (flag, port) in [
+            ("--http", http_port),
+            ("--https", https_port),
+            ("--mqtt", mqtt_port),
+            ("--mqtts", mqtts_port),
+        ] {
+            command.arg(flag).arg(format!("127.0.0.1:{port}"));
+        }
+        let mut process = Process::start(&command, &folder.path().join("hub.log"));
+        process.wait_for_output("--new-password");
+        let password = process
+            .output()
+            .lines()
+            .find_map(|line| line.strip_prefix("password "))
+            .expect("the first start prints a password")
+            .to_owned();
+        let hub = Self {
+            process,
+            folder,
+            http_port,
+            https_port,
+            mqtt_port,
+            mqtts_port,
+            password,
+        };
+        let answer = hub.post("/login", &[("password", &hub.password)]);
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        hub
+    }
+
+    /// The address of `path`, without TLS.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.http_port)
+    }
+
+    /// The base URL with TLS.
+    #[must_use]
+    pub fn secure_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.https_port)
+    }
+
+    /// Port of its broker.
+    #[must_use]
+    pub fn mqtt_port(&self) -> u16 {
+        self.mqtt_port
+    }
+
+    /// Port of its broker with TLS.
+    #[must_use]
+    pub fn mqtts_port(&self) -> u16 {
+        self.mqtts_port
+    }
+
+    /// The certificate of its authority.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("hub/ca.crt")
+    }
+
+    /// The password of its administrator.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The folder with all that it keeps.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("hub")
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// The variables that send an agent here.
+    #[must_use]
+    pub fn variables(&self) -> [(&'static str, String); 2] {
+        [
+            ("SYNCLINE_REGISTRY_URL", self.secure_url()),
+            ("CA", path(&self.authority())),
+        ]
+    }
+
+    // The administrator.
+
+    /// Opens the registry for five minutes.
+    ///
+    /// # Panics
+    /// When the hub does not do it, here and below.
+    pub fn unlock(&self) {
+        self.act("/unlock", &[]);
+    }
+
+    /// Closes it.
+    pub fn lock(&self) {
+        self.act("/lock", &[]);
+    }
+
+    /// The overview as the page shows it.
+    #[must_use]
+    pub fn page(&self) -> String {
+        curl::ask(&self.url("/"), &["--cookie", &self.jar()]).body
+    }
+
+    /// Waits until a request with this pairing id waits, and gives its number.
+    #[must_use]
+    pub fn pending(&self, pairing_id: &str) -> String {
+        wait::until(&format!("{pairing_id} waits on the page"), wait::PATIENCE, || {
+            let page = self.page();
+            let row = page.split("<tr>").find(|row| row.contains(pairing_id))?;
+            let (_, rest) = row.split_once("/pending?id=")?;
+            Some(rest.split('"').next()?.to_owned())
+        })
+    }
+
+    /// Grants the request with this pairing id.
+    pub fn grant(&self, pairing_id: &str, permissions: &str) {
+        let id = self.pending(pairing_id);
+        self.act("/grant", &[("id", &id), ("permissions", permissions)]);
+    }
+
+    /// Denies it.
+    pub fn deny(&self, pairing_id: &str) {
+        let id = self.pending(pairing_id);
+        self.act("/deny", &[("id", &id)]);
+    }
+
+    /// Deletes a user.
+    pub fn delete(&self, name: &str) {
+        self.act("/delete", &[("name", name)]);
+    }
+
+    fn act(&self, path: &str, fields: &[(&str, &str)]) {
+        let page = self.page();
+        let (_, rest) = page
+            .split_once("name=\"csrf\" value=\"")
+            .expect("a page with a form");
+        let csrf = rest.split('"').next().expect("a token");
+        let mut all = vec![("csrf", csrf)];
+        all.extend(fields);
+        let answer = self.post(path, &all);
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+    }
+
+    /// Sends a form as the administrator's browser would.
+    #[must_use]
+    pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> curl::Response {
+        let jar = self.jar();
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut options = vec!["--request", "POST", "--cookie", &jar, "--cookie-jar", &jar];
+        for field in &fields {
+            options.extend(["--data-urlencode", field]);
+        }
+        curl::ask(&self.url(path), &options)
+    }
+
+    fn jar(&self) -> String {
+        path(&self.folder.path().join("cookies"))
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.to_str().expect("a path in UTF-8").to_owned()
+}

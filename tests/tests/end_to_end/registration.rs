@@ -1,0 +1,199 @@
+//! An agent that nobody knows comes to be let in at `syncline hub`, and stays so.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use syncline_tests::agent::{self, Agent, example};
+use syncline_tests::hub::{AGENT_PERMISSIONS, Hub};
+use syncline_tests::process::Process;
+use syncline_tests::responder::{Answer, Responder};
+use syncline_tests::{curl, wait};
+
+const PATH: &str = "/data/flowsync/example1";
+const BASE: &str = "services/example1/exampleNode";
+
+fn start(hub: &Hub, further: &[(&str, &str)]) -> Agent {
+    let variables = hub.variables();
+    let mut all: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    all.extend(further);
+    Agent::start_with(&example("1-transaction.yml"), hub.mqtt_port(), &all)
+}
+
+/// The pairing id as the agent's log has it.
+fn pairing_id(agent: &mut Agent) -> String {
+    agent.wait_for_log_line(&["pairing ID: "]);
+    let log = agent.log();
+    let (_, rest) = log.split_once("pairing ID: ").expect("just awaited");
+    let id: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+    assert_eq!(id.len(), 6, "{log}");
+    id
+}
+
+/// A responder that logs in at the hub's broker as a user of its own.
+fn responder(hub: &Hub) -> Responder {
+    let register = json!({"username": "responder", "password": "a-password"}).to_string();
+    let options = ["--request", "POST", "--data", &register];
+    hub.unlock();
+    let url = hub.url("/api/client-registry/register");
+    let pending = curl::ask(&url, &options);
+    assert_eq!(pending.status, 202, "{}", pending.body);
+    let id = pending.json()["pairingId"]
+        .as_str()
+        .expect("a pairing id")
+        .to_owned();
+    hub.grant(&id, AGENT_PERMISSIONS);
+    assert_eq!(curl::ask(&url, &options).status, 201);
+    let login = Some(("responder", "a-password"));
+    Responder::start_at(hub.mqtt_port(), login, BASE, |_| {
+        Answer::Value(json!("confirmed"))
+    })
+}
+
+fn stored_password(agent: &Agent) -> String {
+    let text = std::fs::read_to_string(agent.data().join("credentials.json")).expect("stored credentials");
+    let stored: Value = serde_json::from_str(&text).expect("JSON");
+    stored["password"].as_str().expect("a password").to_owned()
+}
+
+#[test]
+fn an_agent_goes_from_unknown_to_online_and_stays_known() {
+    let hub = Hub::start();
+    let mut unknown = start(&hub, &[]);
+    let id = pairing_id(&mut unknown);
+    unknown.wait_for_log_line(&["locked"]);
+    assert_eq!(curl::ask(&unknown.url(PATH), &[]).status, 503);
+
+    hub.unlock();
+    // The page shows the same pairing id as the log.
+    assert!(!hub.pending(&id).is_empty());
+    // A restart while it waits goes on with the same claim.
+    let mut waiting = unknown.restart();
+    assert_eq!(pairing_id(&mut waiting), id);
+    hub.grant(&id, AGENT_PERMISSIONS);
+    waiting.wait_for_log_line(&["connected to the broker"]);
+
+    let responder = responder(&hub);
+    assert_eq!(waiting.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+
+    let mut known = waiting.restart();
+    known.wait_for_log_line(&["connected to the broker"]);
+    assert_eq!(known.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    assert!(!known.log().contains("registration"), "{}", known.log());
+
+    // A deleted user is disconnected and registers again with the same password.
+    let password = stored_password(&known);
+    hub.lock();
+    hub.delete("test-agent");
+    assert_eq!(pairing_id(&mut known), id);
+    wait::until("requests are refused", wait::PATIENCE, || {
+        (curl::ask(&known.url(PATH), &[]).status == 503).then_some(())
+    });
+    hub.unlock();
+    hub.grant(&id, AGENT_PERMISSIONS);
+    assert_eq!(known.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    assert_eq!(stored_password(&known), password);
+    drop(responder);
+
+    for secret in [&password, hub.password()] {
+        assert!(!known.log().contains(secret), "the agent's log has a secret");
+    }
+    assert!(!hub.log().contains(&password), "the hub's log has a secret");
+    let kept = std::fs::read_to_string(hub.data().join("hub.json")).expect("the hub's file");
+    assert!(!kept.contains(&password) && !kept.contains(hub.password()));
+}
+
+#[test]
+fn a_second_agent_of_the_same_name_is_told_how_to_mend_it() {
+    let hub = Hub::start();
+    hub.unlock();
+    let mut first = start(&hub, &[]);
+    let id = pairing_id(&mut first);
+    hub.grant(&id, AGENT_PERMISSIONS);
+    first.wait_for_log_line(&["connected to the broker"]);
+
+    let mut rival = start(&hub, &[]);
+    assert_ne!(pairing_id(&mut rival), id);
+    rival.wait_for_log_line(&["registered with other credentials", "delete", "CYBUS_AGENT_NAME"]);
+    assert!(rival.is_running() && first.is_running());
+}
+
+#[test]
+fn a_denied_agent_is_told_and_let_in_after_all() {
+    let hub = Hub::start();
+    hub.unlock();
+    let mut agent = start(&hub, &[]);
+    let id = pairing_id(&mut agent);
+    hub.deny(&id);
+    agent.wait_for_log_line(&["denied this request"]);
+    assert!(agent.is_running());
+    hub.unlock();
+    let mut agent = agent.restart();
+    hub.grant(&id, AGENT_PERMISSIONS);
+    agent.wait_for_log_line(&["connected to the broker"]);
+}
+
+#[test]
+fn an_agent_registers_over_mqtt_alone() {
+    for (mode, version) in [("mqtt", "5"), ("mqtt", "3.1.1"), ("auto", "5")] {
+        let hub = Hub::start();
+        hub.unlock();
+        // Nobody listens there, so that `auto` finds no registry.
+        let nowhere = format!("http://127.0.0.1:{}", syncline_tests::port::free());
+        let variables = [
+            ("SYNCLINE_REGISTRATION", mode),
+            ("SYNCLINE_MQTT_VERSION", version),
+            ("SYNCLINE_REGISTRY_URL", &nowhere),
+        ];
+        let mut agent = start(&hub, &variables);
+        let id = pairing_id(&mut agent);
+        hub.grant(&id, AGENT_PERMISSIONS);
+        agent.wait_for_log_line(&["connected to the broker"]);
+        assert!(hub.page().contains("test-agent"), "{mode} {version}");
+    }
+}
+
+#[test]
+fn an_agent_with_a_given_password_registers_with_that() {
+    let hub = Hub::start();
+    hub.unlock();
+    let mut agent = start(&hub, &[("CYBUS_PROTOCOL_MAPPER_PASSWORD", "given-by-hand")]);
+    let id = pairing_id(&mut agent);
+    hub.grant(&id, AGENT_PERMISSIONS);
+    agent.wait_for_log_line(&["connected to the broker"]);
+    assert!(!agent.data().join("credentials.json").exists());
+}
+
+#[test]
+fn what_the_registry_can_never_accept_ends_the_agent_with_77() {
+    let hub = Hub::start();
+    hub.unlock();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = agent::run(&example("1-transaction.yml"), folder.path());
+    command.env("CYBUS_MQTT_USERNAME", "a b").envs(hub.variables());
+    command.env("SYNCLINE_HTTP_LISTEN", "127.0.0.1:0");
+    let mut agent = Process::start(&command, &folder.path().join("agent.log"));
+    let status = agent.wait(Duration::from_secs(20));
+    assert_eq!(status.code(), Some(77), "{}", agent.output());
+    assert!(
+        agent.output().contains("the user name has the character ' '"),
+        "{}",
+        agent.output()
+    );
+}
+
+#[test]
+fn a_registry_of_an_unknown_authority_gets_no_password() {
+    let (hub, other) = (Hub::start(), Hub::start());
+    hub.unlock();
+    let authority = other.authority();
+    let foreign = [
+        ("CA", authority.to_str().expect("UTF-8")),
+        ("SYNCLINE_REGISTRATION", "rest"),
+    ];
+    let mut agent = start(&hub, &foreign);
+    agent.wait_for_log_line(&["certificate of the client registry is not accepted", "CA"]);
+    assert!(!hub.page().contains("test-agent"));
+}
