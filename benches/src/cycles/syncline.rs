@@ -49,6 +49,7 @@ impl Client for Syncline {
     fn connected(version: Version, window: u16) -> Self {
         let mut config = Config::new("bench");
         config.max_in_flight = NonZeroU16::new(window).expect("a window");
+        config.max_qos_2_in_flight = config.max_in_flight;
         config.receive_maximum = config.max_in_flight;
         config.read_size = READ_SIZE;
         config.version = match version {
