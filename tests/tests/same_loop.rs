@@ -43,6 +43,8 @@ impl World {
         let config = |id: &str| {
             let mut config = Config::new(id);
             config.version = version;
+            // Every step of a burst at once.
+            config.max_qos_2_in_flight = core::num::NonZeroU16::MAX;
             config
         };
         let now = Instant::from_micros(1);

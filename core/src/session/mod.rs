@@ -10,7 +10,7 @@
 //!    [`rx_commit`](Session::rx_commit), or [`rx_extend`](Session::rx_extend)), written bytes
 //!    ([`tx_advance`](Session::tx_advance)), a change of the transport
 //!    ([`handle_transport_open`](Session::handle_transport_open),
-//!    [`handle_transport_closed`](Session::handle_transport_closed)), what a [store](store) has made durable
+//!    [`handle_transport_closed`](Session::handle_transport_closed)), what a [store] has made durable
 //!    ([`handle_persisted`](Session::handle_persisted)), or time
 //!    ([`handle_timeout`](Session::handle_timeout)).
 //! 2. **Drain** [`poll`](Session::poll) until it returns `None`, carrying out each [`Output`].
@@ -29,7 +29,7 @@
 //! - QoS 1 and 2 messages survive lost connections: they are sent again in their original order before anything new, a
 //!   PUBLISH with DUP and its old Packet Identifier, after a PUBREC the PUBREL alone.
 //! - A received QoS 2 message is handed out once.
-//! - With a [store](store), both of these hold from process to process, within what it says there.
+//! - With a [store], both of these hold from process to process, within what it says there.
 //! - After an error the state is unchanged (commands) or the connection is closed (packets), with the Reason Code that
 //!   the specification asks for where the version can carry one.
 //! - The same seed and the same inputs give the same outputs, byte for byte, however received bytes are cut into pieces.

@@ -1,9 +1,10 @@
 //! The store: Session state that outlives the process, as operations for the owner to carry out ahead of the wire.
 //!
-//! A session made by [`Session::restore`] hands out each change of its QoS 1 and 2 state as [`Output::Store`]: one
+//! A session made by [`Session::restore`](super::Session::restore) hands out each change of its QoS 1 and 2 state as
+//! [`Output::Store`](super::Output::Store): one
 //! [`StoreOperation`] puts or deletes the record of one key. Its owner carries the operations out in order, so that a
 //! crash at any time leaves those up to some number and none after it, and reports what is durable with
-//! [`Session::handle_persisted`]. What those records must precede stays back until then:
+//! [`Session::handle_persisted`](super::Session::handle_persisted). What those records must precede stays back until then:
 //!
 //! | packet | is sent when it is durable that |
 //! |---|---|
@@ -23,7 +24,7 @@
 //! - A message may be sent again that the server has acknowledged: at QoS 1 as a repetition, at QoS 2 as one that the
 //!   server recognises.
 //!
-//! The records are of [`FORMAT`]; see [`record`] for their layout.
+//! The records are of [`FORMAT`]; `record.rs` beside this file lays them out.
 
 mod operations;
 pub(super) mod record;
