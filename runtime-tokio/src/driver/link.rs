@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use syncline_core::agent::Agent;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::Clock;
+use super::clock::Clock;
 use crate::transport::{DialError, Transport};
 
 /// Slices handed to one vectored write; the system takes 1024 at most.
