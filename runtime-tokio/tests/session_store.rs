@@ -1,7 +1,8 @@
 //! The session store: what is durable when, and a disk that is full for a while.
 
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -209,4 +210,75 @@ async fn disk_that_has_room_again_at_the_end_gets_the_session() {
     layer.full.store(false, Ordering::SeqCst);
     store.close().await;
     assert_eq!(found(&layer), [1]);
+}
+
+/// Names the folder to the process that is to be killed.
+const FOLDER: &str = "TEST_SESSION_STORE_FOLDER";
+/// How often it is killed.
+const KILLS: u64 = 50;
+/// Records that stay: the process deletes the one that is so many before.
+const KEPT: u64 = 100;
+
+/// Not a test by itself: puts and deletes records until it is killed, and tells up to which they are durable.
+#[test]
+#[ignore = "the process that the next test kills"]
+fn store_until_killed() {
+    let folder = std::env::var_os(FOLDER).expect("a folder");
+    let layer = Fragile::new(Path::new(&folder));
+    // The last one again: its delete may be missing.
+    let begin = found(&layer).last().copied().unwrap_or(1);
+    let mut store = start(&layer);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut out = io::stdout().lock();
+    for n in 1_u64.. {
+        let operation = |seq, key, change| StoreOperation {
+            seq,
+            key: StoreKey::from_u64(key),
+            change,
+        };
+        let number = begin + n - 1;
+        let record = Bytes::from(vec![b'x'; usize::try_from(number % 3_000).unwrap()]);
+        assert!(store.carry_out(operation(2 * n - 1, number, Change::Put(record))));
+        assert!(store.carry_out(operation(2 * n, number.saturating_sub(KEPT), Change::Delete)));
+        // Now and then: a few records are on their way at any time.
+        if n % 7 == 0 {
+            let durable = runtime.block_on(store.persisted()).expect("the thread is there");
+            writeln!(out, "durable {}", (begin + durable / 2).saturating_sub(1)).unwrap();
+            out.flush().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_while_storing_leaves_all_that_was_durable_and_no_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = Fragile::new(folder.path());
+    for round in 0..KILLS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store_until_killed", "--ignored", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let durable: u64 = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.rsplit_once("durable ")?.1.parse().ok())
+            .nth(usize::try_from(round % 10).unwrap())
+            .expect("the process stores until it is killed");
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let keys = found(&layer);
+        let last = *keys.last().expect("records");
+        assert!(
+            last >= durable,
+            "{last} is the last that was found, and {durable} was durable"
+        );
+        let first = last.saturating_sub(KEPT) + 1;
+        // Between a put and its delete there is one more.
+        let whole = |first: u64| (first.max(1)..=last).collect::<Vec<_>>();
+        assert!(keys == whole(first) || keys == whole(first - 1), "{keys:?}");
+    }
 }

@@ -289,3 +289,19 @@ fn a_removed_log_leaves_nothing_to_take_up_and_is_written_again() {
     );
     assert_eq!(log.records.len(), 2);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_reading_fail_otherwise_than_by_saying_so(
+        begin in 0..600_usize,
+        garbage in proptest::collection::vec(proptest::arbitrary::any::<u8>(), 0..200),
+    ) {
+        let mut file = whole_file();
+        file.truncate(begin);
+        file.extend_from_slice(&garbage);
+        match frame::read(&Bytes::from(file)) {
+            Ok(content) => proptest::prop_assert!(states().contains(&content.records)),
+            Err(Damaged { at }) => proptest::prop_assert!(at <= begin.max(HEAD_BYTES)),
+        }
+    }
+}
