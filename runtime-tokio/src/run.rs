@@ -183,7 +183,7 @@ impl RunError {
             | Self::Tls(_)
             | Self::Credentials(CredentialsError::Newer { .. })
             | Self::Start(StartError::Config(_)) => true,
-            Self::Start(StartError::Entropy(_))
+            Self::Start(StartError::Entropy(_) | StartError::Session(_) | StartError::Thread(_))
             | Self::DataFolder(_)
             | Self::Credentials(_)
             | Self::GaveUp(_)
@@ -291,7 +291,10 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         endpoint: settings.broker,
         session: on_trial(&settings.session, login.as_ref()),
     };
-    let mut driver = Driver::new(dialer, settings.session)?;
+    let mut driver = match folder.as_deref().and_then(DataFolder::session) {
+        Some(stored) => Driver::restore(dialer, settings.session, stored)?,
+        None => Driver::new(dialer, settings.session)?,
+    };
     if let (Some(settings), Some(login)) = (settings.registration, login) {
         let RegistrationSettings {
             mode,

@@ -172,6 +172,15 @@ impl Transport {
         }
     }
 
+    /// Whether TLS has taken bytes that the socket has not.
+    #[cfg(test)]
+    pub(crate) fn holds_back(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            Self::Tls(tls) => tls.stream.get_ref().1.wants_write(),
+        }
+    }
+
     /// Has what was just received acknowledged now. The system forgets this wish, so it is made after each read.
     ///
     /// A broker that leaves Nagle's algorithm on holds its next packet back until then.

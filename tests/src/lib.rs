@@ -28,6 +28,7 @@ pub mod responder;
 pub mod session_client;
 pub mod session_model;
 pub mod simulation;
+pub mod small_disk;
 pub mod tls_broker;
 pub mod virtual_broker;
 pub mod virtual_link;

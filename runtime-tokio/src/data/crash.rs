@@ -242,16 +242,6 @@ impl FileLayer for CrashLayer {
         permit.outcome()
     }
 
-    fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
-        let (mut state, permit) = self.step()?;
-        permit.outcome()?;
-        state
-            .file(name)?
-            .written
-            .resize(usize::try_from(length).unwrap(), 0);
-        Ok(())
-    }
-
     fn sync(&self, name: &str) -> io::Result<()> {
         let (mut state, permit) = self.step()?;
         permit.outcome()?;

@@ -83,13 +83,6 @@ impl FileLayer for Disk {
             .write_all(content)
     }
 
-    fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
-        OpenOptions::new()
-            .write(true)
-            .open(self.path(name))?
-            .set_len(length)
-    }
-
     fn sync(&self, name: &str) -> io::Result<()> {
         OpenOptions::new().write(true).open(self.path(name))?.sync_data()
     }
@@ -153,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn appending_and_cutting_change_the_end() {
+    fn what_is_appended_comes_behind_what_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::new(folder.path());
         assert_eq!(
@@ -162,11 +155,10 @@ mod tests {
         );
         disk.create("a", b"12").unwrap();
         disk.append("a", b"34").unwrap();
-        disk.truncate("a", 3).unwrap();
         disk.sync("a").unwrap();
         disk.rename("a", "b").unwrap();
         disk.sync_folder().unwrap();
-        assert_eq!(disk.read("b", 9).unwrap().as_deref(), Some(&b"123"[..]));
+        assert_eq!(disk.read("b", 9).unwrap().as_deref(), Some(&b"1234"[..]));
         disk.remove("b").unwrap();
         disk.remove("b").unwrap();
         assert_eq!(disk.read("b", 9).unwrap(), None);

@@ -23,12 +23,6 @@ pub trait FileLayer: fmt::Debug + Send + Sync {
     /// What the system says; a part of the content may have been added then.
     fn append(&self, name: &str, content: &[u8]) -> io::Result<()>;
 
-    /// Cuts a file to this length.
-    ///
-    /// # Errors
-    /// What the system says.
-    fn truncate(&self, name: &str, length: u64) -> io::Result<()>;
-
     /// Makes the content of a file durable, though not its name: see [`FileLayer::sync_folder`].
     ///
     /// # Errors
@@ -60,8 +54,14 @@ pub trait FileLayer: fmt::Debug + Send + Sync {
 /// What the system says. The old content is still there, or, where the last step failed, the new one.
 pub(super) fn replace(layer: &dyn FileLayer, name: &str, content: &[u8]) -> io::Result<()> {
     let new = format!("{name}.new");
-    layer.create(&new, content)?;
-    layer.sync(&new)?;
-    layer.rename(&new, name)?;
+    let replaced = layer
+        .create(&new, content)
+        .and_then(|()| layer.sync(&new))
+        .and_then(|()| layer.rename(&new, name));
+    if replaced.is_err() {
+        // On a full disk what was begun takes room from others. That it stays is no further harm.
+        let _ = layer.remove(&new);
+    }
+    replaced?;
     layer.sync_folder()
 }

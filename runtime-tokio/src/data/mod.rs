@@ -9,6 +9,8 @@ mod credentials;
 mod disk;
 mod layer;
 mod lock;
+mod log;
+mod store;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ pub use credentials::{CredentialsError, StoredCredentials};
 pub use disk::Disk;
 pub use layer::FileLayer;
 pub use lock::{Lock, LockError};
+pub use log::{Opened, SessionLog};
+pub use store::{RETRY_INTERVAL, SessionStore, StoredSession};
 
 use crate::transport::text;
 
@@ -27,7 +31,7 @@ pub struct DataFolder {
     path: PathBuf,
     layer: Arc<dyn FileLayer>,
     /// `None` where nothing can be written, and so nothing be destroyed.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// Why the data folder cannot be used.
@@ -81,7 +85,7 @@ impl DataFolder {
         Ok(Self {
             path: path.to_owned(),
             layer: Arc::new(Disk::new(path)),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -103,6 +107,34 @@ impl DataFolder {
     /// [`CredentialsError`] when they are there and cannot be read by this user or this version.
     pub fn credentials(&self) -> Result<Option<StoredCredentials>, CredentialsError> {
         credentials::load(&*self.layer, &self.path)
+    }
+
+    /// The session of the process before; `None` where nothing can be stored. A file that is damaged is moved aside, with
+    /// an error in the log.
+    #[must_use]
+    pub fn session(&self) -> Option<StoredSession> {
+        // Without the lock there was a warning.
+        self.lock.as_ref()?;
+        match SessionLog::open(self.layer()) {
+            Ok(Opened { log, damage }) => {
+                if let Some(damage) = damage {
+                    tracing::error!(
+                        "the stored session in {} {damage}, and a new one is begun",
+                        self.path.display()
+                    );
+                }
+                Some(StoredSession::new(log, RETRY_INTERVAL))
+            }
+            Err(error) => {
+                tracing::error!(
+                    "cannot read the stored session in {}: {}; going on without storing it: let this user read it, or move it \
+                     aside",
+                    self.path.display(),
+                    text(&error)
+                );
+                None
+            }
+        }
     }
 
     /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use syncline_core::agent::Agent;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::Clock;
+use super::clock::Clock;
 use crate::transport::{DialError, Transport};
 
 /// Slices handed to one vectored write; the system takes 1024 at most.
@@ -129,5 +129,111 @@ fn read_once(
             }
             Poll::Ready(Ok(count))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::ServerConfig;
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivateKeyDer;
+    use syncline_core::session::Config;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::tls::{Client, Moment, Settings, Trust};
+    use crate::transport::{Dialer, Endpoint};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn acceptor() -> TlsAcceptor {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            );
+        TlsAcceptor::from(Arc::new(config.unwrap()))
+    }
+
+    #[tokio::test]
+    async fn what_tls_has_taken_and_the_socket_has_not_follows_without_further_writes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+        };
+        let settings = Settings {
+            trust: Trust::Anyone,
+            identity: None,
+        };
+        let client = Client::new("127.0.0.1", &settings, &settings.read().unwrap(), Moment::now()).unwrap();
+        let dialer = Dialer {
+            endpoint,
+            tls: Some(Arc::new(client)),
+        };
+        let accept = async {
+            acceptor()
+                .accept(listener.accept().await.unwrap().0)
+                .await
+                .unwrap()
+        };
+        let (transport, mut server) = tokio::join!(dialer.dial(), accept);
+        let mut transport = transport.unwrap();
+
+        // Else the runtime would say stop before the socket does.
+        let mut expected = tokio::task::unconstrained(async {
+            let mut filled = 0;
+            while !transport.holds_back() {
+                let write =
+                    |context: &mut Context<'_>| Pin::new(&mut transport).poll_write(context, &[0; 4096]);
+                filled += std::future::poll_fn(write).await.unwrap();
+            }
+            filled
+        })
+        .await;
+        let clock = Clock(tokio::time::Instant::now());
+        let mut agent = Agent::new(Config::new("line-1"), [1; 32]).unwrap();
+        agent.connect(clock.now());
+        while agent.poll(clock.now()).is_some() {}
+        agent.handle_transport_open(clock.now());
+        expected += agent.transmit().runs().map(<[u8]>::len).sum::<usize>();
+
+        let mut link = Link::Up(transport);
+        let read = async {
+            let mut buffer = vec![0; 64 << 10];
+            let mut read = 0;
+            while read < expected {
+                read += server.read(&mut buffer).await.unwrap();
+            }
+            read
+        };
+        let move_bytes = async {
+            loop {
+                assert!(matches!(
+                    link.next(&mut agent, clock).await,
+                    LinkEvent::Moved { .. }
+                ));
+            }
+        };
+        let read = tokio::time::timeout(PATIENCE, async {
+            tokio::select! {
+                // In this order the socket is full when the CONNECT is written.
+                biased;
+                () = move_bytes => unreachable!("the link never ends"),
+                read = read => read,
+            }
+        });
+        assert_eq!(read.await.expect("everything arrives"), expected);
     }
 }

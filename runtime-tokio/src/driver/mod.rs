@@ -3,32 +3,36 @@
 //! The core is touched only between awaits: an event (bytes, time, a request) goes in, all outputs are drained, and
 //! whatever they have made ready leaves in one vectored write. Reading and writing do not wait for one another.
 
+mod clock;
 mod enrolment;
 mod handle;
 mod link;
+mod outage;
 mod probe;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use syncline_core::agent::{Agent, Output, Readiness};
 use syncline_core::codec::ReasonCode;
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
 use syncline_core::registration::{self, Denial, Registration};
-use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Disconnected};
+use syncline_core::session::store::{RestoreError, Restored};
+use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Unfinished};
 use syncline_core::time::{Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Sleep, sleep_until};
 
+use clock::{Clock, Timer, wall};
 pub use enrolment::Enrolment;
 pub use handle::{AgentHandle, Node, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
+use outage::Outage;
 pub(crate) use probe::{ProbeError, probe};
 
-use crate::transport::{DialError, Dialer, Endpoint, text};
+use crate::data::{SessionStore, StoredSession};
+use crate::transport::{DialError, Dialer, text};
 
 /// Requests that wait for the driver; one more is refused with [`RequestError::Busy`].
 const REQUEST_QUEUE: usize = 16_384;
@@ -46,6 +50,12 @@ pub enum StartError {
     /// The configuration of the core contradicts itself.
     #[error("{0}")]
     Config(ConfigError),
+    /// A new session could not be made either.
+    #[error(transparent)]
+    Session(RestoreError),
+    /// The operating system gave no thread for the session store.
+    #[error("the operating system gave no thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// Nothing will be tried again.
@@ -86,6 +96,7 @@ pub struct Driver {
     start: tokio::time::Instant,
     dialer: Dialer,
     link: Link,
+    store: Option<SessionStore>,
     reactor: Option<Box<dyn Reactor>>,
     enrolment: Option<Enrolment>,
     waiters: HashMap<u64, Waiter>,
@@ -116,16 +127,8 @@ enum Phase {
     Ended(Result<(), GaveUp>),
 }
 
-/// Why the broker is out of reach, as the log was last told.
-#[derive(Debug, Default)]
-struct Outage {
-    /// What the transport said, until the session says when it tries again.
-    cause: Option<String>,
-    logged: Option<String>,
-}
-
 impl Driver {
-    /// A driver that will connect to the broker that `dialer` reaches; an [`Endpoint`] alone is plain TCP.
+    /// A driver that will connect to the broker that `dialer` reaches; an [`Endpoint`](crate::transport::Endpoint) alone is plain TCP.
     ///
     /// # Errors
     /// [`StartError`] when the configuration is wrong or the system has no entropy.
@@ -133,15 +136,62 @@ impl Driver {
         let mut seed = [0; syncline_core::rng::SEED_LEN];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let agent = Agent::new(config, seed).map_err(StartError::Config)?;
+        Ok(Self::compose(dialer.into(), agent, None))
+    }
+
+    /// As [`Driver::new`], with the session that `stored` holds, which is kept up to date. A session that cannot be taken
+    /// up is moved aside, with an error in the log, and a new one begun.
+    ///
+    /// # Errors
+    /// As [`Driver::new`], and when the system gives no thread.
+    pub fn restore(
+        dialer: impl Into<Dialer>,
+        config: Config,
+        mut stored: StoredSession,
+    ) -> Result<Self, StartError> {
+        let mut seed = [0; syncline_core::rng::SEED_LEN];
+        getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
+        let restore =
+            |records| Agent::restore(config.clone(), seed, Instant::from_micros(0), wall(), records);
+        let restored = match restore(stored.records()) {
+            Err(error) if !matches!(error, RestoreError::Config(_)) => {
+                stored.set_aside(&error.to_string());
+                restore(Vec::new())
+            }
+            restored => restored,
+        };
+        let (agent, restored) = restored.map_err(|error| match error {
+            RestoreError::Config(error) => StartError::Config(error),
+            other => StartError::Session(other),
+        })?;
+        if restored != Restored::default() {
+            let Restored {
+                queued,
+                in_flight,
+                received,
+            } = restored;
+            tracing::info!(
+                queued,
+                in_flight,
+                received,
+                "taking up the session of the run before"
+            );
+        }
+        let store = stored.start().map_err(StartError::Thread)?;
+        Ok(Self::compose(dialer.into(), agent, Some(store)))
+    }
+
+    fn compose(dialer: Dialer, agent: Agent, store: Option<SessionStore>) -> Self {
         let (requests, request_inbox) = mpsc::channel(REQUEST_QUEUE);
         let (aborts, abort_inbox) = mpsc::unbounded_channel();
         let (control, control_inbox) = mpsc::unbounded_channel();
         let tokens = AtomicU64::new(0);
-        Ok(Self {
+        Self {
             agent,
             start: tokio::time::Instant::now(),
-            dialer: dialer.into(),
+            dialer,
             link: Link::Down,
+            store,
             reactor: None,
             enrolment: None,
             waiters: HashMap::new(),
@@ -159,7 +209,7 @@ impl Driver {
             },
             outage: Outage::default(),
             phase: Phase::Running,
-        })
+        }
     }
 
     /// Adds a transaction node.
@@ -214,7 +264,11 @@ impl Driver {
         loop {
             self.drain();
             if let Phase::Ended(how) = &mut self.phase {
-                return std::mem::replace(how, Ok(()));
+                let how = std::mem::replace(how, Ok(()));
+                if let Some(store) = self.store.take() {
+                    store.close().await;
+                }
+                return how;
             }
             timer.set(self.agent.poll_timeout(), self.start);
             let clock = Clock(self.start);
@@ -222,6 +276,7 @@ impl Driver {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
                 () = timer.elapsed() => self.agent.handle_timeout(self.now()),
+                persisted = persisted(&mut self.store) => self.handle_persisted(persisted),
                 event = next(&mut self.enrolment) => self.handle_enrolment(&event),
                 Some(control) = self.inboxes.control.recv() => self.handle_control(control),
                 Some(request) = self.inboxes.requests.recv() => self.begin(request),
@@ -256,6 +311,18 @@ impl Driver {
 
     fn now(&self) -> Instant {
         Clock(self.start).now()
+    }
+
+    /// `None`: the store's thread has ended.
+    fn handle_persisted(&mut self, seq: Option<u64>) {
+        if seq.is_none() {
+            tracing::error!(
+                "the session store has ended, which is a bug in syncline: the session is kept in memory"
+            );
+            self.store = None;
+        }
+        // Without a store, what is handed out counts as stored.
+        self.agent.handle_persisted(seq.unwrap_or(u64::MAX));
     }
 
     fn begin(&mut self, request: Request) {
@@ -297,8 +364,15 @@ impl Driver {
                 }
             }
             Control::Stop => {
-                // The default can always be sent.
-                let _ = self.agent.disconnect(self.now(), Disconnect::default());
+                let disconnect = Disconnect {
+                    unfinished: match self.store {
+                        Some(_) => Unfinished::Keep,
+                        None => Unfinished::Close,
+                    },
+                    ..Disconnect::default()
+                };
+                // This can always be sent.
+                let _ = self.agent.disconnect(self.now(), disconnect);
                 self.phase = Phase::Disconnecting;
             }
         }
@@ -342,6 +416,13 @@ impl Driver {
                 Output::Completed { token, outcome, .. } => {
                     if let Some(waiter) = self.waiters.remove(&token) {
                         let _ = waiter.reply.send(Ok(outcome));
+                    }
+                }
+                Output::Store(operation) => {
+                    let seq = operation.seq;
+                    let store = self.store.as_ref();
+                    if !store.is_some_and(|store| store.carry_out(operation)) {
+                        self.agent.handle_persisted(seq);
                     }
                 }
                 output => {
@@ -390,7 +471,7 @@ impl Driver {
             | Output::Denied(_) => self.handle_registration(now, output),
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            // Neither an authentication method nor a store is configured here.
+            // No authentication method is configured here, and the store is seen to before.
             Output::AuthChallenge(_)
             | Output::Store(_)
             | Output::Completed { .. }
@@ -456,77 +537,10 @@ async fn next(enrolment: &mut Option<Enrolment>) -> enrolment::Event {
     }
 }
 
-impl Outage {
-    /// Logs the end of a connection: each cause once as a warning until there is a connection again.
-    fn report(&mut self, endpoint: &Endpoint, disconnected: &Disconnected, now: Instant) {
-        let from_transport = self.cause.take();
-        let cause = match disconnected.reason {
-            DisconnectReason::Requested => {
-                tracing::info!(broker = %endpoint, "disconnected from the broker");
-                return;
-            }
-            DisconnectReason::TransportFailed | DisconnectReason::TransportClosed => from_transport,
-            _ => None,
-        };
-        let cause = cause.unwrap_or_else(|| format!("{endpoint}: {}", disconnected.reason));
-        let next = disconnected.retry_at.map_or_else(
-            || "not trying again".to_owned(),
-            |retry_at| format!("next try in {:.1} s", retry_at.since(now).as_secs_f64()),
-        );
-        if self.logged.as_ref() == Some(&cause) {
-            tracing::debug!("broker {cause}; {next}");
-        } else {
-            tracing::warn!("broker {cause}; {next}");
-            self.logged = Some(cause);
-        }
-    }
-}
-
-/// The core's clock: microseconds since the driver was made.
-#[derive(Debug, Clone, Copy)]
-struct Clock(tokio::time::Instant);
-
-impl Clock {
-    fn now(self) -> Instant {
-        Instant::from_micros(u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX))
-    }
-}
-
-fn wall() -> UnixMillis {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The core's next deadline as a timer, registered anew only when it has changed.
-#[derive(Default)]
-struct Timer {
-    deadline: Option<Instant>,
-    sleep: Option<std::pin::Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    fn set(&mut self, deadline: Option<Instant>, start: tokio::time::Instant) {
-        let deadline = deadline.filter(|deadline| *deadline != Instant::FAR_FUTURE);
-        if deadline == self.deadline {
-            return;
-        }
-        self.deadline = deadline;
-        let Some(deadline) = deadline else { return };
-        let deadline = start + std::time::Duration::from_micros(deadline.as_micros());
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().reset(deadline),
-            None => self.sleep = Some(Box::pin(sleep_until(deadline))),
-        }
-    }
-
-    /// Pending for ever while there is no deadline.
-    async fn elapsed(&mut self) {
-        match (&mut self.sleep, self.deadline) {
-            (Some(sleep), Some(_)) => {
-                sleep.as_mut().await;
-                self.deadline = None;
-            }
-            _ => std::future::pending().await,
-        }
+/// Pending for ever where there is no store.
+async fn persisted(store: &mut Option<SessionStore>) -> Option<u64> {
+    match store {
+        Some(store) => store.persisted().await,
+        None => std::future::pending().await,
     }
 }

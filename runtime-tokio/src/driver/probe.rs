@@ -6,8 +6,8 @@ use syncline_core::agent::{Agent, Output};
 use syncline_core::session::{Config, Disconnect};
 use tokio::time::timeout;
 
+use super::clock::{Clock, Timer};
 use super::link::{Link, LinkEvent};
-use super::{Clock, Timer};
 use crate::transport::{DialError, Dialer, text};
 
 /// Time for the whole trial.

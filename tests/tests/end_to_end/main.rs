@@ -18,4 +18,5 @@ mod session_authentication;
 mod session_exchange;
 mod session_properties;
 mod session_resumption;
+mod stored_session;
 mod tls;
