@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::dynamic_security::DynamicSecurity;
 use crate::process::Process;
 use crate::{agent, curl, port, wait};
 
@@ -18,7 +19,6 @@ pub struct Hub {
     http_port: u16,
     https_port: u16,
     mqtt_port: u16,
-    mqtts_port: u16,
     password: String,
 }
 
@@ -29,21 +29,36 @@ impl Hub {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
+        let mqtt_port = port::free();
+        Self::start_on(mqtt_port, &["--mqtt", &format!("127.0.0.1:{mqtt_port}")])
+    }
+
+    /// As [`Hub::start`], with Mosquitto in place of the embedded broker.
+    ///
+    /// # Panics
+    /// As [`Hub::start`].
+    #[must_use]
+    pub fn start_with(broker: &DynamicSecurity) -> Self {
+        let address = format!("127.0.0.1:{}", broker.port());
+        let password = path(&broker.password_file());
+        Self::start_on(
+            broker.port(),
+            &["--mosquitto", &address, "--mosquitto-password-file", &password],
+        )
+    }
+
+    fn start_on(mqtt_port: u16, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let [http_port, https_port, mqtt_port, mqtts_port] = [0; 4].map(|_: u16| port::free());
+        let [http_port, https_port] = [0; 2].map(|_: u16| port::free());
         let mut command = agent::syncline();
         command
             .arg("hub")
             .arg("--data-dir")
             .arg(folder.path().join("hub"));
-        for (flag, port) in [
-            ("--http", http_port),
-            ("--https", https_port),
-            ("--mqtt", mqtt_port),
-            ("--mqtts", mqtts_port),
-        ] {
+        for (flag, port) in [("--http", http_port), ("--https", https_port)] {
             command.arg(flag).arg(format!("127.0.0.1:{port}"));
         }
+        command.args(options);
         let mut process = Process::start(&command, &folder.path().join("hub.log"));
         process.wait_for_output("--new-password");
         let password = process
@@ -58,7 +73,6 @@ impl Hub {
             http_port,
             https_port,
             mqtt_port,
-            mqtts_port,
             password,
         };
         let answer = hub.post("/login", &[("password", &hub.password)]);
@@ -82,12 +96,6 @@ impl Hub {
     #[must_use]
     pub fn mqtt_port(&self) -> u16 {
         self.mqtt_port
-    }
-
-    /// Port of its broker with TLS.
-    #[must_use]
-    pub fn mqtts_port(&self) -> u16 {
-        self.mqtts_port
     }
 
     /// The certificate of its authority.

@@ -12,6 +12,7 @@ pub mod capture;
 pub mod certificates;
 pub mod challenging_auth;
 pub mod curl;
+pub mod dynamic_security;
 pub mod fake_broker;
 pub mod held_requests;
 pub mod hub;

@@ -1,10 +1,13 @@
 //! `syncline hub`: a place to register at, with a broker.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use syncline::config::{LogFormat, LogLevel};
-use syncline::hub::{self, HubError, Settings};
+use syncline::hub::{self, BrokerSettings, HubError, Settings};
+use syncline::tls::{self, Trust};
+use syncline::transport::{Dialer, Endpoint};
 
 use super::exit::Exit;
 use super::output;
@@ -17,7 +20,8 @@ use super::{TEMPLATE, logging};
     help_template = TEMPLATE,
     before_help = "Examples:
   syncline hub --data-dir hub --http 127.0.0.1:8081
-  syncline hub --data-dir /var/lib/syncline-hub --https 0.0.0.0:443 --mqtts 0.0.0.0:8883 --name hub.example.com",
+  syncline hub --data-dir /var/lib/syncline-hub --https 0.0.0.0:443 --mqtts 0.0.0.0:8883 --name hub.example.com
+  syncline hub --mosquitto localhost:1883 --mosquitto-password-file /etc/syncline/mosquitto-admin",
     after_help = "The first start prints the password of the admin page, once. Certificates come from the hub's own \
                   authority: give agents its `ca.crt`, which the page offers, in the variable CA."
 )]
@@ -31,12 +35,29 @@ pub(super) struct Hub {
     /// Address of the same without TLS, on the loopback interface
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
-    /// Address of the broker without TLS
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1883")]
+    /// Address of the embedded broker without TLS
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:1883",
+        conflicts_with = "mosquitto"
+    )]
     mqtt: SocketAddr,
-    /// Address of the broker with TLS
-    #[arg(long, value_name = "ADDRESS")]
+    /// Address of the embedded broker with TLS
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "mosquitto")]
     mqtts: Option<SocketAddr>,
+    /// A Mosquitto with its dynamic security plugin, in place of the embedded broker
+    #[arg(long, value_name = "HOST:PORT", requires = "mosquitto_password_file")]
+    mosquitto: Option<String>,
+    /// An administrator of that plugin
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    mosquitto_username: String,
+    /// File with the administrator's password
+    #[arg(long, value_name = "FILE")]
+    mosquitto_password_file: Option<PathBuf>,
+    /// Reach Mosquitto with TLS, and verify it against the authorities in this file
+    #[arg(long, value_name = "FILE")]
+    mosquitto_ca: Option<PathBuf>,
     /// Name or address by which agents reach this hub, may be given more than once [default: this host's]
     #[arg(long, value_name = "HOST")]
     name: Vec<String>,
@@ -51,18 +72,24 @@ pub(super) fn main(options: Hub) -> Exit {
         (None, None) => Some(SocketAddr::from(([0, 0, 0, 0], 443))),
         (https, _) => https,
     };
-    if !options.mqtt.ip().is_loopback() {
+    if options.mosquitto.is_none() && !options.mqtt.ip().is_loopback() {
         tracing::warn!(
             "--mqtt {} is not a loopback address: passwords cross the network in the clear, agents should use --mqtts",
             options.mqtt
         );
     }
+    let broker = match broker(&options) {
+        Ok(broker) => broker,
+        Err(wrong) => {
+            output::error(&wrong);
+            return Exit::Configuration;
+        }
+    };
     let settings = Settings {
         data_dir: options.data_dir,
         https,
         http: options.http,
-        mqtt: options.mqtt,
-        mqtts: options.mqtts,
+        broker,
         names: options.name,
         new_password: options.new_password,
     };
@@ -78,4 +105,54 @@ pub(super) fn main(options: Hub) -> Exit {
             Err(error) => failed(&error.to_string()),
         }
     })
+}
+
+/// Which broker the options ask for.
+fn broker(options: &Hub) -> Result<BrokerSettings, String> {
+    let (Some(address), Some(password)) = (&options.mosquitto, &options.mosquitto_password_file) else {
+        return Ok(BrokerSettings::Embedded {
+            mqtt: options.mqtt,
+            mqtts: options.mqtts,
+        });
+    };
+    let endpoint = address
+        .rsplit_once(':')
+        .and_then(|(host, port)| {
+            let port = port.parse().ok().filter(|port| *port != 0)?;
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            (!host.is_empty()).then_some(Endpoint { host, port })
+        })
+        .ok_or_else(|| {
+            format!("--mosquitto: found `{address}`, expected HOST:PORT, as in `localhost:1883`")
+        })?;
+    let tls = match &options.mosquitto_ca {
+        None => None,
+        Some(authorities) => {
+            let settings = tls::Settings {
+                trust: Trust::Authorities(authorities.clone()),
+                identity: None,
+            };
+            let snapshot = settings.read().map_err(|error| error.to_string())?;
+            let client = tls::Client::new(&endpoint.host, &settings, &snapshot, tls::Moment::now());
+            Some(Arc::new(client.map_err(|error| error.to_string())?))
+        }
+    };
+    Ok(BrokerSettings::Mosquitto {
+        dialer: Dialer { endpoint, tls },
+        username: options.mosquitto_username.clone(),
+        password: read_password(password)?.into(),
+    })
+}
+
+/// The first line of a file.
+fn read_password(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("--mosquitto-password-file: cannot read {shown}: {error}"))?;
+    match text.lines().next().filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(format!(
+            "--mosquitto-password-file: {shown} is empty, expected the password in its first line"
+        )),
+    }
 }

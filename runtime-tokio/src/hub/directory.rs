@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use syncline_core::topic::{TopicFilter, TopicName};
 use tokio::time::Instant;
 
+use super::dynamic_security::Failed;
 use super::limiter::Limiter;
 use super::password::{self, Hasher, PasswordError};
 use super::permission::Permission;
@@ -50,6 +51,9 @@ pub enum ChangeError {
     /// There is no such user.
     #[error("there is no such user: see whether another administrator has deleted it")]
     NoSuchUser,
+    /// The broker has users of its own and did not follow.
+    #[error("{0}")]
+    Broker(#[from] Failed),
     /// A task of the hub has ended early.
     #[error("the hub is stopping")]
     Stopping,

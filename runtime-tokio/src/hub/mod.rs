@@ -1,11 +1,14 @@
 //! `syncline hub`: the place where agents register, for those who have no other, with a broker that knows them.
 //!
 //! A client registry over REST and over MQTT, an administrator's page, a certificate authority of its own, and a broker:
-//! the embedded one, whose logins and rights come from the hub's directory.
+//! the embedded one, whose logins and rights come from the hub's directory, or a Mosquitto whose dynamic security plugin
+//! follows it.
 
 mod authority;
 mod broker;
 mod directory;
+mod dynamic_security;
+mod embedded;
 mod limiter;
 mod overview;
 mod password;
@@ -21,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use syncline_core::session;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,12 +37,14 @@ pub use directory::ChangeError;
 pub use store::StoreError;
 
 use self::authority::{Authority, Identity, SERVER_CERTIFICATE, SERVER_KEY};
-use self::broker::{Broker, Listen, TlsFiles};
+use self::broker::Broker;
 use self::directory::{Directory, HUB_USERNAME};
+use self::dynamic_security::DynamicSecurity;
+use self::embedded::{Embedded, Listen, TlsFiles};
 use self::overview::Overview;
 use self::store::Store;
 use crate::driver::{AgentHandle, Driver, GaveUp, StartError};
-use crate::transport::Endpoint;
+use crate::transport::{Dialer, Endpoint};
 
 pub use crate::broker::BrokerError;
 
@@ -55,14 +60,33 @@ pub struct Settings {
     pub https: Option<SocketAddr>,
     /// Where registry and page listen without TLS; a loopback address.
     pub http: Option<SocketAddr>,
-    /// Where the broker listens without TLS.
-    pub mqtt: SocketAddr,
-    /// Where the broker listens with TLS.
-    pub mqtts: Option<SocketAddr>,
+    /// The broker.
+    pub broker: BrokerSettings,
     /// Names by which agents reach the hub, for its certificate.
     pub names: Vec<String>,
     /// Make a new password for the administrator, whether there is one or not.
     pub new_password: bool,
+}
+
+/// Which broker a hub has.
+#[derive(Debug, Clone)]
+pub enum BrokerSettings {
+    /// One in this process.
+    Embedded {
+        /// Where it listens without TLS.
+        mqtt: SocketAddr,
+        /// Where it listens with TLS.
+        mqtts: Option<SocketAddr>,
+    },
+    /// A Mosquitto with its dynamic security plugin.
+    Mosquitto {
+        /// How it is reached.
+        dialer: Dialer,
+        /// An administrator of the plugin.
+        username: String,
+        /// Its password.
+        password: SecretString,
+    },
 }
 
 /// Why a hub cannot run.
@@ -99,6 +123,9 @@ pub enum HubError {
     /// The broker did not start.
     #[error("{0}; is the address of --mqtt or --mqtts in use?")]
     Broker(#[from] BrokerError),
+    /// Mosquitto cannot be administered.
+    #[error("{0}")]
+    Mosquitto(#[from] dynamic_security::Failed),
     /// The hub's own client did not start.
     #[error(transparent)]
     Client(#[from] StartError),
@@ -139,9 +166,9 @@ pub struct Addresses {
     pub https: Option<SocketAddr>,
     /// Registry and page without TLS.
     pub http: Option<SocketAddr>,
-    /// The broker without TLS.
-    pub mqtt: SocketAddr,
-    /// The broker with TLS.
+    /// The embedded broker without TLS.
+    pub mqtt: Option<SocketAddr>,
+    /// The embedded broker with TLS.
     pub mqtts: Option<SocketAddr>,
 }
 
@@ -170,7 +197,7 @@ pub async fn run(
     line("page", "https", https);
     line("page", "http", http);
     line("broker", "mqtts", mqtts);
-    line("broker", "mqtt", Some(mqtt));
+    line("broker", "mqtt", mqtt);
     if let Some(password) = password {
         lines.push_str(&format!(
             "\npassword {}\n\nThis password of the page is shown once; `syncline hub --new-password` makes another.\n",
@@ -189,7 +216,7 @@ pub async fn run(
 ///
 /// # Errors
 /// [`HubError`] when it cannot start.
-pub async fn start(settings: Settings) -> Result<(RunningHub, Option<secrecy::SecretString>), HubError> {
+pub async fn start(settings: Settings) -> Result<(RunningHub, Option<SecretString>), HubError> {
     if let Some(http) = settings.http.filter(|http| !http.ip().is_loopback()) {
         return Err(HubError::Insecure(http));
     }
@@ -214,22 +241,21 @@ pub async fn start(settings: Settings) -> Result<(RunningHub, Option<secrecy::Se
             listeners.push((listener, acceptor));
         }
     }
-    let broker = Broker::start(
-        Listen {
-            plain: settings.mqtt,
-            tls: settings.mqtts.map(|address| TlsFiles { address, ..tls }),
-        },
-        Arc::clone(&directory),
-    )
-    .await?;
+    let overview = Overview::default();
+    let (broker, dialer, session) = open_broker(settings.broker, tls, &directory).await?;
+    let mut driver = Driver::new(dialer, session)?;
+    driver.react_with(Box::new(overview.clone()));
+    let client = (driver.handle(), tokio::spawn(driver.run()));
+    let (mqtt, mqtts) = match &broker {
+        Broker::Embedded(embedded) => (Some(embedded.address()), embedded.tls_address()),
+        Broker::Mosquitto(_) => (None, None),
+    };
     let addresses = Addresses {
         https: bound[0],
         http: bound[1],
-        mqtt: broker.address(),
-        mqtts: broker.tls_address(),
+        mqtt,
+        mqtts,
     };
-    let overview = Overview::default();
-    let client = watch_agents(addresses.mqtt, &directory, overview.clone())?;
     let hub = Arc::new(Hub {
         directory,
         authority,
@@ -302,7 +328,11 @@ impl Identity {
 }
 
 fn addresses(settings: &Settings) -> Vec<IpAddr> {
-    let all = [settings.https, settings.http, Some(settings.mqtt), settings.mqtts];
+    let (mqtt, mqtts) = match &settings.broker {
+        BrokerSettings::Embedded { mqtt, mqtts } => (Some(*mqtt), *mqtts),
+        BrokerSettings::Mosquitto { .. } => (None, None),
+    };
+    let all = [settings.https, settings.http, mqtt, mqtts];
     all.into_iter().flatten().map(|address| address.ip()).collect()
 }
 
@@ -336,30 +366,56 @@ fn acceptor(identity: &Identity) -> Result<TlsAcceptor, HubError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Starts the hub's own client, which listens for what agents say of themselves.
-fn watch_agents(
-    broker: SocketAddr,
-    directory: &Directory,
-    overview: Overview,
-) -> Result<(AgentHandle, JoinHandle<Result<(), GaveUp>>), HubError> {
-    let host = match broker.ip() {
+/// Starts or finds the broker; with it comes how the hub's own client, which listens for what agents say of themselves,
+/// gets there.
+async fn open_broker(
+    settings: BrokerSettings,
+    tls: TlsFiles,
+    directory: &Arc<Directory>,
+) -> Result<(Broker, Dialer, session::Config), HubError> {
+    match settings {
+        BrokerSettings::Embedded { mqtt, mqtts } => {
+            let listen = Listen {
+                plain: mqtt,
+                tls: mqtts.map(|address| TlsFiles { address, ..tls }),
+            };
+            let embedded = Embedded::start(listen, Arc::clone(directory)).await?;
+            let mut session = session::Config::new(HUB_USERNAME);
+            session.clean_start = true;
+            session.session_expiry = 0;
+            session.username = Some(HUB_USERNAME.to_owned());
+            session.password = Some(Bytes::copy_from_slice(
+                directory.hub_password().expose_secret().as_bytes(),
+            ));
+            let dialer = Dialer::from(reachable(embedded.address()));
+            Ok((Broker::Embedded(embedded), dialer, session))
+        }
+        BrokerSettings::Mosquitto {
+            dialer,
+            username,
+            password,
+        } => {
+            let mosquitto = DynamicSecurity {
+                dialer: dialer.clone(),
+                username,
+                password,
+            };
+            mosquitto.check().await?;
+            let session = mosquitto.session("overview");
+            Ok((Broker::Mosquitto(mosquitto), dialer, session))
+        }
+    }
+}
+
+/// How a listener of this process is reached from within.
+fn reachable(address: SocketAddr) -> Endpoint {
+    let host = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
-    let endpoint = Endpoint {
+    Endpoint {
         host: host.to_string(),
-        port: broker.port(),
-    };
-    let mut config = session::Config::new(HUB_USERNAME);
-    config.clean_start = true;
-    config.session_expiry = 0;
-    config.username = Some(HUB_USERNAME.to_owned());
-    config.password = Some(Bytes::copy_from_slice(
-        directory.hub_password().expose_secret().as_bytes(),
-    ));
-    let mut driver = Driver::new(endpoint, config)?;
-    driver.react_with(Box::new(overview));
-    let handle = driver.handle();
-    Ok((handle, tokio::spawn(driver.run())))
+        port: address.port(),
+    }
 }

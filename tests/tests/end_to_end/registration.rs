@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use syncline_tests::agent::{self, Agent, example};
+use syncline_tests::dynamic_security::DynamicSecurity;
 use syncline_tests::hub::{AGENT_PERMISSIONS, Hub};
 use syncline_tests::process::Process;
 use syncline_tests::responder::{Answer, Responder};
@@ -60,8 +61,24 @@ fn stored_password(agent: &Agent) -> String {
 
 #[test]
 fn an_agent_goes_from_unknown_to_online_and_stays_known() {
-    let hub = Hub::start();
-    let mut unknown = start(&hub, &[]);
+    goes_online_and_stays_known(&Hub::start());
+}
+
+#[test]
+fn an_agent_goes_online_at_a_mosquitto_that_follows_the_hub() {
+    let broker = DynamicSecurity::start_with("");
+    let hub = Hub::start_with(&broker);
+    goes_online_and_stays_known(&hub);
+    hub.delete("test-agent");
+    hub.delete("responder");
+    for name in ["test-agent", "responder"] {
+        assert!(!broker.kept().contains(name), "{}", broker.kept());
+    }
+}
+
+/// The whole life at one hub; in the end the agent and a responder are users.
+fn goes_online_and_stays_known(hub: &Hub) {
+    let mut unknown = start(hub, &[]);
     let id = pairing_id(&mut unknown);
     unknown.wait_for_log_line(&["locked"]);
     assert_eq!(curl::ask(&unknown.url(PATH), &[]).status, 503);
@@ -75,7 +92,7 @@ fn an_agent_goes_from_unknown_to_online_and_stays_known() {
     hub.grant(&id, AGENT_PERMISSIONS);
     waiting.wait_for_log_line(&["connected to the broker"]);
 
-    let responder = responder(&hub);
+    let responder = responder(hub);
     assert_eq!(waiting.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
 
     let mut known = waiting.restart();

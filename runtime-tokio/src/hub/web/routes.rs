@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::login::{Session, is_same_origin};
 use super::{Web, page, registry};
+use crate::hub::broker::Decision;
 use crate::hub::directory::ChangeError;
 use crate::hub::permission::parse_lines;
 use crate::hub::registry::PendingId;
@@ -169,7 +170,21 @@ async fn grant(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answe
             return Answer::html(StatusCode::UNPROCESSABLE_ENTITY, page);
         }
     };
-    match directory.grant(&pending, permissions).await {
+    let decision = Decision::Admit {
+        username: &pending.claim.username,
+        password: &pending.claim.password,
+        permissions: &permissions,
+    };
+    let exists = directory.kept().users.contains_key(&pending.claim.username);
+    let granted = async {
+        // Before the broker, which would give the one that exists another password.
+        if exists {
+            return Err(ChangeError::Exists);
+        }
+        web.hub.broker.follow(decision).await?;
+        directory.grant(&pending, permissions.clone()).await
+    };
+    match granted.await {
         Ok(()) => {
             let (user, pairing_id) = (&pending.claim.username, pending.pairing_id);
             tracing::info!(%from, user, %pairing_id, "a registration is granted");
@@ -205,7 +220,15 @@ async fn permit(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answ
             return Answer::html(StatusCode::UNPROCESSABLE_ENTITY, page);
         }
     };
-    match directory.permit(&name, permissions).await {
+    let decision = Decision::Permit {
+        username: &name,
+        permissions: &permissions,
+    };
+    let permitted = async {
+        web.hub.broker.follow(decision).await?;
+        directory.permit(&name, permissions.clone()).await
+    };
+    match permitted.await {
         Ok(()) => {
             tracing::info!(%from, user = name, "a user has other permissions");
             // Its subscriptions are judged anew.
@@ -218,7 +241,16 @@ async fn permit(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answ
 
 async fn delete(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answer {
     let name = form.get("name").cloned().unwrap_or_default();
-    match web.hub.directory.delete(&name).await {
+    let known = web.hub.directory.kept().users.contains_key(&name);
+    let deleted = async {
+        // Users that the hub has not let in are none of its business.
+        if !known {
+            return Err(ChangeError::NoSuchUser);
+        }
+        web.hub.broker.follow(Decision::Expel { username: &name }).await?;
+        web.hub.directory.delete(&name).await
+    };
+    match deleted.await {
         Ok(()) => {
             tracing::info!(%from, user = name, "a user is deleted");
             web.hub.broker.throw_out(&name).await;
@@ -232,6 +264,10 @@ fn failure(session: &Session, error: &ChangeError) -> Answer {
     let status = match error {
         ChangeError::NotPending | ChangeError::NoSuchUser => StatusCode::NOT_FOUND,
         ChangeError::Exists => StatusCode::CONFLICT,
+        ChangeError::Broker(_) => {
+            tracing::error!(%error, "the hub could not make a change");
+            StatusCode::BAD_GATEWAY
+        }
         ChangeError::Store(_) | ChangeError::Password(_) | ChangeError::Stopping => {
             tracing::error!(%error, "the hub could not make a change");
             StatusCode::INTERNAL_SERVER_ERROR
