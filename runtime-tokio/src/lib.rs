@@ -1,5 +1,6 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
+mod admin;
 #[cfg(any(feature = "demo", feature = "hub"))]
 mod broker;
 pub mod config;
@@ -12,10 +13,12 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod nearest;
+pub mod presence;
 pub mod registry;
 mod regular_file;
 pub mod run;
 pub mod service;
+pub mod status;
 pub mod tls;
 pub mod transport;
 

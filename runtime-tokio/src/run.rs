@@ -16,14 +16,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::{MqttVersion, RunConfig};
+use crate::admin;
+use crate::config::{AgentName, MqttVersion, RunConfig};
 use crate::data::{self, CredentialsError, DataFolder};
 use crate::driver::{
     AddNodeError, AgentHandle, Driver, Enrolment, GaveUp, Node, ProbeError, StartError, probe,
 };
 use crate::http::{Limits, RouteConflict, Router, serve};
+use crate::presence::Presence;
 use crate::registry::Registry;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
+use crate::status::{Observer, Status, View};
 use crate::tls;
 use crate::transport::{Dialer, Endpoint};
 
@@ -53,6 +56,10 @@ pub struct Settings {
     pub http_listen: SocketAddr,
     /// What the HTTP listener grants its clients.
     pub http_limits: Limits,
+    /// Address of the admin listener; none by default.
+    pub admin_listen: Option<SocketAddr>,
+    /// Whose state is published; nobody's by default.
+    pub presence_of: Option<AgentName>,
     /// Time that held requests have to end when the agent stops, 5 s by default.
     pub drain_time: Duration,
 }
@@ -82,6 +89,8 @@ impl Settings {
             data_dir: None,
             http_listen,
             http_limits: Limits::default(),
+            admin_listen: None,
+            presence_of: None,
             drain_time,
         }
     }
@@ -113,6 +122,9 @@ impl From<&RunConfig> for Settings {
                 username: mqtt.username.clone(),
             }),
             data_dir: Some(config.data_dir.clone()),
+            admin_listen: config.admin_listen,
+            presence_of: Some(config.agent_name.clone()),
+            drain_time: config.drain_time,
             ..Self::new(broker, session, config.http_listen)
         }
     }
@@ -122,11 +134,13 @@ impl From<&RunConfig> for Settings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The HTTP listener could not be opened.
+    /// A listener could not be opened.
     #[error(
-        "cannot listen on {address}: {source}; stop the program that uses this address, or set SYNCLINE_HTTP_LISTEN"
+        "cannot listen on {address}: {source}; stop the program that uses this address, or set {variable}"
     )]
     Listen {
+        /// The variable that names it.
+        variable: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -227,8 +241,11 @@ pub struct RunningAgent {
     served: Vec<ServedNode>,
     agent: AgentHandle,
     driver: JoinHandle<Result<(), GaveUp>>,
+    status: Status,
     /// Absent where the plan has no HTTP server.
     http: Option<JoinHandle<()>>,
+    /// Absent where nobody asked for it.
+    admin: Option<JoinHandle<()>>,
     stop_http: watch::Sender<bool>,
     drain_time: Duration,
     /// TLS towards the broker, and what keeps it up to date.
@@ -259,7 +276,7 @@ pub async fn run(
 ///
 /// # Errors
 /// [`RunError`] when the agent cannot start.
-pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
     let folder = settings.data_dir.as_deref().map(DataFolder::open).transpose()?;
     let folder = folder.map(Arc::new);
     let login = match &settings.registration {
@@ -275,7 +292,7 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         .iter()
         .any(|service| !service.http_servers.is_empty());
     let listener = if has_http {
-        Some(listen(settings.http_listen)?)
+        Some(listen("SYNCLINE_HTTP_LISTEN", settings.http_listen)?)
     } else {
         None
     };
@@ -283,6 +300,15 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         .as_ref()
         .map_or(settings.http_listen, |(_, address)| *address);
 
+    let admin = settings
+        .admin_listen
+        .map(|address| listen("SYNCLINE_ADMIN_LISTEN", address))
+        .transpose()?;
+
+    let services = plan.services.iter().map(|service| service.id.clone()).collect();
+    let presence = settings.presence_of.map(|name| Presence::new(&name, services));
+    settings.session.will = presence.as_ref().map(Presence::will);
+    let status = Status::new(settings.session.client_id.clone(), settings.broker.to_string());
     let dialer = Dialer {
         endpoint: settings.broker.clone(),
         tls: client.clone(),
@@ -308,6 +334,7 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         };
         driver.register_with(config, Enrolment::new(registry, username, folder.clone()))?;
     }
+    driver.react_with(Box::new(Observer::new(status.clone(), presence)));
     let mut router = Router::default();
     let mut served = Vec::new();
     for service in &plan.services {
@@ -339,6 +366,16 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
     let http =
         listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
     let driver = tokio::spawn(driver.run());
+    let view = View {
+        status: status.clone(),
+        agent: agent.clone(),
+        nodes: served.clone().into(),
+        tls: client.clone(),
+    };
+    let admin = admin.map(|(listener, address)| {
+        tracing::info!("status page at http://{address}/");
+        tokio::spawn(admin::serve(listener, view))
+    });
     let tls = client.zip(settings.tls).map(|(client, files)| {
         let reload = tls::Reload::new(Arc::clone(&client), files, trial, settings.tls_look_interval);
         (client, tokio::spawn(reload.run()))
@@ -347,7 +384,9 @@ pub async fn start(settings: Settings, plan: &Plan) -> Result<RunningAgent, RunE
         served,
         agent,
         driver,
+        status,
         http,
+        admin,
         stop_http,
         drain_time: settings.drain_time,
         tls,
@@ -385,19 +424,22 @@ impl RunningAgent {
         }
     }
 
-    /// Stops: takes no more connections, lets held requests end for the drain time, answers the rest with 503, and
-    /// disconnects from the broker.
+    /// Stops: is not ready any more, takes no more connections, lets held requests end for the drain time, answers the rest with 503,
+    /// publishes `offline` and disconnects from the broker.
     pub async fn stop(self) {
         let Self {
             agent,
             driver,
+            status,
             http,
+            admin,
             stop_http,
             drain_time,
             tls,
             folder,
             ..
         } = self;
+        status.stopping();
         if let Some((_, reload)) = tls {
             reload.abort();
         }
@@ -417,6 +459,9 @@ impl RunningAgent {
             if timeout(DISCONNECT_TIME, driver).await.is_err() {
                 abort.abort();
             }
+        }
+        if let Some(admin) = admin {
+            admin.abort();
         }
         // From here on the next agent may have it.
         drop(folder);
@@ -505,7 +550,7 @@ fn on_trial(session: &session::Config, login: Option<&Login>) -> session::Config
     session
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+fn listen(variable: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
     let bind = || {
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()
@@ -519,7 +564,11 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    bind().map_err(|source| RunError::Listen { address, source })
+    bind().map_err(|source| RunError::Listen {
+        variable,
+        address,
+        source,
+    })
 }
 
 fn add_node(driver: &mut Driver, plan: &HttpNodePlan) -> Result<Node, NodeFault> {

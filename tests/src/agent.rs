@@ -126,6 +126,23 @@ impl Agent {
         );
     }
 
+    /// Asks the agent to stop, and does not wait for it.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits until the agent has ended, and returns its exit code.
+    ///
+    /// # Panics
+    /// When it does not end, or by a signal.
+    pub fn exit_code(&mut self) -> i32 {
+        let status = self.process.wait(wait::PATIENCE);
+        status.code().expect("an exit code")
+    }
+
     /// Whether the agent is still there.
     pub fn is_running(&mut self) -> bool {
         self.process.exit_status().is_none()

@@ -89,6 +89,18 @@ impl Process {
         wait::until(&what, limit, || self.exit_status())
     }
 
+    /// Asks the process to end, as service managers do: with SIGTERM.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn terminate(&self) {
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .expect("a process id");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a running process");
+    }
+
     /// Ends the process without giving it a chance to say goodbye, and waits until it is gone.
     pub fn kill(&mut self) {
         // Fails only when the process has ended already.

@@ -26,6 +26,10 @@ pub(crate) const MOSQUITTO_SUB: Program = Program {
     name: "mosquitto_sub",
     package: "mosquitto-clients",
 };
+pub(crate) const PROMTOOL: Program = Program {
+    name: "promtool",
+    package: "prometheus",
+};
 pub(crate) const CURL: Program = Program {
     name: "curl",
     package: "curl",

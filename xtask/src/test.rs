@@ -60,6 +60,7 @@ fn end_to_end() -> Result<()> {
         install::MOSQUITTO_PUB,
         install::MOSQUITTO_SUB,
         install::CURL,
+        install::PROMTOOL,
         install::TSHARK,
         install::DUMPCAP,
         install::CHROMIUM,

@@ -27,6 +27,12 @@ impl Agent {
         self.requester.open()
     }
 
+    /// Transactions of one node that wait for a reply; zero for an unknown node.
+    #[must_use]
+    pub fn in_flight(&self, node: NodeId) -> usize {
+        self.requester.in_flight(node)
+    }
+
     /// Totals of all transactions.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -9,6 +9,7 @@ mod variable;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use syncline_core::registration::Mode;
@@ -47,6 +48,10 @@ pub struct RunConfig {
     pub registration: RegistrationConfig,
     /// Address of the HTTP servers.
     pub http_listen: SocketAddr,
+    /// Address of the admin listener; none when absent.
+    pub admin_listen: Option<SocketAddr>,
+    /// Time for held requests to end when the agent stops.
+    pub drain_time: Duration,
     /// Folder of everything that is kept.
     pub data_dir: PathBuf,
 }
@@ -120,12 +125,19 @@ impl Config {
                     .to_owned(),
             );
         }
-        if !self.http_listen.ip().is_loopback() && !self.allow_insecure {
-            errors.push(format!(
-                "SYNCLINE_HTTP_LISTEN: {} is not a loopback address, and the listener has neither TLS nor a login: \
-                 listen on 127.0.0.1, or set SYNCLINE_ALLOW_INSECURE=true",
-                self.http_listen
-            ));
+        let listeners = [
+            ("SYNCLINE_HTTP_LISTEN", Some(self.http_listen)),
+            ("SYNCLINE_ADMIN_LISTEN", self.admin_listen),
+        ];
+        for (name, address) in listeners {
+            if let Some(address) =
+                address.filter(|address| !address.ip().is_loopback() && !self.allow_insecure)
+            {
+                errors.push(format!(
+                    "{name}: {address} is not a loopback address, and the listener has neither TLS nor a login: listen on \
+                     127.0.0.1, or set SYNCLINE_ALLOW_INSECURE=true"
+                ));
+            }
         }
         match (self.agent_name, self.mqtt_host) {
             (Some(agent_name), Some(host)) if errors.is_empty() => {
@@ -158,6 +170,8 @@ impl Config {
                     },
                     agent_name,
                     http_listen: self.http_listen,
+                    admin_listen: self.admin_listen,
+                    drain_time: self.drain_time,
                     data_dir: self.data_dir,
                 })
             }

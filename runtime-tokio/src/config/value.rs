@@ -3,12 +3,16 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
 use syncline_core::registration;
 
 use super::environment::{Origin, Setting};
+
+/// Longest duration that can be asked for.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a value that may be absent.
 pub(super) fn optional<T>(
@@ -261,6 +265,22 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "an IP address and a port such as `127.0.0.1:8080` or `[::1]:8080`".to_owned())
 }
 
+pub(super) fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    match (text, boolean(text)) {
+        ("off", _) | (_, Ok(false)) => Ok(None),
+        _ => listen_address(text)
+            .map(Some)
+            .map_err(|expected| format!("`off`, or {expected}")),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|duration| *duration <= MAX_DURATION)
+        .ok_or_else(|| "a duration of a day at most, such as `500ms`, `5s` or `1m`".to_owned())
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all rules")]
 pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
@@ -332,6 +352,28 @@ mod tests {
             assert_eq!(boolean(text), Ok(expected), "{text}");
         }
         assert!(boolean("on").is_err());
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_an_end() {
+        assert_eq!(duration("1m 500ms"), Ok(Duration::from_millis(60_500)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for bad in ["", "5", "-1s", "s", "2days", "99999999999y"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_listener_can_be_off() {
+        for off in ["off", "false", "no", "0"] {
+            assert_eq!(listen_address_or_off(off), Ok(None), "{off}");
+        }
+        assert!(listen_address_or_off("127.0.0.1:9090").unwrap().is_some());
+        assert!(
+            listen_address_or_off("on")
+                .unwrap_err()
+                .starts_with("`off`, or an IP address")
+        );
     }
 
     #[test]

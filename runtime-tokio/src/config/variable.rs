@@ -9,6 +9,7 @@ use crate::registry::RegistryUrl;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use syncline_core::registration::Mode;
 
 /// The variable that names the configuration file, which cannot name itself.
@@ -314,6 +315,23 @@ variables! {
         ..Variable::new("SYNCLINE_HTTP_LISTEN", "Address and port of the HTTP servers.")
     };
 
+    /// Time for held requests to end when the agent stops.
+    drain_time: Duration = |setting| or_default(setting, value::duration) => Variable {
+        flag: Some("drain-time"),
+        default: Some("5s"),
+        ..Variable::new("SYNCLINE_DRAIN_TIME", "Time for held requests to end when the agent stops, such as `500ms` or `1m`.")
+    };
+
+    /// Address of the admin listener; none when absent.
+    admin_listen: Option<SocketAddr> = |setting| Ok(optional(setting, value::listen_address_or_off)?.flatten()) => Variable {
+        flag: Some("admin-listen"),
+        default: Some("off"),
+        ..Variable::new(
+            "SYNCLINE_ADMIN_LISTEN",
+            "Address and port of `/livez`, `/readyz`, `/metrics` and the status page, or `off`.",
+        )
+    };
+
     /// Whether a listener without TLS and login may leave the loopback interface.
     allow_insecure: bool = |setting| or_default(setting, value::boolean) => Variable {
         flag: Some("allow-insecure"),
@@ -327,6 +345,5 @@ variables! {
     unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "", "Certificate of the HTTP servers, PEM.");
     unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "", "Key of that certificate, PEM.");
     unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "", "Who may call the HTTP servers.") };
-    unread Variable::unread("SYNCLINE_ADMIN_LISTEN", "off", "Address of `/livez`, `/readyz` and `/metrics`.");
     unread Variable::unread("SYNCLINE_VERSION_CHECK", "compatible", "`exact`, `compatible` (same major.minor) or `off`.");
 }

@@ -1,11 +1,12 @@
 //! What other tasks hold of the driver: nodes to make requests of, and the switch that stops it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use syncline_core::flowsync::{NodeId, Outcome, Refusal};
+use syncline_core::flowsync::{Counters, NodeId, Outcome, Refusal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Why a request was not taken. Nothing has been published for it.
@@ -37,12 +38,25 @@ pub(super) struct Request {
 }
 
 /// What a handle asks for besides requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Control {
     /// End all open transactions as cancelled, and take no more.
     CancelAll,
+    /// Tell how the transactions stand.
+    Report(oneshot::Sender<Report>),
     /// Disconnect from the broker and end the driver.
     Stop,
+}
+
+/// How the transactions of a driver stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Totals since the start.
+    pub counters: Counters,
+    /// Transactions that wait for a reply.
+    pub open: usize,
+    /// The same of each node.
+    pub in_flight: HashMap<NodeId, usize>,
 }
 
 /// The sending ends that nodes and handles share.
@@ -69,7 +83,15 @@ impl AgentHandle {
         let _ = self.senders.control.send(Control::CancelAll);
     }
 
-    /// Disconnects from the broker in an orderly way and ends the driver.
+    /// Asks the driver how its transactions stand; `None` when it has ended. That it answers at all shows that it turns.
+    pub async fn report(&self) -> Option<Report> {
+        let (asker, answer) = oneshot::channel();
+        self.senders.control.send(Control::Report(asker)).ok()?;
+        answer.await.ok()
+    }
+
+    /// Has the reactor publish its last words, waits a moment for their acknowledgement, disconnects from the broker and
+    /// ends the driver.
     pub fn stop(&self) {
         let _ = self.senders.control.send(Control::Stop);
     }
@@ -84,6 +106,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// The node's identity in its driver.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
     /// Whether a request made now would be published: the broker has confirmed the subscription to this node's tres.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -19,13 +19,13 @@ use syncline_core::codec::ReasonCode;
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
 use syncline_core::registration::{self, Denial, Registration};
 use syncline_core::session::store::{RestoreError, Restored};
-use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Unfinished};
-use syncline_core::time::{Instant, UnixMillis};
+use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Unfinished, When};
+use syncline_core::time::{Duration, Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use clock::{Clock, Timer, wall};
 pub use enrolment::Enrolment;
-pub use handle::{AgentHandle, Node, RequestError};
+pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
 use outage::Outage;
@@ -40,6 +40,9 @@ const REQUEST_QUEUE: usize = 16_384;
 const BATCH: usize = 256;
 /// With more transactions open than this, replies are many enough for the system's own acknowledgement.
 const ACKNOWLEDGE_UP_TO: usize = 8;
+
+/// Longest wait for the acknowledgements of what was submitted before the driver stops.
+const FAREWELL_TIME: Duration = Duration::from_secs(2);
 
 /// Why an agent cannot be driven.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,9 @@ pub struct AddNodeError;
 pub trait Reactor: Send {
     /// Takes in `output`; what it has `agent` do leaves with the next write.
     fn handle(&mut self, now: Instant, wall: UnixMillis, output: &Output, agent: &mut Agent);
+
+    /// The last chance to publish: what is submitted now leaves before the DISCONNECT.
+    fn stopping(&mut self, _now: Instant, _wall: UnixMillis, _agent: &mut Agent) {}
 }
 
 /// Owner of an [`Agent`], of the socket to its broker, and of those who wait for completions.
@@ -363,18 +369,33 @@ impl Driver {
                     self.agent.remove_node(node);
                 }
             }
+            Control::Report(asker) => drop(asker.send(self.report())),
             Control::Stop => {
-                let disconnect = Disconnect {
+                let now = self.now();
+                if let Some(reactor) = &mut self.reactor {
+                    reactor.stopping(now, wall(), &mut self.agent);
+                }
+                let farewell = Disconnect {
+                    when: When::Settled(FAREWELL_TIME),
                     unfinished: match self.store {
                         Some(_) => Unfinished::Keep,
                         None => Unfinished::Close,
                     },
                     ..Disconnect::default()
                 };
-                // This can always be sent.
-                let _ = self.agent.disconnect(self.now(), disconnect);
+                // It has nothing in it that cannot be sent.
+                let _ = self.agent.disconnect(now, farewell);
                 self.phase = Phase::Disconnecting;
             }
+        }
+    }
+
+    fn report(&self) -> Report {
+        let in_flight = |node: &NodeId| (*node, self.agent.in_flight(*node));
+        Report {
+            counters: *self.agent.counters(),
+            open: self.agent.open_transactions(),
+            in_flight: self.nodes.keys().map(in_flight).collect(),
         }
     }
 

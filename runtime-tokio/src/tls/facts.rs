@@ -36,6 +36,12 @@ impl Moment {
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self(seconds)
     }
+
+    /// Seconds since 1970, before it below zero.
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        self.0
+    }
 }
 
 impl From<SystemTime> for Moment {

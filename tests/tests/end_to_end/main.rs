@@ -1,5 +1,6 @@
 //! The agent as users run it, against servers and clients as they have them: run by `cargo xtask test`.
 
+mod admin;
 mod broker_gone_wrong;
 mod broker_outage;
 mod certificate_rotation;
@@ -12,6 +13,7 @@ mod many_held;
 mod mio_example;
 mod mutual_tls;
 mod packet_capture;
+mod presence;
 mod registration;
 mod service_file;
 mod session_authentication;

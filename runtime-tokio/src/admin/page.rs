@@ -1,0 +1,122 @@
+//! The status page: one HTML document without scripts, for a look in a browser.
+
+use std::fmt::{self, Write as _};
+
+use crate::status::Snapshot;
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+    table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;\
+    border-bottom:1px solid #8884;vertical-align:top}.yes{color:#080}.no{color:#b00}\
+    @media(prefers-color-scheme:dark){body{background:#111;color:#eee}.yes{color:#6d6}.no{color:#f77}}";
+
+/// The page that shows `snapshot`.
+pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
+    let mut page = String::new();
+    let (class, state) = match snapshot.ready {
+        true => ("yes", "ready"),
+        false => ("no", "not ready"),
+    };
+    let name = Escaped(&snapshot.agent);
+    write!(
+        page,
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{name}: {state}</title><style>{STYLE}</style><h1>{name} is <span class=\"{class}\">{state}</span></h1>"
+    )?;
+    if !snapshot.reasons.is_empty() {
+        page.push_str("<ul>");
+        for reason in &snapshot.reasons {
+            write!(page, "<li>{}", Escaped(reason))?;
+        }
+        page.push_str("</ul>");
+    }
+    let totals = &snapshot.transactions;
+    let facts = [
+        ("Version", snapshot.version.clone()),
+        ("Host", format!("{}, process {}", snapshot.hostname, snapshot.pid)),
+        ("Started", snapshot.started_at.clone()),
+        ("Broker", broker(snapshot)),
+        (
+            "Requests",
+            format!(
+                "{} held, {} answered, {} refused, {} timed out",
+                totals.open, totals.replied, totals.failed, totals.timed_out
+            ),
+        ),
+    ];
+    page.push_str("<table>");
+    for (title, value) in &facts {
+        row(&mut page, title, value)?;
+    }
+    if let Some(registration) = &snapshot.registration {
+        row(&mut page, "Registration", &registration.obstacle)?;
+        if let Some(pairing_id) = &registration.pairing_id {
+            row(&mut page, "Pairing ID", pairing_id)?;
+        }
+    }
+    if let Some(certificate) = &snapshot.certificate {
+        let text = format!("{}, until {}", certificate.subject, certificate.not_after);
+        row(&mut page, "Certificate", &text)?;
+    }
+    page.push_str("</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State");
+    for node in &snapshot.nodes {
+        let (class, state) = match node.ready {
+            true => ("yes", "ready"),
+            false => ("no", "waits for the broker"),
+        };
+        write!(
+            page,
+            "<tr><td>{}<td>{} {}<td>{}<td>{}<td class=\"{class}\">{state}",
+            Escaped(&node.service),
+            Escaped(&node.method),
+            Escaped(&node.url),
+            Escaped(&node.topic),
+            node.in_flight
+        )?;
+    }
+    page.push_str("</table></html>\n");
+    Ok(page)
+}
+
+fn broker(snapshot: &Snapshot) -> String {
+    let broker = &snapshot.broker;
+    match (&broker.protocol, &broker.since) {
+        (Some(protocol), Some(since)) => format!("{}, MQTT {protocol} since {since}", broker.address),
+        _ => format!("{}, not connected", broker.address),
+    }
+}
+
+fn row(page: &mut String, title: &str, value: &str) -> fmt::Result {
+    write!(page, "<tr><th>{}<td>{}", Escaped(title), Escaped(value))
+}
+
+/// A text as HTML shows it.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_chose_cannot_become_markup() {
+        assert_eq!(
+            Escaped("<b a=\"1\" c='2'>&").to_string(),
+            "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;"
+        );
+    }
+}

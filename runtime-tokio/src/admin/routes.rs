@@ -1,0 +1,95 @@
+//! What is answered to which request.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use super::metrics::{self, Format};
+use super::page;
+use crate::status::View;
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// Answers a request whose body is of no interest.
+pub(super) async fn answer<B>(view: &View, request: &Request<B>) -> Answer {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = json_answer(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &json!({ "error": "only GET and HEAD" }),
+        );
+        answer
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    match request.uri().path() {
+        "/livez" => match view.report().await {
+            Some(_) => json_answer(StatusCode::OK, &json!({ "live": true })),
+            None => {
+                let reasons = ["the link's task does not answer"];
+                unavailable(&json!({ "live": false, "reasons": reasons }))
+            }
+        },
+        "/readyz" => {
+            let reasons = view.obstacles().await;
+            match reasons.is_empty() {
+                true => json_answer(StatusCode::OK, &json!({ "ready": true })),
+                false => unavailable(&json!({ "ready": false, "reasons": reasons })),
+            }
+        }
+        "/metrics" => {
+            let accept = request.headers().get(ACCEPT);
+            let format = Format::accepted(accept.and_then(|value| value.to_str().ok()).unwrap_or_default());
+            written(
+                metrics::text(view.snapshot().await, format),
+                format.content_type(),
+            )
+        }
+        "/status" => match serde_json::to_value(view.snapshot().await) {
+            Ok(snapshot) => json_answer(StatusCode::OK, &snapshot),
+            Err(error) => broken(&error.to_string()),
+        },
+        "/" => written(page::html(&view.snapshot().await), "text/html; charset=utf-8"),
+        _ => json_answer(
+            StatusCode::NOT_FOUND,
+            &json!({ "error": "there are /, /livez, /readyz, /metrics and /status" }),
+        ),
+    }
+}
+
+fn unavailable(body: &Value) -> Answer {
+    json_answer(StatusCode::SERVICE_UNAVAILABLE, body)
+}
+
+fn broken(why: &str) -> Answer {
+    json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": why }))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    with_type(status, format!("{body}\n"), "application/json")
+}
+
+fn written(text: Result<String, std::fmt::Error>, content_type: &'static str) -> Answer {
+    match text {
+        Ok(text) => with_type(StatusCode::OK, text, content_type),
+        Err(error) => broken(&error.to_string()),
+    }
+}
+
+fn with_type(status: StatusCode, text: String, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::from(text));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    );
+    answer
+}

@@ -1,0 +1,67 @@
+//! What a running agent knows about itself: kept by an observer in its driver, read by admin listener and commands.
+
+mod observer;
+mod short_connections;
+mod snapshot;
+mod view;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+pub(crate) use observer::Observer;
+pub use snapshot::{
+    BrokerStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
+};
+pub(crate) use view::View;
+
+/// What the observer has seen, shared with those who ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Status(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    agent: String,
+    broker: String,
+    started: SystemTime,
+    stopping: AtomicBool,
+    link: Mutex<Link>,
+}
+
+/// The link to the broker, and how the agent came to have it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Link {
+    /// Version and beginning of the connection, while there is one.
+    pub(crate) connected: Option<(String, SystemTime)>,
+    /// Connections since the start.
+    pub(crate) connections: u64,
+    /// Why the last connection or attempt ended.
+    pub(crate) last_end: Option<String>,
+    /// What stands in the way of the registration, and what both sides show of the credentials.
+    pub(crate) obstacle: Option<(String, Option<String>)>,
+}
+
+impl Status {
+    pub(crate) fn new(agent: String, broker: String) -> Self {
+        Self(Arc::new(Inner {
+            agent,
+            broker,
+            started: SystemTime::now(),
+            stopping: AtomicBool::new(false),
+            link: Mutex::default(),
+        }))
+    }
+
+    /// From now on the agent is not ready, whatever else it is.
+    pub(crate) fn stopping(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.0.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,181 @@
+//! The state of an agent at one moment, as `syncline status` shows it: JSON with a version, and text for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON; a field is never removed or given another meaning within one.
+const SCHEMA: u32 = 1;
+
+/// The state of an agent at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Version of this JSON.
+    pub schema: u32,
+    /// Name of the agent.
+    pub agent: String,
+    /// Version of the agent.
+    pub version: String,
+    /// The machine.
+    pub hostname: String,
+    /// Process id.
+    pub pid: u32,
+    /// When the agent started, RFC 3339.
+    pub started_at: String,
+    /// Whether it accepts requests.
+    pub ready: bool,
+    /// Why not, with the cure where there is one.
+    pub reasons: Vec<String>,
+    /// The link to the broker.
+    pub broker: BrokerStatus,
+    /// What stands in the way of the registration.
+    pub registration: Option<RegistrationStatus>,
+    /// The certificate that the agent shows to the broker.
+    pub certificate: Option<CertificateStatus>,
+    /// Transaction nodes, in the order of the plan.
+    pub nodes: Vec<NodeStatus>,
+    /// Transactions since the start.
+    pub transactions: TransactionTotals,
+}
+
+/// The link to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BrokerStatus {
+    /// Host and port.
+    pub address: String,
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Version of MQTT, while there is a connection.
+    pub protocol: Option<String>,
+    /// Since when there is a connection, RFC 3339.
+    pub since: Option<String>,
+    /// Connections since the start.
+    pub connections: u64,
+    /// Why the last connection or attempt ended.
+    pub last_end: Option<String>,
+}
+
+/// A registration that is not through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistrationStatus {
+    /// What stands in the way, and how to mend it.
+    pub obstacle: String,
+    /// What both sides show of the credentials.
+    pub pairing_id: Option<String>,
+}
+
+/// A certificate in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// Whose it is.
+    pub subject: String,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Its last moment.
+    pub not_after: String,
+    /// Its last moment in seconds since 1970.
+    pub not_after_seconds: i64,
+}
+
+/// A transaction node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// `serviceId`.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
+    /// Request method.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// Topic that `treq` and `tres` are appended to.
+    pub topic: String,
+    /// Whether the broker has confirmed the subscription to its replies.
+    pub ready: bool,
+    /// Requests that are held.
+    pub in_flight: usize,
+}
+
+/// How transactions ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "`syncline_core::flowsync` has the table of these")]
+pub struct TransactionTotals {
+    pub open: u64,
+    pub begun: u64,
+    pub replied: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub aborted: u64,
+    pub cancelled: u64,
+    pub undeliverable: u64,
+    pub late: u64,
+    pub duplicate: u64,
+    pub unknown: u64,
+    pub malformed: u64,
+    pub retained: u64,
+}
+
+impl Snapshot {
+    pub(super) const SCHEMA: u32 = SCHEMA;
+}
+
+/// Aligned lines; begins with the answer to the question that is asked most.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}  {}",
+            self.agent,
+            if self.ready { "ready" } else { "not ready" }
+        )?;
+        for reason in &self.reasons {
+            writeln!(f, "  because  {reason}")?;
+        }
+        writeln!(
+            f,
+            "version    {}, process {} on {} since {}",
+            self.version, self.pid, self.hostname, self.started_at
+        )?;
+        let broker = &self.broker;
+        match (&broker.protocol, &broker.since) {
+            (Some(protocol), Some(since)) if broker.connected => {
+                writeln!(f, "broker     {}, MQTT {protocol} since {since}", broker.address)?;
+            }
+            _ => writeln!(f, "broker     {}, not connected", broker.address)?,
+        }
+        if let Some(RegistrationStatus { obstacle, pairing_id }) = &self.registration {
+            writeln!(f, "register   {obstacle}")?;
+            if let Some(pairing_id) = pairing_id {
+                writeln!(f, "pairing    {pairing_id}")?;
+            }
+        }
+        if let Some(certificate) = &self.certificate {
+            writeln!(
+                f,
+                "login      {}, until {}",
+                certificate.subject, certificate.not_after
+            )?;
+        }
+        let totals = &self.transactions;
+        writeln!(
+            f,
+            "requests   {} held, {} answered, {} refused, {} timed out",
+            totals.open, totals.replied, totals.failed, totals.timed_out
+        )?;
+        for node in &self.nodes {
+            let state = if node.ready { "ready" } else { "waits " };
+            writeln!(
+                f,
+                "node       {state}  {} {}  {}",
+                node.method, node.url, node.topic
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! What is asked about a running agent, answered from its status, its driver and its nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::snapshot::{
+    BrokerStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
+};
+use super::{Link, Status};
+use crate::driver::{AgentHandle, Report};
+use crate::presence::rfc3339;
+use crate::run::ServedNode;
+use crate::tls;
+
+/// Time for the driver to answer: a turn of its loop, many times over.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
+
+/// Everything that can be asked about a running agent.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) status: Status,
+    pub(crate) agent: AgentHandle,
+    pub(crate) nodes: Arc<[ServedNode]>,
+    pub(crate) tls: Option<Arc<tls::Client>>,
+}
+
+impl View {
+    /// Asks the driver, which answers between two awaits; `None` when it does not, and so serves nobody.
+    pub(crate) async fn report(&self) -> Option<Report> {
+        timeout(ANSWER_TIME, self.agent.report()).await.ok().flatten()
+    }
+
+    /// Why the agent takes no requests; empty when it does.
+    pub(crate) async fn obstacles(&self) -> Vec<String> {
+        let report = self.report().await;
+        self.obstacles_with(report.as_ref(), &self.status.link().clone())
+    }
+
+    fn obstacles_with(&self, report: Option<&Report>, link: &Link) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        if self.status.is_stopping() {
+            obstacles.push("the agent is stopping".to_owned());
+        }
+        if report.is_none() {
+            obstacles.push("the link's task does not answer".to_owned());
+        }
+        if let Some((obstacle, _)) = &link.obstacle {
+            obstacles.push(format!("not registered: {obstacle}"));
+        } else if link.connected.is_none() {
+            let broker = &self.status.0.broker;
+            obstacles.push(match &link.last_end {
+                Some(why) => format!("not connected to {broker}: {why}"),
+                None => format!("not connected to {broker} yet"),
+            });
+        } else {
+            let waiting = self.nodes.iter().filter(|served| !served.node.is_ready());
+            obstacles.extend(waiting.map(|served| {
+                format!(
+                    "node {} of service {}: the broker has not confirmed the subscription to {}/tres",
+                    served.resource, served.service, served.topic
+                )
+            }));
+        }
+        obstacles
+    }
+
+    /// The whole state at this moment.
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        let report = self.report().await;
+        let link = self.status.link().clone();
+        let reasons = self.obstacles_with(report.as_ref(), &link);
+        let in_flight = |served: &ServedNode| {
+            let report = report.as_ref()?;
+            report.in_flight.get(&served.node.id()).copied()
+        };
+        let (protocol, since) = link.connected.unzip();
+        Snapshot {
+            schema: Snapshot::SCHEMA,
+            agent: self.status.0.agent.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            hostname: crate::host_name().unwrap_or_default(),
+            pid: std::process::id(),
+            started_at: rfc3339(self.status.0.started),
+            ready: reasons.is_empty(),
+            reasons,
+            broker: BrokerStatus {
+                address: self.status.0.broker.clone(),
+                connected: protocol.is_some(),
+                protocol,
+                since: since.map(rfc3339),
+                connections: link.connections,
+                last_end: link.last_end,
+            },
+            registration: link
+                .obstacle
+                .map(|(obstacle, pairing_id)| RegistrationStatus { obstacle, pairing_id }),
+            certificate: self.certificate(),
+            nodes: self
+                .nodes
+                .iter()
+                .map(|served| NodeStatus {
+                    service: served.service.clone(),
+                    resource: served.resource.clone(),
+                    method: served.method.to_string(),
+                    url: served.url.clone(),
+                    topic: served.topic.clone(),
+                    ready: served.node.is_ready(),
+                    in_flight: in_flight(served).unwrap_or_default(),
+                })
+                .collect(),
+            transactions: report.as_ref().map(totals).unwrap_or_default(),
+        }
+    }
+
+    fn certificate(&self) -> Option<CertificateStatus> {
+        let identity = self.tls.as_ref()?.identity()?;
+        let facts = identity.facts;
+        Some(CertificateStatus {
+            subject: facts.subject,
+            serial: facts.serial,
+            not_after: facts.not_after.rfc3339(),
+            not_after_seconds: facts.not_after.unix_seconds(),
+        })
+    }
+}
+
+fn totals(report: &Report) -> TransactionTotals {
+    let counters = &report.counters;
+    TransactionTotals {
+        open: u64::try_from(report.open).unwrap_or(u64::MAX),
+        begun: counters.begun,
+        replied: counters.replied,
+        failed: counters.failed,
+        timed_out: counters.timed_out,
+        aborted: counters.aborted,
+        cancelled: counters.cancelled,
+        undeliverable: counters.undeliverable,
+        late: counters.late,
+        duplicate: counters.duplicate,
+        unknown: counters.unknown,
+        malformed: counters.malformed,
+        retained: counters.retained,
+    }
+}
