@@ -10,6 +10,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Name;
 
+use super::ContentFault;
+
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -134,6 +136,18 @@ impl CertificateFacts {
             authority: certificate.is_ca(),
             fingerprint: Sha256::digest(der).into(),
         })
+    }
+
+    /// Reads all certificates of a PEM text, in order; other sections are passed over.
+    ///
+    /// # Errors
+    /// [`ContentFault`] when there is none, or one that cannot be read.
+    pub fn all_from_pem(pem: &[u8]) -> Result<Vec<Self>, ContentFault> {
+        let certificates = super::identity::certificates(pem)?;
+        let facts = certificates.iter().map(|certificate| Self::from_der(certificate));
+        facts
+            .map(|facts| facts.map_err(|_| ContentFault::BadCertificate))
+            .collect()
     }
 
     /// Whether the certificate holds at `now`.
@@ -351,6 +365,28 @@ mod tests {
         assert_eq!(
             CertificateFacts::from_der(&[der, &[0][..]].concat()),
             Err(NotACertificate)
+        );
+    }
+
+    #[test]
+    fn a_file_is_read_with_all_its_certificates_and_no_other_section() {
+        let pem = |name: &str| {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            [params.self_signed(&key).unwrap().pem(), key.serialize_pem()].concat()
+        };
+        let chain =
+            CertificateFacts::all_from_pem((pem("a.example") + &pem("b.example")).as_bytes()).unwrap();
+        let names: Vec<_> = chain.iter().flat_map(|facts| &facts.names).collect();
+        assert_eq!(names, ["a.example", "b.example"]);
+        assert_eq!(
+            CertificateFacts::all_from_pem(b"no PEM"),
+            Err(ContentFault::NoCertificate)
+        );
+        let other = b"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+        assert_eq!(
+            CertificateFacts::all_from_pem(other),
+            Err(ContentFault::BadCertificate)
         );
     }
 
