@@ -12,6 +12,7 @@ mod host;
 pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod login;
 mod nearest;
 pub mod presence;
 pub mod registry;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use syncline_core::flowsync::{NodeConfig, NodeConfigError};
-use syncline_core::registration::{self, Credentials, Login, Mode};
+use syncline_core::registration::{self, Login, Mode};
 use syncline_core::session::{self, VersionPolicy};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -23,6 +23,7 @@ use crate::driver::{
     AddNodeError, AgentHandle, Driver, Enrolment, GaveUp, Node, ProbeError, StartError, probe,
 };
 use crate::http::{Limits, RouteConflict, Router, serve};
+use crate::login::{login, unissued};
 use crate::presence::Presence;
 use crate::registry::Registry;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
@@ -283,10 +284,27 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         Some(registration) => Some(login(registration, folder.as_deref(), &settings)?),
         None => None,
     };
+    let csr = unissued(&settings)
+        .map(tls::IdentityFiles::certificate_request)
+        .transpose()?;
     let client = match &settings.tls {
+        // Until the certificate is issued there is none to show.
+        Some(tls) if csr.is_some() => {
+            let identity = None;
+            let without = tls::Settings {
+                identity,
+                ..tls.clone()
+            };
+            Some(Arc::new(tls_client(&settings.broker, &without)?))
+        }
         Some(tls) => Some(Arc::new(tls_client(&settings.broker, tls)?)),
         None => None,
     };
+    // What keeps the certificate up to date begins where there is one.
+    let issued = Arc::new(Notify::new());
+    if csr.is_none() {
+        issued.notify_one();
+    }
     let has_http = plan
         .services
         .iter()
@@ -317,6 +335,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         endpoint: settings.broker,
         session: on_trial(&settings.session, login.as_ref()),
     };
+    let tls = settings.tls;
     let mut driver = match folder.as_deref().and_then(DataFolder::session) {
         Some(stored) => Driver::restore(dialer, settings.session, stored)?,
         None => Driver::new(dialer, settings.session)?,
@@ -327,12 +346,19 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
             registry,
             username,
         } = settings;
-        let config = registration::Config {
-            mode,
-            login,
-            csr: None,
-        };
-        driver.register_with(config, Enrolment::new(registry, username, folder.clone()))?;
+        let mut enrolment = Enrolment::new(registry, username, folder.clone());
+        if let (Some(_), Some(client), Some(tls)) = (&csr, client.clone(), tls.clone()) {
+            let issued = Arc::clone(&issued);
+            enrolment = enrolment.installing(Box::new(move |certificate| {
+                client
+                    .install(&tls, certificate)
+                    .map_err(|error| error.to_string())?;
+                issued.notify_one();
+                Ok(())
+            }));
+        }
+        let config = registration::Config { mode, login, csr };
+        driver.register_with(config, enrolment)?;
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
     let mut router = Router::default();
@@ -376,9 +402,13 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         tracing::info!("status page at http://{address}/");
         tokio::spawn(admin::serve(listener, view))
     });
-    let tls = client.zip(settings.tls).map(|(client, files)| {
+    let tls = client.zip(tls).map(|(client, files)| {
         let reload = tls::Reload::new(Arc::clone(&client), files, trial, settings.tls_look_interval);
-        (client, tokio::spawn(reload.run()))
+        let task = tokio::spawn(async move {
+            issued.notified().await;
+            reload.run().await;
+        });
+        (client, task)
     });
     Ok(RunningAgent {
         served,
@@ -465,44 +495,6 @@ impl RunningAgent {
         }
         // From here on the next agent may have it.
         drop(folder);
-    }
-}
-
-/// What the agent knows of itself. What is stored goes before what is given; a client certificate before both.
-fn login(
-    registration: &RegistrationSettings,
-    folder: Option<&DataFolder>,
-    settings: &Settings,
-) -> Result<Login, RunError> {
-    if settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some()) {
-        return Ok(Login::Passwordless);
-    }
-    let credentials = |username: &str, password: &str| {
-        Credentials::new(username, password).map_err(registration::ConfigError::from)
-    };
-    let given = settings.session.password.as_ref();
-    let stored = folder.map(DataFolder::credentials).transpose()?.flatten();
-    if let (Some(stored), Some(folder)) = (stored, folder) {
-        let password = stored.password.expose_secret();
-        if given.is_some_and(|given| *given != password.as_bytes()) {
-            tracing::warn!(
-                "the credentials in {} go before CYBUS_PROTOCOL_MAPPER_PASSWORD: delete the file to log in with what is given",
-                folder.path().display()
-            );
-        }
-        return Ok(Login::Stored(credentials(&stored.username, password)?));
-    }
-    let username = &registration.username;
-    match (given, registration.mode) {
-        (Some(given), _) => Ok(Login::Given(credentials(
-            username,
-            &String::from_utf8_lossy(given),
-        )?)),
-        // Without a password and without a way to have one granted: the broker may not ask for any.
-        (None, Mode::Off) => Ok(Login::Passwordless),
-        (None, Mode::Auto | Mode::Rest | Mode::Mqtt) => Ok(Login::New {
-            username: username.clone(),
-        }),
     }
 }
 

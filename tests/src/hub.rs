@@ -8,8 +8,8 @@ use crate::dynamic_security::DynamicSecurity;
 use crate::process::Process;
 use crate::{agent, curl, port, wait};
 
-/// Permissions of an agent that runs commissioning files.
-pub const AGENT_PERMISSIONS: &str = "readwrite services/#";
+/// Permissions of an agent that runs commissioning files and presents itself: what the page suggests.
+pub const AGENT_PERMISSIONS: &str = "readwrite services/#\nwrite syncline/agents/test-agent/state";
 
 /// A running hub with a data folder of its own, and an administrator who is logged in.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub struct Hub {
     http_port: u16,
     https_port: u16,
     mqtt_port: u16,
+    mqtts_port: Option<u16>,
     password: String,
 }
 
@@ -29,8 +30,11 @@ impl Hub {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
-        let mqtt_port = port::free();
-        Self::start_on(mqtt_port, &["--mqtt", &format!("127.0.0.1:{mqtt_port}")])
+        let [mqtt_port, mqtts_port] = [0; 2].map(|_: u16| port::free());
+        let [mqtt, mqtts] = [mqtt_port, mqtts_port].map(|port| format!("127.0.0.1:{port}"));
+        let mut hub = Self::start_on(mqtt_port, &["--mqtt", &mqtt, "--mqtts", &mqtts]);
+        hub.mqtts_port = Some(mqtts_port);
+        hub
     }
 
     /// As [`Hub::start`], with Mosquitto in place of the embedded broker.
@@ -73,6 +77,7 @@ impl Hub {
             http_port,
             https_port,
             mqtt_port,
+            mqtts_port: None,
             password,
         };
         let answer = hub.post("/login", &[("password", &hub.password)]);
@@ -96,6 +101,15 @@ impl Hub {
     #[must_use]
     pub fn mqtt_port(&self) -> u16 {
         self.mqtt_port
+    }
+
+    /// Port of its embedded broker with TLS.
+    ///
+    /// # Panics
+    /// When it has another broker.
+    #[must_use]
+    pub fn mqtts_port(&self) -> u16 {
+        self.mqtts_port.expect("a hub with the embedded broker")
     }
 
     /// The certificate of its authority.

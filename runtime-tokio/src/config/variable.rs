@@ -231,7 +231,7 @@ variables! {
     agent_cert: PathBuf = |setting| or_default(setting, value::path) => Variable {
         flag: Some("agent-cert"),
         default: Some("/connectware/certs/client/tls.crt"),
-        ..Variable::new("AGENT_CERT", "Client certificate and those between it and its authority, PEM.")
+        ..Variable::new("AGENT_CERT", "Client certificate and those between it and its authority, PEM; with `SYNCLINE_REGISTRATION=rest` the client registry issues one that does not exist yet.")
     };
 
     /// Authorities that servers are verified against.

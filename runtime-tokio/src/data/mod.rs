@@ -146,6 +146,24 @@ impl DataFolder {
     }
 }
 
+/// Replaces a file anywhere, readable by this user alone: at any time, and after any crash, there is the old content or the
+/// new.
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not the path of a file",
+        ));
+    };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    Disk::create_folder(folder)?;
+    layer::replace(&Disk::new(folder), name, content)
+}
+
 fn not_writable(path: &Path, error: &io::Error) -> String {
     format!(
         "SYNCLINE_DATA_DIR: cannot write to {}: {}; going on in memory, what is there to keep is lost when this agent ends: \

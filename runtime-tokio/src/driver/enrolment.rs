@@ -10,12 +10,16 @@ use syncline_core::time::Instant;
 use crate::data::{DataFolder, StoredCredentials};
 use crate::registry::{Registry, Reply};
 
+/// Puts a certificate in force, or tells why it cannot be.
+pub type Install = Box<dyn FnMut(&str) -> Result<(), String> + Send>;
+
 /// What a driver needs to register.
 pub struct Enrolment {
     registry: Registry,
     /// Where new credentials are kept; `None` to keep them in memory.
     folder: Option<Arc<DataFolder>>,
     username: String,
+    install: Option<Install>,
     under_way: Option<Pin<Box<dyn Future<Output = Event> + Send>>>,
     told: Told,
 }
@@ -44,9 +48,18 @@ impl Enrolment {
             registry,
             folder,
             username,
+            install: None,
             under_way: None,
             told: Told::default(),
         }
+    }
+
+    /// Has `install` put the certificate in force that comes with a grant, before the next connection to the broker. It is
+    /// called on the driver's task, once in the life of a certificate.
+    #[must_use]
+    pub fn installing(mut self, install: Install) -> Self {
+        self.install = Some(install);
+        self
     }
 
     /// Waits for the end of what is under way; for ever where nothing is. Cancel safe.
@@ -130,6 +143,12 @@ impl Enrolment {
             with_certificate,
             "the client registry has granted the registration"
         );
+        if let (Some(certificate), Some(install)) = (&grant.certificate, &mut self.install) {
+            match install(certificate) {
+                Ok(()) => tracing::info!("the certificate that came with the grant is in force"),
+                Err(why) => tracing::error!("the certificate that came with the grant cannot be used: {why}"),
+            }
+        }
         self.told = Told::default();
     }
 

@@ -24,7 +24,7 @@ use syncline_core::time::{Duration, Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use clock::{Clock, Timer, wall};
-pub use enrolment::Enrolment;
+pub use enrolment::{Enrolment, Install};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};

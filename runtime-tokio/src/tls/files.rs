@@ -108,7 +108,7 @@ impl Snapshot {
     }
 }
 
-fn read(variable: &'static str, file: &Path) -> Result<Vec<u8>, LoadError> {
+pub(super) fn read(variable: &'static str, file: &Path) -> Result<Vec<u8>, LoadError> {
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|opened| opened.take(MAX_BYTES + 1).read_to_end(&mut bytes))

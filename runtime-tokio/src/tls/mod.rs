@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod identity;
 mod reload;
+mod request;
 mod trust;
 
 use std::io;
@@ -31,6 +32,16 @@ pub enum LoadError {
     /// A file cannot be read.
     #[error("{variable}: cannot read {}: {}; give a file that this user may read", .file.display(), text(.source))]
     Read {
+        /// Variable with the path.
+        variable: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{variable}: cannot write {}: {}; give a path that this user may write to", .file.display(), text(.source))]
+    Write {
         /// Variable with the path.
         variable: &'static str,
         /// The file.

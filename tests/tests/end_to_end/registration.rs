@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use syncline_tests::agent::{self, Agent, example};
 use syncline_tests::dynamic_security::DynamicSecurity;
 use syncline_tests::hub::{AGENT_PERMISSIONS, Hub};
+use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::process::Process;
 use syncline_tests::responder::{Answer, Responder};
 use syncline_tests::{curl, wait};
@@ -213,4 +214,68 @@ fn a_registry_of_an_unknown_authority_gets_no_password() {
     let mut agent = start(&hub, &foreign);
     agent.wait_for_log_line(&["certificate of the client registry is not accepted", "CA"]);
     assert!(!hub.page().contains("test-agent"));
+}
+
+#[test]
+fn an_agent_registers_and_connects_with_tls_throughout() {
+    let hub = Hub::start();
+    hub.unlock();
+    let port = hub.mqtts_port().to_string();
+    let mut agent = start(
+        &hub,
+        &[("CYBUS_MQTT_SCHEME", "mqtts"), ("CYBUS_MQTT_PORT", &port)],
+    );
+    let id = pairing_id(&mut agent);
+    hub.grant(&id, AGENT_PERMISSIONS);
+    agent.wait_for_log_line(&["connected to the broker", &port]);
+    assert!(!agent.log().contains("WARN"), "{}", agent.log());
+}
+
+#[test]
+fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
+    let hub = Hub::start();
+    let file = |name: &str| hub.data().join(name).display().to_string();
+    let port = syncline_tests::port::free();
+    // Takes the name of a client from its certificate, and asks for no password.
+    let mut broker = Mosquitto::start_with(&format!(
+        "user root\nlistener {port} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n\
+         use_identity_as_username true",
+        file("ca.crt"),
+        file("server.crt"),
+        file("server.key"),
+    ));
+    let pair = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| pair.path().join("certs").join(name).display().to_string();
+    let (certificate, key, port) = (path("agent.crt"), path("agent.key"), port.to_string());
+    let variables = [
+        ("USE_MUTUAL_TLS", "true"),
+        ("SYNCLINE_REGISTRATION", "rest"),
+        ("CYBUS_MQTT_SCHEME", "mqtts"),
+        ("CYBUS_MQTT_PORT", &port),
+        ("AGENT_CERT", &certificate),
+        ("AGENT_KEY", &key),
+    ];
+    let mut agent = start(&hub, &variables);
+    let id = pairing_id(&mut agent);
+    hub.unlock();
+    wait::until("the request for a certificate waits", wait::PATIENCE, || {
+        hub.page().contains("with a certificate to sign").then_some(())
+    });
+    // A restart while it waits keeps key and claim.
+    let made = std::fs::read(&key).expect("a key");
+    let mut agent = agent.restart();
+    assert_eq!(pairing_id(&mut agent), id);
+    hub.grant(&id, "");
+    agent.wait_for_log_line(&["connected to the broker"]);
+    broker.wait_for_log(" u'test-agent'");
+    assert_eq!(std::fs::read(&key).expect("a key"), made);
+
+    let responder = Responder::start(&broker, BASE, |_| Answer::Value(json!("confirmed")));
+    assert_eq!(agent.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    // From now on it has its certificate, and the registry is of no concern.
+    let mut agent = agent.restart();
+    assert_eq!(agent.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    assert!(!agent.log().contains("registration"), "{}", agent.log());
+    assert!(agent.is_running());
+    drop(responder);
 }
