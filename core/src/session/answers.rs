@@ -104,7 +104,9 @@ impl Session {
             }
             Awaited::Pubrec | Awaited::Pubcomp => {
                 let op = flight.op;
-                if let Some(publication) = flight.received(reason, details) {
+                if let Some(publication) = flight.received(reason, details)
+                    && let Some(op) = op
+                {
                     self.store_pubrec(id, op, &publication);
                 }
                 self.send_or_hold(Held::Pubrel(id, ReasonCode::SUCCESS));

@@ -131,24 +131,22 @@ impl Session {
         self.forget_all_received();
         let mut again = alloc::vec::Vec::new();
         for (id, flight) in self.outbound.abandon_flights() {
-            let (op, awaited, lifetime) = (flight.op, flight.awaited, flight.lifetime());
-            let completes = flight.completes();
-            match (self.config.on_session_lost, flight.message) {
-                (SessionLost::Republish, Some((publication, expires_at))) => {
+            let (awaited, lifetime) = (flight.awaited, flight.lifetime());
+            match (self.config.on_session_lost, flight.message, flight.op) {
+                (SessionLost::Republish, Some((publication, expires_at)), Some(op)) => {
                     again.push(Outgoing {
                         op,
                         publication,
                         expires_at,
                     });
                 }
-                (_, message) => {
+                (_, message, Some(op)) => {
                     if let Some((publication, _)) = &message {
                         self.forget_message(op, publication);
                     }
-                    if let Some(op) = completes {
-                        self.complete(op, Completion::Lost(Loss::SessionLost));
-                    }
+                    self.complete(op, Completion::Lost(Loss::SessionLost));
                 }
+                (_, _, None) => {}
             }
             self.forget_flight(id, awaited, lifetime);
         }

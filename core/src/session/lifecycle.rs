@@ -117,11 +117,11 @@ impl Session {
         // First, so that no later process takes the server's half of these exchanges up.
         self.store_session();
         for (id, flight) in self.outbound.abandon_flights() {
-            if let Some((publication, _)) = &flight.message {
-                self.forget_message(flight.op, publication);
+            if let (Some((publication, _)), Some(op)) = (&flight.message, flight.op) {
+                self.forget_message(op, publication);
             }
             self.forget_flight(id, flight.awaited, flight.lifetime());
-            if let Some(op) = flight.completes() {
+            if let Some(op) = flight.op {
                 self.complete(op, Completion::Lost(Loss::Closed));
             }
         }

@@ -32,13 +32,12 @@ impl Awaited {
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) awaited: Awaited,
-    pub(super) op: OpId,
+    /// The operation to complete; none where it is over, or its process is, and only the identifier is left to be freed.
+    pub(super) op: Option<OpId>,
     /// Number of the store operation that its next packet waits for.
     pub(super) gate: u64,
     /// Whether the message may have been sent before.
     pub(super) is_repeat: bool,
-    /// Whether the operation is over, or its process is, and only the identifier is left to be freed.
-    pub(super) is_orphan: bool,
     /// The message, while it may have to be sent again.
     pub(super) message: Option<(Publication, Option<Instant>)>,
     /// What the PUBREC said, which its PUBCOMP completes.
@@ -52,10 +51,9 @@ impl Flight {
     pub(super) fn new(awaited: Awaited, op: OpId, message: Option<(Publication, Option<Instant>)>) -> Self {
         Self {
             awaited,
-            op,
+            op: Some(op),
             gate: 0,
             is_repeat: true,
-            is_orphan: false,
             message,
             reason: ReasonCode::SUCCESS,
             details: Details::NONE,
@@ -63,16 +61,11 @@ impl Flight {
     }
 
     /// A QoS 2 identifier that the server may hold and that nobody waits for: a PUBREL frees it.
-    pub(super) fn orphan(op: OpId) -> Self {
+    pub(super) fn orphan() -> Self {
         Self {
-            is_orphan: true,
-            ..Self::new(Awaited::Pubcomp, op, None)
+            op: None,
+            ..Self::new(Awaited::Pubcomp, OpId::new(1), None)
         }
-    }
-
-    /// The operation to complete.
-    pub(super) fn completes(&self) -> Option<OpId> {
-        (!self.is_orphan).then_some(self.op)
     }
 
     /// A PUBREC came: the message is the server's, is given back here, and never sent again.
@@ -162,18 +155,18 @@ impl Outbound {
             .iter()
             .flatten()
             .filter(|flight| flight.awaited.is_publish())
-            .filter_map(Flight::completes);
+            .filter_map(|flight| flight.op);
         publishes.chain(self.queue.operations())
     }
 
     /// Whether flow control lets a message of this QoS leave now.
+    #[inline]
     pub(super) fn may_send(&self, qos: QoS) -> bool {
-        let window = self.unacknowledged + self.due.len() < self.receive_maximum;
-        match qos {
-            QoS::AtMostOnce => true,
-            QoS::AtLeastOnce => window,
-            QoS::ExactlyOnce => window && self.qos_2 < self.max_qos_2,
+        if qos == QoS::AtMostOnce {
+            return true;
         }
+        self.unacknowledged + self.due.len() < self.receive_maximum
+            && (qos == QoS::AtLeastOnce || self.qos_2 < self.max_qos_2)
     }
 
     /// The identifier that [`Outbound::occupy`] would give out.
@@ -196,8 +189,10 @@ impl Outbound {
         if message.is_some() {
             self.publishes += 1;
             self.unacknowledged += 1;
+            if awaited == Awaited::Pubrec {
+                self.qos_2 += 1;
+            }
         }
-        self.qos_2 += usize::from(awaited == Awaited::Pubrec);
         *self.free_slot() = Some(Flight::new(awaited, op, message));
     }
 
@@ -260,7 +255,7 @@ impl Outbound {
         let Flight { op, awaited, .. } = *slot.as_ref()?;
         *slot = None;
         self.freed(index, awaited);
-        Some(op)
+        op
     }
 
     /// As [`Outbound::release`], with all that was known of the exchange.
@@ -274,13 +269,13 @@ impl Outbound {
     #[inline]
     fn freed(&mut self, index: u16, awaited: Awaited) {
         self.free.push_back(index);
-        if awaited.is_publish() {
-            self.publishes -= 1;
-            if awaited != Awaited::Puback {
-                self.qos_2 -= 1;
-            }
-            self.unacknowledged = self.unacknowledged.saturating_sub(1);
+        match awaited {
+            Awaited::Puback => {}
+            Awaited::Pubrec | Awaited::Pubcomp => self.qos_2 -= 1,
+            Awaited::Suback { .. } | Awaited::Unsuback { .. } => return,
         }
+        self.publishes -= 1;
+        self.unacknowledged = self.unacknowledged.saturating_sub(1);
     }
 
     /// The connection ended: subscriptions in progress are over, messages stay.

@@ -307,11 +307,11 @@ impl Session {
         }
         let flight = self.outbound.take(id)?;
         let lifetime = flight.lifetime();
-        if let Some((publication, _)) = &flight.message {
-            self.forget_message(flight.op, publication);
+        if let (Some((publication, _)), Some(op)) = (&flight.message, flight.op) {
+            self.forget_message(op, publication);
         }
         self.forget_flight(id, flight.awaited, lifetime);
-        flight.completes()
+        flight.op
     }
 
     #[inline]

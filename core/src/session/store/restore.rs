@@ -144,7 +144,7 @@ impl Session {
     /// half of it, or the message was of its process alone.
     fn taken_up(&mut self, awaited: Awaited, op: OpId, message: Option<Stored>) -> Option<Flight> {
         match (awaited, message) {
-            (Awaited::Pubrec, None) => Some(Flight::orphan(op)),
+            (Awaited::Pubrec, None) => Some(Flight::orphan()),
             (Awaited::Pubcomp, message) => {
                 if message.is_some() {
                     self.delete(StoreKey::message(op));
