@@ -1,8 +1,6 @@
 //! MQTT packets: where one ends, and PUBLISH in both directions.
 
-use syncline_core::codec::{
-    EncodeError, Packet, PacketId, PacketType, Properties, Publish, QoS, Version, peek,
-};
+use syncline_core::codec::{Packet, PacketId, PacketType, Properties, Publish, QoS, Version, peek};
 
 use crate::border;
 use crate::pointer::{self, Out, Slice};
@@ -134,7 +132,7 @@ pub unsafe extern "C" fn syncline_publish_encode(
         let mut bytes = Vec::new();
         packet
             .encode(protocol_version(version)?, &mut bytes)
-            .map_err(encode_code)?;
+            .map_err(Code::from)?;
         if bytes.len() > capacity {
             out.write(bytes.len());
             return Err(Code::BufferTooSmall);
@@ -147,13 +145,6 @@ pub unsafe extern "C" fn syncline_publish_encode(
         out.write(bytes.len());
         Ok(())
     })
-}
-
-fn encode_code(error: EncodeError) -> Code {
-    match error {
-        EncodeError::PacketTooLarge => Code::PacketTooLarge,
-        _ => Code::PacketInvalid,
-    }
 }
 
 fn protocol_version(level: u8) -> Result<Version, Code> {

@@ -18,6 +18,24 @@ impl Slice {
         data: std::ptr::null(),
         len: 0,
     };
+
+    /// The bytes themselves.
+    ///
+    /// # Safety
+    /// As for [`bytes`].
+    pub(crate) unsafe fn bytes<'a>(self) -> Result<&'a [u8], Code> {
+        // SAFETY: the caller vouches for what `bytes` asks.
+        unsafe { bytes(self.data, self.len) }
+    }
+
+    /// The bytes as a text.
+    ///
+    /// # Safety
+    /// As for [`bytes`].
+    pub(crate) unsafe fn text<'a>(self) -> Result<&'a str, Code> {
+        // SAFETY: the caller vouches for what `text` asks.
+        unsafe { text(self.data, self.len) }
+    }
 }
 
 impl From<&[u8]> for Slice {
@@ -26,6 +44,18 @@ impl From<&[u8]> for Slice {
             data: bytes.as_ptr(),
             len: bytes.len(),
         }
+    }
+}
+
+impl From<Option<&[u8]>> for Slice {
+    fn from(bytes: Option<&[u8]>) -> Self {
+        bytes.map_or(Self::EMPTY, Self::from)
+    }
+}
+
+impl From<Option<&str>> for Slice {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::EMPTY, Self::from)
     }
 }
 
@@ -40,17 +70,8 @@ impl From<&str> for Slice {
 /// # Safety
 /// Unless NULL, `data` points to `len` readable bytes that nobody changes during `'a`.
 pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize) -> Result<&'a [u8], Code> {
-    if len == 0 {
-        return Ok(&[]);
-    }
-    if data.is_null() {
-        return Err(Code::NullPointer);
-    }
-    if isize::try_from(len).is_err() {
-        return Err(Code::LengthInvalid);
-    }
-    // SAFETY: not NULL, no longer than an object can be; the caller vouches for the rest.
-    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+    // SAFETY: the caller vouches for what `array` asks.
+    unsafe { array(data, len) }
 }
 
 /// The text at `data`.
@@ -70,6 +91,41 @@ pub(crate) unsafe fn text<'a>(data: *const u8, len: usize) -> Result<&'a str, Co
 pub(crate) unsafe fn shared<'a, T>(pointer: *const T) -> Result<&'a T, Code> {
     // SAFETY: the caller vouches for all but NULL, which `as_ref` checks.
     unsafe { pointer.as_ref() }.ok_or(Code::NullPointer)
+}
+
+/// What `pointer` points to; NULL is none.
+///
+/// # Safety
+/// As for [`shared`].
+pub(crate) unsafe fn optional<'a, T>(pointer: *const T) -> Option<&'a T> {
+    // SAFETY: the caller vouches for all but NULL, which `as_ref` checks.
+    unsafe { pointer.as_ref() }
+}
+
+/// The array of `len` values at `data`.
+///
+/// # Safety
+/// Unless NULL, `data` points to `len` valid values that nobody changes during `'a`.
+pub(crate) unsafe fn array<'a, T>(data: *const T, len: usize) -> Result<&'a [T], Code> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() {
+        return Err(Code::NullPointer);
+    }
+    if !fits::<T>(len) {
+        return Err(Code::LengthInvalid);
+    }
+    // SAFETY: not NULL, no longer than an object can be; the caller vouches for the rest.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// Whether `len` values can be one object.
+const fn fits<T>(len: usize) -> bool {
+    match len.checked_mul(size_of::<T>()) {
+        Some(size) => size <= isize::MAX.cast_unsigned(),
+        None => false,
+    }
 }
 
 /// What `pointer` points to, to change it.
@@ -94,6 +150,34 @@ impl<T> Out<T> {
     pub(crate) fn write(self, value: T) {
         // SAFETY: not NULL, and the caller of `new` vouched for the memory. What was there is C's and needs no drop.
         unsafe { self.0.write(value) }
+    }
+}
+
+/// Places for up to so many results, of which some are written.
+pub(crate) struct OutArray<T>(*mut T, usize);
+
+impl<T> OutArray<T> {
+    /// # Safety
+    /// Unless NULL, `pointer` points to memory for `capacity` values that nobody else uses meanwhile.
+    pub(crate) unsafe fn new(pointer: *mut T, capacity: usize) -> Result<Self, Code> {
+        if capacity > 0 && pointer.is_null() {
+            return Err(Code::NullPointer);
+        }
+        if !fits::<T>(capacity) {
+            return Err(Code::LengthInvalid);
+        }
+        Ok(Self(pointer, capacity))
+    }
+
+    /// Writes as many as there is room for, and says how many that were.
+    pub(crate) fn write(self, values: impl Iterator<Item = T>) -> usize {
+        let mut written = 0;
+        for value in values.take(self.1) {
+            // SAFETY: `take` keeps `written` below the capacity that the caller of `new` vouched for.
+            unsafe { self.0.add(written).write(value) };
+            written += 1;
+        }
+        written
     }
 }
 
@@ -133,6 +217,8 @@ mod tests {
     fn a_length_that_no_object_has_is_refused_before_it_is_read() {
         // SAFETY: the length is checked before the byte is read.
         assert_eq!(unsafe { bytes(&7, usize::MAX) }, Err(Code::LengthInvalid));
+        // SAFETY: as above.
+        assert_eq!(unsafe { array(&7_u64, usize::MAX / 8) }, Err(Code::LengthInvalid));
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 use std::ffi::{CStr, c_char};
 
-use syncline_core::codec::{DecodeError, ReasonCode};
-use syncline_core::flowsync::{NodeConfigError, Refusal};
+use syncline_core::codec::{DecodeError, EncodeError, ReasonCode};
+use syncline_core::flowsync::{NodeConfigError, Refusal, RespondError};
+use syncline_core::session::SubmitError;
 
 use crate::border;
 
 /// What a call came to. Numbers are never reused: new ones are added, at the end of their family.
 ///
 /// Below 1000: no error. From 1000: the call breaks this interface's rules. From 2000: the peer broke the protocol.
-/// From 3000: a limit was reached. From 9000: a bug in this library.
+/// From 3000: a limit was reached. From 4000: the server does not offer it. From 9000: a bug in this library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Code {
@@ -47,6 +48,34 @@ pub enum Code {
     NodeRefused = 1011,
     /// The seed is not 32 bytes long.
     SeedInvalid = 1012,
+    /// The number names no setting, limit or property.
+    Unknown = 1013,
+    /// The configuration cannot be: the error text says which part of it.
+    ConfigInvalid = 1014,
+    /// The filter is not a Topic Filter.
+    FilterInvalid = 1015,
+    /// The property cannot be there, or its value is out of range.
+    PropertyInvalid = 1016,
+    /// There is no connection, and this operation is not queued without one.
+    NotConnected = 1017,
+    /// The session is disconnecting.
+    Closing = 1018,
+    /// The acknowledgement token is not outstanding.
+    StaleToken = 1019,
+    /// The connection has no enhanced authentication.
+    NoAuthentication = 1020,
+    /// There is no challenge to answer.
+    NotChallenged = 1021,
+    /// An authentication is in progress.
+    Authenticating = 1022,
+    /// A disconnect cannot prolong a Session that ends with its connection.
+    SessionExpiryInvalid = 1023,
+    /// The records do not make a session: the error text says which one.
+    RecordsInvalid = 1024,
+    /// The transaction is not known, or no longer remembered.
+    TransactionUnknown = 1025,
+    /// The transaction has an answer, which stands.
+    AlreadyAnswered = 1026,
 
     /// The peer's bytes are not a packet.
     MalformedPacket = 2000,
@@ -59,6 +88,21 @@ pub enum Code {
     TooManyInFlight = 3001,
     /// The request cannot be taken now.
     NotReady = 3002,
+    /// The queue of messages to send is at its bound.
+    QueueFull = 3003,
+    /// All Packet Identifiers are in use.
+    NoPacketId = 3004,
+
+    /// The server's Maximum QoS is lower.
+    QosNotSupported = 4000,
+    /// The server has no retained messages.
+    RetainNotSupported = 4001,
+    /// The server has no wildcard subscriptions.
+    WildcardNotSupported = 4002,
+    /// The server has no shared subscriptions.
+    SharedNotSupported = 4003,
+    /// The server has no Subscription Identifiers.
+    SubscriptionIdNotSupported = 4004,
 
     /// A bug in this library was caught; free the handle.
     Panic = 9000,
@@ -96,11 +140,32 @@ texts! {
     NodeUnknown => c"node is unknown or was removed",
     NodeRefused => c"a node with this topic exists, or there is no room for another node",
     SeedInvalid => c"seed is not 32 bytes long",
+    Unknown => c"number names no setting, limit or property: the header lists them",
+    ConfigInvalid => c"configuration cannot be: the error text says which part",
+    FilterInvalid => c"filter is not a topic filter: expected whole levels of + and a last level #",
+    PropertyInvalid => c"property cannot be there, or its value is out of range",
+    NotConnected => c"not connected: wait for SYNCLINE_OUTPUT_KIND_CONNECTED",
+    Closing => c"session is disconnecting",
+    StaleToken => c"acknowledgement token is not outstanding",
+    NoAuthentication => c"connection has no enhanced authentication: configure a method",
+    NotChallenged => c"server has not asked for authentication data: wait for its challenge",
+    Authenticating => c"an authentication is in progress: wait for its completion",
+    SessionExpiryInvalid => c"disconnect cannot prolong a session whose expiry is zero: configure one",
+    RecordsInvalid => c"records do not make a session: the error text says which one",
+    TransactionUnknown => c"transaction is not known or no longer remembered",
+    AlreadyAnswered => c"transaction is already answered",
     MalformedPacket => c"peer sent a malformed packet: answer reason code 0x81 and close",
     ProtocolError => c"peer broke the protocol: answer reason code 0x82 and close",
     PacketTooLarge => c"packet is larger than allowed",
     TooManyInFlight => c"node holds as many transactions as it may: try again later",
     NotReady => c"request cannot be taken now: try again later",
+    QueueFull => c"queue of outgoing messages is full: wait for completions or raise its bounds",
+    NoPacketId => c"all packet identifiers are in use: wait for completions",
+    QosNotSupported => c"server does not accept this quality of service",
+    RetainNotSupported => c"server does not support retained messages",
+    WildcardNotSupported => c"server does not support wildcard subscriptions",
+    SharedNotSupported => c"server does not support shared subscriptions",
+    SubscriptionIdNotSupported => c"server does not support subscription identifiers",
     Panic => c"bug in the library: free the handle and report it",
 }
 
@@ -110,6 +175,51 @@ impl From<DecodeError> for Code {
             ReasonCode::PACKET_TOO_LARGE => Self::PacketTooLarge,
             ReasonCode::MALFORMED_PACKET => Self::MalformedPacket,
             _ => Self::ProtocolError,
+        }
+    }
+}
+
+impl From<EncodeError> for Code {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::PacketTooLarge => Self::PacketTooLarge,
+            EncodeError::PropertyNotAllowed(..)
+            | EncodeError::PropertyRepeated(_)
+            | EncodeError::PropertyValueInvalid(_) => Self::PropertyInvalid,
+            _ => Self::PacketInvalid,
+        }
+    }
+}
+
+impl From<SubmitError> for Code {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::QueueFull => Self::QueueFull,
+            SubmitError::TooLarge { .. } => Self::PacketTooLarge,
+            SubmitError::QosNotSupported(_) => Self::QosNotSupported,
+            SubmitError::RetainNotSupported => Self::RetainNotSupported,
+            SubmitError::WildcardNotSupported => Self::WildcardNotSupported,
+            SubmitError::SharedNotSupported => Self::SharedNotSupported,
+            SubmitError::SubscriptionIdNotSupported => Self::SubscriptionIdNotSupported,
+            SubmitError::NoPacketId => Self::NoPacketId,
+            SubmitError::NotConnected => Self::NotConnected,
+            SubmitError::Closing => Self::Closing,
+            SubmitError::StaleToken => Self::StaleToken,
+            SubmitError::NoAuthentication => Self::NoAuthentication,
+            SubmitError::NotChallenged => Self::NotChallenged,
+            SubmitError::Authenticating => Self::Authenticating,
+            SubmitError::SessionExpiry => Self::SessionExpiryInvalid,
+            SubmitError::Invalid(error) => error.into(),
+            _ => Self::NotReady,
+        }
+    }
+}
+
+impl From<RespondError> for Code {
+    fn from(error: RespondError) -> Self {
+        match error {
+            RespondError::AlreadyAnswered => Self::AlreadyAnswered,
+            _ => Self::TransactionUnknown,
         }
     }
 }

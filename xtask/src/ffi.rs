@@ -1,4 +1,4 @@
-//! C programs against the static library: plain, under the sanitizers, and under valgrind.
+//! The header in three languages, and C programs against the static library: plain, under the sanitizers and valgrind.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +18,8 @@ const SYSTEM_LIBRARIES: [&str; 5] = ["-lgcc_s", "-lrt", "-lpthread", "-lm", "-ld
 
 /// Builds the library, then every program in `ffi-c/tests/`, and runs each of them three ways.
 pub(crate) fn test() -> Result<()> {
-    install::ensure(&[install::GCC, install::VALGRIND])?;
+    install::ensure(&[install::GCC, install::GXX, install::VALGRIND])?;
+    check_header()?;
     let library = stage()?;
     let programs = programs()?;
     if programs.is_empty() {
@@ -54,12 +55,46 @@ pub(crate) fn test() -> Result<()> {
     Ok(())
 }
 
+/// The header by itself is C99, C11 and C++.
+fn check_header() -> Result<()> {
+    let header = crate::root().join("ffi-c/include/syncline.h");
+    for (compiler, language, standard) in [
+        ("gcc", "c", "c99"),
+        ("gcc", "c", "c11"),
+        ("g++", "c++", "c++11"),
+        ("g++", "c++", "c++17"),
+    ] {
+        Tool::new(compiler)
+            .arg(format!("-std={standard}"))
+            .args([
+                "-Wall",
+                "-Wextra",
+                "-Wpedantic",
+                "-Werror",
+                "-fsyntax-only",
+                "-x",
+                language,
+            ])
+            .arg("-include")
+            .arg(&header)
+            .arg("/dev/null")
+            .run()?;
+    }
+    Ok(())
+}
+
 /// Builds the crate and lays its libraries out under the names that C users link: `libsyncline.{a,so}`.
 ///
 /// Rust's own file name has to differ, since the agent's library is already called `syncline`.
 fn stage() -> Result<PathBuf> {
     Tool::cargo("build")
-        .args(["--locked", "--package", "syncline-ffi"])
+        .args([
+            "--locked",
+            "--package",
+            "syncline-ffi",
+            "--features",
+            "syncline-ffi/test-hook",
+        ])
         .run()?;
     let folder = crate::target_dir().join("xtask/ffi");
     std::fs::create_dir_all(&folder)?;
@@ -103,4 +138,51 @@ fn compile(source: &Path, library: &Path, variant: &str, flags: &[&str]) -> Resu
         .arg(&program)
         .run()?;
     Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    fn read(path: &str) -> String {
+        std::fs::read_to_string(crate::root().join("ffi-c").join(path)).unwrap()
+    }
+
+    /// The words of `text` that begin with `prefix`.
+    fn words<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with(prefix))
+            .collect()
+    }
+
+    #[test]
+    fn every_export_that_takes_a_pointer_is_called_with_null() {
+        let (header, program) = (read("include/syncline.h"), read("tests/null.c"));
+        let called = words(&program, "syncline_");
+        let mut exports = 0;
+        let without_comments: String = header
+            .split("/*")
+            .map(|part| part.split_once("*/").map_or(part, |(_, code)| code))
+            .collect();
+        for declaration in without_comments.split(';').filter(|code| code.ends_with(')')) {
+            let (head, arguments) = declaration.split_once('(').unwrap();
+            let name = words(head, "syncline_").pop().unwrap();
+            exports += 1;
+            assert!(
+                !arguments.contains('*') || called.contains(&name),
+                "ffi-c/tests/null.c does not call {name}"
+            );
+        }
+        assert!(exports > 70, "found {exports} exports: the search is broken");
+    }
+
+    #[test]
+    fn every_result_is_listed_in_the_test_of_results() {
+        let (header, program) = (read("include/syncline.h"), read("tests/results.c"));
+        let listed = words(&program, "SYNCLINE_RESULT_");
+        for name in words(&header, "SYNCLINE_RESULT_") {
+            assert!(
+                listed.contains(&name),
+                "ffi-c/tests/results.c does not list {name}"
+            );
+        }
+    }
 }

@@ -1,0 +1,211 @@
+//! The MQTT session: made of a configuration, driven by bytes, time and commands, polled for what follows.
+
+mod bytes;
+mod command;
+mod config;
+mod output;
+mod setting;
+mod store;
+
+pub use self::bytes::*;
+pub use command::*;
+pub use config::*;
+pub use output::*;
+pub use setting::*;
+pub use store::*;
+
+use syncline_core::session::Session;
+use syncline_core::time::Instant;
+
+use self::output::{Shown, level};
+use crate::border;
+use crate::error_text::{ErrorOut, ErrorText};
+use crate::pointer::{self, Out, Slice};
+use crate::result::Code;
+
+/// An MQTT client session.
+///
+/// 1. One input: a command, received bytes, written bytes, an opened or closed transport, or time.
+/// 2. `syncline_session_poll` until SYNCLINE_RESULT_EMPTY, carrying out each output.
+/// 3. Write what `syncline_session_tx_iov` shows, and report it with `syncline_session_tx_advance`.
+/// 4. Sleep until the transport is readable, or writable while there is something to write, or the time of
+///    `syncline_session_poll_timeout` comes.
+#[derive(Debug)]
+pub struct SessionHandle {
+    session: Session,
+    /// What the caller may be looking at.
+    shown: Shown,
+    /// Bytes that the room last shown has.
+    room: usize,
+}
+
+impl SessionHandle {
+    fn new(session: Session) -> Self {
+        Self {
+            session,
+            shown: Shown::default(),
+            room: 0,
+        }
+    }
+
+    /// The session, to change it: what the caller was shown is over by that.
+    fn change(&mut self) -> &mut Session {
+        self.room = 0;
+        &mut self.session
+    }
+}
+
+/// Makes a session that is offline until `syncline_session_connect`. The configuration is copied.
+///
+/// `seed` has 32 bytes of the operating system's entropy; it spreads the waits between connections. SYNCLINE_RESULT_CONFIG_INVALID:
+/// `error` names the setting.
+///
+/// # Safety
+/// `config` is a live handle, `seed` points to `seed_len` bytes; `error` is NULL or points to a place for a text;
+/// `session` points to a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_new(
+    config: *const SessionConfigHandle,
+    seed: *const u8,
+    seed_len: usize,
+    error: *mut ErrorText,
+    session: *mut *mut SessionHandle,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for all of these pointers.
+        let (config, seed, error, out) = unsafe {
+            (
+                pointer::shared(config)?,
+                pointer::bytes(seed, seed_len)?,
+                ErrorOut::new(error),
+                Out::new(session)?,
+            )
+        };
+        let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
+        let made = Session::new(config.0.clone(), seed);
+        let made = error.explain_as(made, |_| Code::ConfigInvalid)?;
+        out.write(pointer::give(SessionHandle::new(made)));
+        Ok(())
+    })
+}
+
+/// Takes a session back. Nothing more is sent: disconnect before.
+///
+/// # Safety
+/// `session` is NULL, or came from `syncline_session_new` or `syncline_session_restore` and was not freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_free(session: *mut SessionHandle) {
+    border::cross_or((), || {
+        // SAFETY: the caller vouches for the handle.
+        unsafe { pointer::take_back(session) };
+    });
+}
+
+/// Does what is due at `now`: connect timeouts, pings, back-off, expiry.
+///
+/// # Safety
+/// `session` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_handle_timeout(session: *mut SessionHandle, now: u64) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle.
+        let handle = unsafe { pointer::exclusive(session) }?;
+        handle.change().handle_timeout(Instant::from_micros(now));
+        Ok(())
+    })
+}
+
+/// When `syncline_session_handle_timeout` next has something to do; UINT64_MAX: never.
+///
+/// # Safety
+/// `session` is a live handle, `deadline` points to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_poll_timeout(
+    session: *const SessionHandle,
+    deadline: *mut u64,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both pointers.
+        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(deadline)?) };
+        let next = handle.session.poll_timeout();
+        out.write(next.unwrap_or(Instant::FAR_FUTURE).as_micros());
+        Ok(())
+    })
+}
+
+/// The transport that SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT asked for is open. Ignored where none was asked for.
+///
+/// # Safety
+/// `session` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_handle_transport_open(
+    session: *mut SessionHandle,
+    now: u64,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle.
+        let handle = unsafe { pointer::exclusive(session) }?;
+        handle.change().handle_transport_open(Instant::from_micros(now));
+        Ok(())
+    })
+}
+
+/// The transport could not be opened, or was closed by the other side or by an error. Ignored where there is none.
+///
+/// # Safety
+/// `session` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_handle_transport_closed(
+    session: *mut SessionHandle,
+    now: u64,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for the handle.
+        let handle = unsafe { pointer::exclusive(session) }?;
+        handle.change().handle_transport_closed(Instant::from_micros(now));
+        Ok(())
+    })
+}
+
+/// How a session stands.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct SessionStatus {
+    /// Client Identifier, the assigned one where the server chose it.
+    pub client_id: Slice,
+    /// QoS 1 and 2 messages sent and not acknowledged.
+    pub in_flight: usize,
+    /// Messages that wait to be sent.
+    pub queued: usize,
+    /// Bytes that wait to be written.
+    pub unwritten: usize,
+    /// Protocol version of the connection, 4 or 5; 0 without one.
+    pub version: u8,
+    /// Whether the server has accepted the connection and it is not ending.
+    pub established: bool,
+}
+
+/// How the session stands.
+///
+/// # Safety
+/// `session` is a live handle, `status` points to the place of the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_session_status(
+    session: *const SessionHandle,
+    status: *mut SessionStatus,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both pointers.
+        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(status)?) };
+        let session = &handle.session;
+        out.write(SessionStatus {
+            client_id: session.client_id().into(),
+            in_flight: session.in_flight(),
+            queued: session.queued(),
+            unwritten: handle.unwritten(),
+            version: session.version().map_or(0, level),
+            established: session.is_established(),
+        });
+        Ok(())
+    })
+}

@@ -1,0 +1,160 @@
+/* Layout of all structs, as a C compiler sees it: the library's own test holds these numbers against Rust's. */
+#include <sys/uio.h>
+
+#include "check.h"
+
+#define FIELD(type, field, offset)                                                                 \
+    _Static_assert(offsetof(struct type, field) == (offset), #type "." #field " is elsewhere")
+#define SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " has another size")
+
+/* What `syncline_session_tx_iov` writes. */
+_Static_assert(sizeof(struct iovec) == 16 && offsetof(struct iovec, iov_len) == 8, "struct iovec is another one");
+_Static_assert(sizeof(syncline_result) == 4, "results are 32 bits wide");
+
+/* Asserted. */
+FIELD(syncline_frame, len, 0);
+FIELD(syncline_frame, packet_type, 8);
+SIZE(syncline_frame, 16);
+FIELD(syncline_bytes, data, 0);
+FIELD(syncline_bytes, len, 8);
+SIZE(syncline_bytes, 16);
+FIELD(syncline_publish, topic, 0);
+FIELD(syncline_publish, payload, 16);
+FIELD(syncline_publish, packet_id, 32);
+FIELD(syncline_publish, qos, 34);
+FIELD(syncline_publish, dup, 35);
+FIELD(syncline_publish, retain, 36);
+SIZE(syncline_publish, 40);
+FIELD(syncline_property, name, 0);
+FIELD(syncline_property, value, 16);
+FIELD(syncline_property, number, 32);
+FIELD(syncline_property, id, 36);
+SIZE(syncline_property, 40);
+FIELD(syncline_treq, topic, 0);
+FIELD(syncline_treq, payload, 16);
+FIELD(syncline_treq, deadline, 32);
+FIELD(syncline_treq, transaction, 40);
+FIELD(syncline_treq, qos, 56);
+SIZE(syncline_treq, 64);
+FIELD(syncline_completion, token, 0);
+FIELD(syncline_completion, code, 8);
+FIELD(syncline_completion, value, 16);
+FIELD(syncline_completion, message, 32);
+FIELD(syncline_completion, transaction, 48);
+FIELD(syncline_completion, outcome, 64);
+SIZE(syncline_completion, 72);
+FIELD(syncline_responder_bounds, max_transactions, 0);
+FIELD(syncline_responder_bounds, max_answer_bytes, 8);
+FIELD(syncline_responder_bounds, retention_ms, 16);
+SIZE(syncline_responder_bounds, 24);
+FIELD(syncline_incoming, value, 0);
+FIELD(syncline_incoming, tres, 16);
+FIELD(syncline_incoming, shared, 32);
+FIELD(syncline_incoming, timestamp, 40);
+FIELD(syncline_incoming, deadline, 48);
+FIELD(syncline_incoming, transaction, 56);
+FIELD(syncline_incoming, kind, 72);
+SIZE(syncline_incoming, 80);
+FIELD(syncline_tres, payload, 0);
+FIELD(syncline_tres, shared, 16);
+SIZE(syncline_tres, 24);
+FIELD(syncline_error, text, 0);
+SIZE(syncline_error, 256);
+FIELD(syncline_status, client_id, 0);
+FIELD(syncline_status, in_flight, 16);
+FIELD(syncline_status, queued, 24);
+FIELD(syncline_status, unwritten, 32);
+FIELD(syncline_status, version, 40);
+FIELD(syncline_status, established, 41);
+SIZE(syncline_status, 48);
+FIELD(syncline_room, data, 0);
+FIELD(syncline_room, len, 8);
+SIZE(syncline_room, 16);
+FIELD(syncline_disconnect_options, properties, 0);
+FIELD(syncline_disconnect_options, settle_ms, 8);
+FIELD(syncline_disconnect_options, session_expiry, 16);
+FIELD(syncline_disconnect_options, set_session_expiry, 20);
+FIELD(syncline_disconnect_options, keep_unfinished, 21);
+FIELD(syncline_disconnect_options, reason, 22);
+SIZE(syncline_disconnect_options, 24);
+FIELD(syncline_publication, topic, 0);
+FIELD(syncline_publication, payload, 16);
+FIELD(syncline_publication, shared, 32);
+FIELD(syncline_publication, properties, 40);
+FIELD(syncline_publication, expiry_ms, 48);
+FIELD(syncline_publication, qos, 56);
+FIELD(syncline_publication, retain, 57);
+FIELD(syncline_publication, transient, 58);
+SIZE(syncline_publication, 64);
+FIELD(syncline_filter, filter, 0);
+FIELD(syncline_filter, qos, 16);
+FIELD(syncline_filter, retain_handling, 17);
+FIELD(syncline_filter, no_local, 18);
+FIELD(syncline_filter, retain_as_published, 19);
+SIZE(syncline_filter, 24);
+FIELD(syncline_server_limits, maximum_packet_size, 0);
+FIELD(syncline_server_limits, keep_alive_seconds, 4);
+FIELD(syncline_server_limits, receive_maximum, 8);
+FIELD(syncline_server_limits, topic_alias_maximum, 10);
+FIELD(syncline_server_limits, maximum_qos, 12);
+FIELD(syncline_server_limits, retain_available, 13);
+FIELD(syncline_server_limits, wildcard_available, 14);
+FIELD(syncline_server_limits, subscription_id_available, 15);
+FIELD(syncline_server_limits, shared_available, 16);
+SIZE(syncline_server_limits, 20);
+FIELD(syncline_connected, assigned_client_id, 0);
+FIELD(syncline_connected, response_information, 16);
+FIELD(syncline_connected, server, 32);
+FIELD(syncline_connected, session_expiry, 52);
+FIELD(syncline_connected, version, 56);
+FIELD(syncline_connected, session_present, 57);
+SIZE(syncline_connected, 64);
+FIELD(syncline_disconnected, text, 0);
+FIELD(syncline_disconnected, reason_string, 16);
+FIELD(syncline_disconnected, server_reference, 32);
+FIELD(syncline_disconnected, retry_at, 48);
+FIELD(syncline_disconnected, kind, 56);
+FIELD(syncline_disconnected, reason, 60);
+SIZE(syncline_disconnected, 64);
+FIELD(syncline_message, topic, 0);
+FIELD(syncline_message, payload, 16);
+FIELD(syncline_message, shared, 32);
+FIELD(syncline_message, response_topic, 40);
+FIELD(syncline_message, correlation_data, 56);
+FIELD(syncline_message, ack_token, 72);
+FIELD(syncline_message, qos, 80);
+FIELD(syncline_message, retain, 81);
+FIELD(syncline_message, dup, 82);
+FIELD(syncline_message, needs_ack, 83);
+SIZE(syncline_message, 88);
+FIELD(syncline_completed, reasons, 0);
+FIELD(syncline_completed, reason_string, 16);
+FIELD(syncline_completed, op, 32);
+FIELD(syncline_completed, kind, 40);
+FIELD(syncline_completed, loss, 44);
+FIELD(syncline_completed, refusal, 48);
+FIELD(syncline_completed, reason, 52);
+SIZE(syncline_completed, 56);
+FIELD(syncline_store_change, seq, 0);
+FIELD(syncline_store_change, key, 8);
+FIELD(syncline_store_change, record, 16);
+FIELD(syncline_store_change, put, 32);
+SIZE(syncline_store_change, 40);
+FIELD(syncline_auth_challenge, data, 0);
+FIELD(syncline_auth_challenge, reason_string, 16);
+SIZE(syncline_auth_challenge, 32);
+FIELD(syncline_output, event, 0);
+FIELD(syncline_output, kind, 88);
+SIZE(syncline_output, 96);
+FIELD(syncline_stored_record, key, 0);
+FIELD(syncline_stored_record, record, 8);
+SIZE(syncline_stored_record, 24);
+FIELD(syncline_restored, queued, 0);
+FIELD(syncline_restored, in_flight, 8);
+FIELD(syncline_restored, received, 16);
+SIZE(syncline_restored, 24);
+
+int main(void) {
+    puts("layout: ok");
+    return 0;
+}
