@@ -216,6 +216,7 @@ mod tests {
         std::fs::remove_file(folder.path().join(CA_KEY)).unwrap();
         let store = Store::open(folder.path()).unwrap();
         assert!(matches!(Authority::open(&store), Err(AuthorityError::Incomplete)));
+        drop(store);
         // A crash between the two files: nobody has seen the certificate.
         std::fs::remove_file(folder.path().join(CA_CERTIFICATE)).unwrap();
         let second = authority(folder.path());

@@ -336,7 +336,9 @@ mod tests {
             Err(ChangeError::Exists)
         ));
 
-        for directory in [first, directory(folder.path())] {
+        let mut current = Some(first);
+        for _ in 0..2 {
+            let directory = current.take().unwrap_or_else(|| directory(folder.path()));
             assert_eq!(directory.register(claim("secret")).await, Registered::Granted);
             assert_eq!(directory.register(claim("rival")).await, Registered::Conflict);
             assert!(directory.login("line-1", b"secret", HERE).await);

@@ -5,10 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::permission::Permission;
+use crate::data::{Lock, LockError};
 
 const FILE: &str = "hub.json";
 const VERSION: u32 = 1;
@@ -56,15 +58,25 @@ pub enum StoreError {
         "{}: {}: make the folder writable for this user, or name another with --data-dir", .0.display(), crate::transport::text(.1)
     )]
     Io(PathBuf, io::Error),
+    /// Another hub, or an agent, uses the folder.
+    #[error(
+        "{}: {} uses this folder: stop that one, or name another folder with --data-dir", .0.display(), holder(.1)
+    )]
+    Locked(PathBuf, Option<u32>),
     /// The file is not what this version writes.
     #[error("{}: {}: restore the file from a backup, or move it away to begin anew", .0.display(), .1)]
     Content(PathBuf, String),
 }
 
-/// The folder.
+fn holder(pid: &Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// The folder, locked against other hubs as long as a clone of this value lives.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     folder: PathBuf,
+    _lock: Arc<Lock>,
 }
 
 impl Store {
@@ -75,8 +87,13 @@ impl Store {
             .mode(0o700)
             .create(folder)
             .map_err(|error| StoreError::Io(folder.to_owned(), error))?;
+        let lock = Lock::acquire(folder).map_err(|error| match error {
+            LockError::Held(pid) => StoreError::Locked(folder.to_owned(), pid),
+            LockError::Io(error) => StoreError::Io(folder.to_owned(), error),
+        })?;
         Ok(Self {
             folder: folder.to_owned(),
+            _lock: Arc::new(lock),
         })
     }
 
@@ -176,7 +193,23 @@ mod tests {
         let mode = fs::metadata(store.path(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let files = fs::read_dir(folder.path().join("hub")).unwrap().count();
-        assert_eq!(files, 1, "the temporary file is gone");
+        assert_eq!(
+            files, 2,
+            "the temporary file is gone, hub.json and the lock are there"
+        );
+    }
+
+    #[test]
+    fn a_folder_has_one_hub_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Store::open(folder.path()).unwrap();
+        let refused = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+        let clone = first.clone();
+        drop(first);
+        assert!(Store::open(folder.path()).is_err());
+        drop(clone);
+        Store::open(folder.path()).unwrap();
     }
 
     #[test]

@@ -95,6 +95,11 @@ fn goes_online_and_stays_known(hub: &Hub) {
 
     let responder = responder(hub);
     assert_eq!(waiting.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    wait::until("the page shows the agent online", wait::PATIENCE, || {
+        hub.page()
+            .contains("<td>test-agent</td><td>online</td>")
+            .then_some(())
+    });
 
     let mut known = waiting.restart();
     known.wait_for_log_line(&["connected to the broker"]);
