@@ -23,6 +23,9 @@ pub const MAX_PACKET_SIZE: u32 = 268_435_460;
 /// Smallest Maximum Packet Size that a session can work with.
 pub const MIN_PACKET_SIZE: u32 = 64;
 
+/// Smallest Maximum Packet Size of a server that a session can work with: an acknowledgement with its Reason Code.
+pub const MIN_SERVER_PACKET_SIZE: u32 = 5;
+
 /// Unwritten bytes beyond which no further PUBLISH is moved from the queue to the transmit buffer.
 pub const TRANSMIT_HIGH_WATER: usize = 64 << 10;
 

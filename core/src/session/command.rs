@@ -99,8 +99,8 @@ impl Session {
     }
 
     /// Ends the connection, with no reconnect. Ends the Session, too, unless [`Unfinished::Keep`] says otherwise:
-    /// operations that do not finish complete as [`Loss::Closed`]. Ends with [`DisconnectReason::Requested`] where there was a connection or
-    /// an attempt at one.
+    /// operations that do not finish complete as [`Loss::Closed`]. Ends with [`DisconnectReason::Requested`], without a
+    /// connection at once; where a connection is ending already, with the reason of that.
     ///
     /// # Errors
     /// Nothing has changed: [`SubmitError::Invalid`] and [`SubmitError::TooLarge`] for a DISCONNECT that cannot be sent,
@@ -262,7 +262,9 @@ impl Session {
     /// [`SubmitError::StaleToken`] for a token that is not outstanding on this connection.
     pub fn acknowledge(&mut self, token: AckToken) -> Result<(), SubmitError> {
         let ack = self.inbound.acknowledge(token).ok_or(SubmitError::StaleToken)?;
-        if let DueAck::Pubrec(id) = ack {
+        if let DueAck::Pubrec(id) = ack
+            && self.inbound.is_unreleased(id)
+        {
             self.store_received(id);
         }
         self.send_due_acks();

@@ -11,7 +11,10 @@ use super::op::{Completion, Loss};
 use super::output::{Connected, DisconnectReason, Output, ServerLimits};
 use super::queue::Outgoing;
 use super::receive::{Fault, Received, violation};
-use crate::codec::{Connack, FixedHeader, Packet, PacketType, Property, ReasonCode, Version, decode};
+use crate::codec::{
+    Connack, FixedHeader, Packet, PacketType, Properties, Property, PropertyId, ReasonCode, Version, decode,
+};
+use crate::limits::MIN_SERVER_PACKET_SIZE;
 use crate::time::{Duration, Instant};
 
 impl Session {
@@ -52,13 +55,38 @@ impl Session {
                 "CONNACK is of another protocol version",
             ));
         }
-        if connack.session_present && version == Version::V5 && !self.resumable {
+        if connack.session_present && self.begins_new_session(version) {
             let rule = "CONNACK has Session Present for a client without Session state [MQTT-3.2.2-4]";
             return Err(violation(ReasonCode::PROTOCOL_ERROR, rule));
         }
+        if let Exchange::AwaitCaller(_) = self.exchange {
+            let rule = "CONNACK says success before the server's challenge was answered";
+            return Err(violation(ReasonCode::PROTOCOL_ERROR, rule));
+        }
         self.check_connack_method(&connack.properties)?;
+        self.check_assigned_identifier(&connack.properties)?;
+        if let Some(Property::MaximumPacketSize(max)) = connack.properties.find(PropertyId::MaximumPacketSize)
+            && max < MIN_SERVER_PACKET_SIZE
+        {
+            let rule = "CONNACK has a Maximum Packet Size below that of an acknowledgement";
+            return Err(violation(ReasonCode::PACKET_TOO_LARGE, rule));
+        }
         self.establish(now, version, &connack);
         Ok(Received::Packet)
+    }
+
+    /// A server names only a client that has no name (MQTT 5.0 §3.2.2.3.7). A store of another name would be useless to the
+    /// next process.
+    fn check_assigned_identifier(&self, properties: &Properties<'_>) -> Result<(), Fault> {
+        match properties.find(PropertyId::AssignedClientIdentifier) {
+            Some(Property::AssignedClientIdentifier(id))
+                if !self.config.client_id.is_empty() && id != self.config.client_id =>
+            {
+                let rule = "CONNACK assigns a client identifier where CONNECT has another";
+                Err(violation(ReasonCode::PROTOCOL_ERROR, rule))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn establish(&mut self, now: Instant, version: Version, connack: &Connack<'_>) {

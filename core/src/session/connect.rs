@@ -61,6 +61,14 @@ impl Session {
         config.clean_start || config.session_expiry == 0 || config.client_id.is_empty() || self.gave_up
     }
 
+    /// Whether the CONNECT asks for a new Session.
+    pub(super) fn begins_new_session(&self, version: Version) -> bool {
+        match version {
+            Version::V5 => self.config.clean_start || !self.resumable,
+            Version::V3_1_1 => self.is_clean_session(),
+        }
+    }
+
     fn encode_connect(
         &self,
         version: Version,
@@ -68,13 +76,13 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let config = &self.config;
-        let (clean_start, properties) = match version {
-            Version::V5 => (config.clean_start || !self.resumable, connect_properties(config)?),
-            Version::V3_1_1 => (self.is_clean_session(), PropertyBuf::new()),
+        let properties = match version {
+            Version::V5 => connect_properties(config)?,
+            Version::V3_1_1 => PropertyBuf::new(),
         };
         let connect = Connect {
             version,
-            clean_start,
+            clean_start: self.begins_new_session(version),
             // `Config::validate` bounds it.
             keep_alive: u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX),
             client_id: &config.client_id,

@@ -52,6 +52,11 @@ impl Inbound {
         self.unreleased.insert(id)
     }
 
+    /// Whether this identifier's message was received and not released: a server may release it without its PUBREC.
+    pub(super) fn is_unreleased(&self, id: PacketId) -> bool {
+        self.unreleased.contains(id)
+    }
+
     /// PUBREL or failed PUBREC: the identifier is free again; false if it was not in use.
     pub(super) fn release(&mut self, id: PacketId) -> bool {
         self.unreleased.remove(id)
@@ -154,6 +159,11 @@ impl PacketIdSet {
         is_new
     }
 
+    fn contains(&self, id: PacketId) -> bool {
+        let (word, bit) = Self::place(id);
+        self.0.as_ref().is_some_and(|words| words[word] & bit != 0)
+    }
+
     fn remove(&mut self, id: PacketId) -> bool {
         let Some(words) = &mut self.0 else { return false };
         let (word, bit) = Self::place(id);
@@ -163,11 +173,9 @@ impl PacketIdSet {
     }
 
     fn into_ids(self) -> impl Iterator<Item = PacketId> {
-        let words = self.0;
-        (1..=u16::MAX).filter_map(PacketId::new).filter(move |id| {
-            let (word, bit) = Self::place(*id);
-            words.as_ref().is_some_and(|words| words[word] & bit != 0)
-        })
+        (1..=u16::MAX)
+            .filter_map(PacketId::new)
+            .filter(move |id| self.contains(*id))
     }
 
     fn place(id: PacketId) -> (usize, u64) {

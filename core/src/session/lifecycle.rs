@@ -140,7 +140,7 @@ impl Session {
             Some(deadline) if deadline > now => {}
             // What still comes, or waits here to be parsed, shows that the server is alive: the answer is behind it. The
             // beginning of a packet that goes no further shows nothing.
-            Some(_) if self.heard || self.packet_waits() => {
+            Some(_) if self.heard || self.input_waits(now) => {
                 if is_silent {
                     self.append_control(|out| Packet::Pingreq.encode(Version::V5, out));
                 }
@@ -185,7 +185,7 @@ impl Session {
         self.ping_deadline = Some(now.after(self.ping_timeout()));
     }
 
-    fn ping_timeout(&self) -> Duration {
+    pub(super) fn ping_timeout(&self) -> Duration {
         self.config.ping_timeout.min(self.server.keep_alive / 2)
     }
 

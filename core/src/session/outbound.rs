@@ -78,6 +78,13 @@ impl Flight {
         self.message.take().map(|(publication, _)| publication)
     }
 
+    /// The message is never sent again and given back here with its operation; a PUBREL frees the identifier.
+    pub(super) fn withdraw(&mut self) -> (Option<OpId>, Option<Publication>) {
+        self.awaited = Awaited::Pubcomp;
+        let message = self.message.take();
+        (self.op.take(), message.map(|(publication, _)| publication))
+    }
+
     /// How long its message is kept.
     pub(super) fn lifetime(&self) -> Lifetime {
         let publication = self.message.as_ref().map(|(publication, _)| publication);
@@ -247,7 +254,7 @@ impl Outbound {
         self.flights.get_mut(usize::from(id.get()) - 1)?.as_mut()
     }
 
-    /// Frees an identifier whose exchange is over and returns its operation.
+    /// Frees an identifier whose exchange is over and returns the operation to complete.
     #[inline]
     pub(super) fn release(&mut self, id: PacketId) -> Option<OpId> {
         let index = id.get() - 1;

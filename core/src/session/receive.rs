@@ -57,8 +57,7 @@ impl Session {
         // A peer that does not read must not make acknowledgements pile up, nor a caller that does not acknowledge.
         // In 5.0 the Receive Maximum is the bound of the latter, and the server answers for it.
         let held = self.store.as_ref().map_or(0, |store| store.held());
-        let writing_stalled =
-            self.tx.scratch_len() > TRANSMIT_HIGH_WATER + ACK_RESERVE || held > MAX_HELD_PACKETS;
+        let writing_stalled = self.writing_is_stalled() || held > MAX_HELD_PACKETS;
         let acks_stalled = version == Version::V3_1_1
             && self.inbound.deferred() >= usize::from(self.config.receive_maximum.get());
         if writing_stalled || acks_stalled {
@@ -77,8 +76,22 @@ impl Session {
         self.fail(now, code, reason);
     }
 
+    /// Whether more waits to be written than a peer that reads would leave.
+    fn writing_is_stalled(&self) -> bool {
+        self.tx.scratch_len() > TRANSMIT_HIGH_WATER + ACK_RESERVE
+    }
+
+    /// Whether what was received waits on this side's account: the PINGRESP may be behind it. What waits until the server
+    /// reads does so on the server's account, unless it has read something since it was asked.
+    pub(super) fn input_waits(&self, now: Instant) -> bool {
+        if self.writing_is_stalled() && self.last_sent.after(self.ping_timeout()) <= now {
+            return false;
+        }
+        self.rx.is_full() || self.packet_waits()
+    }
+
     /// Whether a whole packet waits to be parsed.
-    pub(super) fn packet_waits(&self) -> bool {
+    fn packet_waits(&self) -> bool {
         let bytes = self.rx.bytes();
         let header = self
             .link

@@ -56,9 +56,19 @@ impl Rx {
         self.filled - self.start
     }
 
+    /// Most bytes that may wait.
+    fn limit(&self) -> usize {
+        self.read_size.max(self.awaited)
+    }
+
+    /// Whether no more is read until something is parsed.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting() >= self.limit()
+    }
+
     /// Room to read into; empty while a full buffer waits to be parsed.
     pub(super) fn space(&mut self) -> &mut [u8] {
-        let limit = self.read_size.max(self.awaited);
+        let limit = self.limit();
         let waiting = self.waiting();
         if waiting >= limit {
             return &mut [];

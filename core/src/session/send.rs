@@ -170,20 +170,41 @@ impl Session {
                 let sent = if has_expired {
                     Err(Loss::Expired)
                 } else {
-                    self.encode_publish(now, version, &publication, expires_at, Some(id), is_repeat)
+                    self.check_server(&publication)
+                        .and_then(|()| {
+                            self.encode_publish(now, version, &publication, expires_at, Some(id), is_repeat)
+                        })
                         .map_err(Loss::NotAccepted)
                 };
                 if let Some(flight) = self.outbound.flight(id) {
                     flight.message = Some((publication, expires_at));
                 }
-                if let Err(loss) = sent
-                    && let Some(op) = self.end_flight(id)
-                {
-                    self.complete(op, Completion::Lost(loss));
+                if let Err(loss) = sent {
+                    let ended = if is_repeat && !awaits_puback {
+                        self.withdraw(id)
+                    } else {
+                        self.end_flight(id)
+                    };
+                    if let Some(op) = ended {
+                        self.complete(op, Completion::Lost(loss));
+                    }
                 }
             }
             Awaited::Suback { .. } | Awaited::Unsuback { .. } => {}
         }
+    }
+
+    /// Ends a QoS 2 operation whose message must not be sent again and may have arrived: its identifier is used again only
+    /// when the server has let go of it. Returns the operation.
+    fn withdraw(&mut self, id: PacketId) -> Option<OpId> {
+        let flight = self.outbound.flight(id)?;
+        let (op, publication) = flight.withdraw();
+        // The record of its identifier stays as it is: without the message's, a later process goes on from here.
+        if let (Some(op), Some(publication)) = (op, publication) {
+            self.forget_message(op, &publication);
+        }
+        self.send_or_hold(Held::Pubrel(id, ReasonCode::SUCCESS));
+        op
     }
 
     #[inline]
@@ -196,11 +217,45 @@ impl Session {
         packet_id: Option<PacketId>,
         dup: bool,
     ) -> Result<(), SubmitError> {
-        let naming = if dup || self.sent_aliases.is_off() {
-            Naming::Topic
-        } else {
-            self.sent_aliases.naming(&publication.topic)
-        };
+        if dup || self.sent_aliases.is_off() {
+            return self.encode_named(
+                now,
+                version,
+                publication,
+                expires_at,
+                packet_id,
+                dup,
+                Naming::Topic,
+            );
+        }
+        let naming = self.sent_aliases.naming(&publication.topic);
+        match self.encode_named(now, version, publication, expires_at, packet_id, dup, naming) {
+            // The alias itself takes room. Without it the message may fit.
+            Err(SubmitError::TooLarge { .. }) if naming != Naming::Topic => self.encode_named(
+                now,
+                version,
+                publication,
+                expires_at,
+                packet_id,
+                dup,
+                Naming::Topic,
+            ),
+            encoded => encoded,
+        }
+    }
+
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "they are the parts of one packet")]
+    fn encode_named(
+        &mut self,
+        now: Instant,
+        version: Version,
+        publication: &Publication,
+        expires_at: Option<Instant>,
+        packet_id: Option<PacketId>,
+        dup: bool,
+        naming: Naming,
+    ) -> Result<(), SubmitError> {
         let properties = match (version, expires_at, naming) {
             (Version::V3_1_1, ..) => Properties::EMPTY,
             (Version::V5, None, Naming::Topic) => publication.properties.as_properties(),

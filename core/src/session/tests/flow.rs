@@ -223,3 +223,85 @@ fn a_3_1_1_server_gets_no_more_qos_2_messages_at_once_than_it_can_be_trusted_wit
         assert_eq!(bench.written(), next);
     }
 }
+
+fn flood(version: Version, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for packet_id in 1..=60_000_u16 {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: "in",
+            packet_id: PacketId::new(packet_id),
+            properties: Properties::EMPTY,
+            payload,
+        };
+        Packet::Publish(publish).encode(version, &mut bytes).unwrap();
+        if bytes.len() > 1 << 20 {
+            break;
+        }
+    }
+    bytes
+}
+
+/// Offers bytes until no more fit, and returns how many that were.
+fn fill(bench: &mut Bench, bytes: &[u8]) -> usize {
+    let mut offered = 0;
+    loop {
+        let n = bench.session.rx_extend(&bytes[offered..]);
+        bench.drain();
+        if n == 0 {
+            return offered;
+        }
+        offered += n;
+    }
+}
+
+#[test]
+fn a_server_that_sends_and_never_reads_is_found_out() {
+    for version in BOTH {
+        let mut bench = Bench::established(version);
+        let bytes = flood(version, b"");
+        assert!(fill(&mut bench, &bytes) < bytes.len());
+        let stuck_since = bench.now;
+        while bench.session.is_established() && bench.now.since(stuck_since) < Duration::from_secs(3600) {
+            bench.advance(Duration::from_secs(5));
+            bench.drain();
+        }
+        assert!(bench.now.since(stuck_since) <= Duration::from_secs(90));
+    }
+}
+
+#[test]
+fn a_server_that_reads_slowly_is_not_given_up() {
+    let mut bench = Bench::established(Version::V5);
+    let bytes = flood(Version::V5, b"");
+    fill(&mut bench, &bytes);
+    for _ in 0..1_000 {
+        bench.session.tx_advance(bench.now, 1);
+        bench.advance(Duration::from_secs(5));
+        bench.drain();
+    }
+    assert!(bench.session.is_established());
+}
+
+#[test]
+fn a_caller_that_acknowledges_late_keeps_the_connection_behind_a_message_of_any_size() {
+    for size in [10, 40_000] {
+        let mut bench = Bench::established_with(Version::V3_1_1, |config| {
+            config.acks = AckMode::Manual;
+            config.receive_maximum = core::num::NonZeroU16::MIN;
+        });
+        bench.deliver(QoS::AtLeastOnce, 1, false);
+        let bytes = flood(Version::V3_1_1, &alloc::vec![0; size]);
+        assert!(
+            fill(&mut bench, &bytes) < bytes.len(),
+            "the session waits for its caller"
+        );
+        for _ in 0..100 {
+            bench.advance(Duration::from_secs(5));
+            bench.written();
+        }
+        assert!(bench.session.is_established());
+    }
+}

@@ -2,6 +2,7 @@
 
 mod alias;
 mod authentication;
+mod connack;
 mod connection;
 mod details;
 mod flow;

@@ -307,3 +307,44 @@ fn without_a_store_there_are_no_operations() {
     );
     assert_eq!(bench.session.awaits_persisted(), None);
 }
+
+#[test]
+fn a_message_withdrawn_from_a_resumed_session_frees_its_identifier_in_the_next_process_at_the_latest() {
+    let (mut bench, mut disk) = Bench::established_with_store(Version::V5, |_| {});
+    let op = bench.publish("a", QoS::ExactlyOnce);
+    bench.persist(&mut disk);
+    assert_eq!(bench.written(), "PUBLISH a q2 #1");
+    bench.cut();
+    bench.finish_connect(true, &[Property::MaximumQos(QoS::AtLeastOnce)]);
+    assert_eq!(bench.written(), "", "the PUBREL waits for the store");
+    bench.collect(&mut disk);
+    let refusal = Loss::NotAccepted(SubmitError::QosNotSupported(QoS::AtLeastOnce));
+    assert_eq!(bench.take(), [lost(op, refusal)]);
+    assert_eq!(disk.keys(), ["session", "packet identifier 1 in flight"]);
+    bench.persist(&mut disk);
+    assert_eq!(bench.written(), "PUBREL #1");
+    let (mut next, mut later) = Bench::restarted(Version::V5, &disk);
+    assert_eq!(next.written(), "PUBREL #1");
+    next.ack(Packet::Pubcomp, 1);
+    next.persist(&mut later);
+    assert_eq!(next.take(), []);
+}
+
+#[test]
+fn a_message_released_before_its_acknowledgement_leaves_no_record() {
+    let (mut bench, mut disk) =
+        Bench::established_with_store(Version::V5, |config| config.acks = AckMode::Manual);
+    bench.deliver(QoS::ExactlyOnce, 1, false);
+    let token = bench.take().iter().find_map(|output| match output {
+        Output::Message(message) => message.ack_token(),
+        _ => None,
+    });
+    bench.ack(Packet::Pubrel, 1);
+    bench.session.acknowledge(token.unwrap()).unwrap();
+    bench.persist(&mut disk);
+    assert_eq!(
+        disk.keys(),
+        ["session"],
+        "or the next message of its identifier would be lost"
+    );
+}
