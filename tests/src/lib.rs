@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod browser;
 pub mod built;
+pub mod c_example;
 pub mod capture;
 pub mod certificates;
 pub mod challenging_auth;

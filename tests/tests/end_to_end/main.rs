@@ -3,6 +3,7 @@
 mod admin;
 mod broker_gone_wrong;
 mod broker_outage;
+mod c_examples;
 mod certificate_rotation;
 mod data_folder;
 mod demo;
