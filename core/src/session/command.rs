@@ -140,7 +140,6 @@ impl Session {
         if let Link::Established { version, .. } = self.link
             && self.outbound.nothing_waits()
             && self.outbound.may_send(publication.qos)
-            && self.outbound.in_flight() < usize::from(self.config.max_in_flight.get())
             && self.tx.len() < TRANSMIT_HIGH_WATER
             && !self.waits_for_store(&publication)
         {

@@ -138,11 +138,12 @@ impl Session {
         self.gave_up = false;
         self.is_resumed = session_present;
         self.store_session();
+        let window = server.receive_maximum.min(self.config.max_in_flight.get());
         let max_qos_2 = match version {
             Version::V3_1_1 => self.config.max_qos_2_in_flight.get(),
             Version::V5 => u16::MAX,
         };
-        self.outbound.link_established(server.receive_maximum, max_qos_2);
+        self.outbound.link_established(window, max_qos_2);
     }
 
     /// Seconds for which the CONNECT asked the Session to outlive the connection.

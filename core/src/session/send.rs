@@ -57,9 +57,7 @@ impl Session {
         if is_behind && (self.store.is_none() || qos == QoS::AtMostOnce) {
             return false;
         }
-        let window = self.outbound.in_flight() < usize::from(self.config.max_in_flight.get());
-        self.outbound.may_send(qos)
-            && (qos == QoS::AtMostOnce || (window && self.outbound.free_id().is_some()))
+        self.outbound.may_send(qos) && (qos == QoS::AtMostOnce || self.outbound.free_id().is_some())
     }
 
     /// Whether everything is sent and answered.
