@@ -299,8 +299,8 @@ impl Outbound {
         over.into_iter().filter_map(|id| self.release(id)).collect()
     }
 
-    /// A connection begins on which this side lets `receive_maximum` messages be unacknowledged, the server's or fewer, and `max_qos_2` be in flight at QoS 2;
-    /// with the Session resumed, everything in flight is due again.
+    /// A connection begins on which `receive_maximum` messages may be unacknowledged, the server's number or a smaller one,
+    /// and `max_qos_2` be in flight at QoS 2; with the Session resumed, everything in flight is due again.
     pub(super) fn link_established(&mut self, receive_maximum: u16, max_qos_2: u16) {
         self.max_qos_2 = usize::from(max_qos_2);
         self.unacknowledged = 0;
