@@ -87,6 +87,17 @@ pub(crate) fn ensure(programs: &[Program]) -> Result<()> {
     }
 }
 
+/// Makes sure that C programs find a system header.
+///
+/// # Errors
+/// As [`ensure`].
+pub(crate) fn ensure_header(header: &str, package: &str) -> Result<()> {
+    if std::path::Path::new("/usr/include").join(header).is_file() {
+        return Ok(());
+    }
+    install(&[package])
+}
+
 /// Installs Debian packages; a no-op for those that are there.
 ///
 /// # Errors

@@ -65,7 +65,10 @@ fn end_to_end() -> Result<()> {
         install::DUMPCAP,
         install::CHROMIUM,
         install::CHROMEDRIVER,
+        install::GCC,
+        install::VALGRIND,
     ])?;
+    install::ensure_header("openssl/ssl.h", "libssl-dev")?;
     // By itself, as it is shipped: with the features that it asks for and none that another package brings in.
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline", "--bin", "syncline"])
