@@ -4,6 +4,7 @@ mod admin;
 mod broker_gone_wrong;
 mod broker_outage;
 mod certificate_rotation;
+mod commands;
 mod data_folder;
 mod demo;
 mod flowsync_http;
