@@ -1,6 +1,6 @@
 //! MQTT edge agent that holds an HTTP request until the answer has come back over MQTT.
 
-mod admin;
+pub mod admin;
 #[cfg(any(feature = "demo", feature = "hub"))]
 mod broker;
 pub mod config;
@@ -12,6 +12,7 @@ mod host;
 pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod live_check;
 mod login;
 mod nearest;
 pub mod presence;
@@ -22,5 +23,6 @@ pub mod service;
 pub mod status;
 pub mod tls;
 pub mod transport;
+pub mod visit;
 
 pub use host::host_name;

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::admin;
+use crate::admin::{self, Door, ServedSocket};
 use crate::config::{AgentName, MqttVersion, RunConfig};
 use crate::data::{self, CredentialsError, DataFolder};
 use crate::driver::{
@@ -247,6 +247,8 @@ pub struct RunningAgent {
     http: Option<JoinHandle<()>>,
     /// Absent where nobody asked for it.
     admin: Option<JoinHandle<()>>,
+    /// Absent where the data folder cannot hold it.
+    socket: Option<ServedSocket>,
     stop_http: watch::Sender<bool>,
     drain_time: Duration,
     /// TLS towards the broker, and what keeps it up to date.
@@ -400,8 +402,11 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     };
     let admin = admin.map(|(listener, address)| {
         tracing::info!("status page at http://{address}/");
-        tokio::spawn(admin::serve(listener, view))
+        tokio::spawn(admin::serve(Door::Listener(listener), view.clone()))
     });
+    let socket = folder
+        .as_ref()
+        .and_then(|folder| admin::open_socket(folder.path(), view));
     let tls = client.zip(tls).map(|(client, files)| {
         let reload = tls::Reload::new(Arc::clone(&client), files, trial, settings.tls_look_interval);
         let task = tokio::spawn(async move {
@@ -417,6 +422,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         status,
         http,
         admin,
+        socket,
         stop_http,
         drain_time: settings.drain_time,
         tls,
@@ -463,6 +469,7 @@ impl RunningAgent {
             status,
             http,
             admin,
+            socket,
             stop_http,
             drain_time,
             tls,
@@ -493,6 +500,7 @@ impl RunningAgent {
         if let Some(admin) = admin {
             admin.abort();
         }
+        drop(socket);
         // From here on the next agent may have it.
         drop(folder);
     }

@@ -358,3 +358,61 @@ fn the_log_has_the_form_that_is_asked_for() {
     assert!(log("logfmt")[0].contains(&format!("level=warn target=syncline::cli::run msg=\"{warning}\"")));
     assert!(log("text")[0].ends_with(warning));
 }
+
+#[test]
+fn cert_show_prints_what_certificates_say_and_fails_when_one_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, until: i32| {
+        let mut parameters = rcgen::CertificateParams::new(vec!["edge.example".to_owned()]).unwrap();
+        parameters
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "line-1");
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, parameters.self_signed(&key).unwrap().pem()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (good, over) = (file("good.pem", 4096), file("over.pem", 2001));
+    let shown = syncline(&["cert", "show"], &[("AGENT_CERT", &good)]);
+    assert_eq!((code(&shown), stderr(&shown)), (0, ""));
+    assert!(
+        stdout(&shown).contains("names        edge.example")
+            && stdout(&shown).contains("state        valid for"),
+        "{}",
+        stdout(&shown)
+    );
+    let json = syncline(&["cert", "show", "--json", &good, &over], &[]);
+    assert_eq!(code(&json), 1);
+    let document: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(document["certificates"][0]["commonName"], "line-1");
+    assert_eq!(document["certificates"][1]["state"], "expired");
+    assert_eq!(document["certificates"][1]["notAfter"], "2001-01-01T00:00:00Z");
+
+    let absent = syncline(&["cert", "show", "/nowhere/at/all.pem"], &[]);
+    assert_eq!((code(&absent), stdout(&absent)), (78, ""));
+    assert!(stderr(&absent).starts_with("error: /nowhere/at/all.pem: cannot read the file"));
+}
+
+#[test]
+fn what_is_asked_for_wrongly_ends_with_2_before_anything_is_tried() {
+    for arguments in [
+        &["mqtt", "pub", "a/#", "--message", "x"][..],
+        &["mqtt", "sub", "a/#/b"],
+        &["mqtt", "pub", "a", "--qos", "3", "--message", "x"],
+        &["health", "sleepy"],
+        &["check"],
+        &["check", "--live", "examples/1-transaction.yml"],
+    ] {
+        let output = syncline(
+            arguments,
+            &[("CYBUS_AGENT_NAME", "line-1"), ("CYBUS_MQTT_HOST", "127.0.0.1")],
+        );
+        assert_eq!((code(&output), stdout(&output)), (2, ""), "{arguments:?}");
+        assert!(
+            stderr(&output).starts_with("error: "),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}

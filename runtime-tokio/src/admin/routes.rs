@@ -6,16 +6,29 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::metrics::{self, Format};
-use super::page;
+use super::{call, page};
 use crate::status::View;
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// Answers a request whose body is of no interest.
-pub(super) async fn answer<B>(view: &View, request: &Request<B>) -> Answer {
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Powers {
+    /// Look.
+    Look,
+    /// Look, and make requests of nodes.
+    Act,
+}
+
+/// Answers one request.
+pub(super) async fn answer(view: &View, powers: Powers, request: Request<Incoming>) -> Answer {
+    if powers == Powers::Act && request.method() == Method::POST && request.uri().path() == "/call" {
+        return call::answer(view, request).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = json_answer(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -69,7 +82,7 @@ fn broken(why: &str) -> Answer {
     json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": why }))
 }
 
-fn json_answer(status: StatusCode, body: &Value) -> Answer {
+pub(super) fn json_answer(status: StatusCode, body: &Value) -> Answer {
     with_type(status, format!("{body}\n"), "application/json")
 }
 
@@ -80,8 +93,8 @@ fn written(text: Result<String, std::fmt::Error>, content_type: &'static str) ->
     }
 }
 
-fn with_type(status: StatusCode, text: String, content_type: &'static str) -> Answer {
-    let mut answer = Response::new(Full::from(text));
+pub(super) fn with_type(status: StatusCode, body: impl Into<Bytes>, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -1,6 +1,8 @@
 //! Connections of the admin listener: few, short, and bounded in time.
 
 use std::convert::Infallible;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +10,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::routes;
+use super::routes::{self, Powers};
+use super::socket::{Socket, SocketFile, may_act};
 use crate::status::View;
+use crate::transport::text;
 
 /// Connections open at once; more wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 64;
@@ -22,13 +26,85 @@ const MAX_CONNECTIONS: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longest life of a connection: one that does not read cannot keep its place.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// The same where a call may be held for the time of its node, which is an hour at most.
+const CALL_TIME: Duration = Duration::from_secs(60 * 60);
 /// Largest head in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 /// Pause after the system has no file descriptor left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where clients come in.
+pub(crate) enum Door {
+    /// The admin listener: clients may look.
+    Listener(TcpListener),
+    /// The socket in the data folder: clients may act, too.
+    Socket(UnixListener),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Door {
+    /// The next client, and what it may do.
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Powers)> {
+        match self {
+            Self::Listener(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Box::new(stream), Powers::Look))
+            }
+            Self::Socket(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let powers = match may_act(&stream) {
+                    true => Powers::Act,
+                    false => Powers::Look,
+                };
+                Ok((Box::new(stream), powers))
+            }
+        }
+    }
+
+    /// Longest life of a connection.
+    const fn connection_time(powers: Powers) -> Duration {
+        match powers {
+            Powers::Look => CONNECTION_TIME,
+            Powers::Act => CALL_TIME,
+        }
+    }
+}
+
+/// The socket in the data folder while it is served; gone with this value.
+#[derive(Debug)]
+pub(crate) struct ServedSocket {
+    task: JoinHandle<()>,
+    _file: SocketFile,
+}
+
+impl Drop for ServedSocket {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Serves `view` on the socket in `folder`. Without it all goes on but the commands that ask a running agent.
+pub(crate) fn open_socket(folder: &Path, view: View) -> Option<ServedSocket> {
+    let Socket { listener, file } = Socket::open(folder)
+        .inspect_err(|error| {
+            tracing::warn!(
+                "`syncline status` and other commands cannot reach this agent: no socket in {}: {}",
+                folder.display(),
+                text(error)
+            );
+        })
+        .ok()?;
+    Some(ServedSocket {
+        task: tokio::spawn(serve(Door::Socket(listener), view)),
+        _file: file,
+    })
+}
+
 /// Serves `view` until the future is dropped, which closes all connections.
-pub(crate) async fn serve(listener: TcpListener, view: View) {
+pub(crate) async fn serve(door: Door, view: View) {
     let view = Arc::new(view);
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -36,11 +112,12 @@ pub(crate) async fn serve(listener: TcpListener, view: View) {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        match door.accept().await {
+            Ok((stream, powers)) => {
                 let view = Arc::clone(&view);
                 connections.spawn(async move {
-                    let served = timeout(CONNECTION_TIME, connection(stream, view)).await;
+                    let served =
+                        timeout(Door::connection_time(powers), connection(stream, powers, view)).await;
                     tracing::debug!(in_time = served.is_ok(), "an admin connection ended");
                     drop(permit);
                 });
@@ -55,10 +132,10 @@ pub(crate) async fn serve(listener: TcpListener, view: View) {
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, view: Arc<View>) {
+async fn connection(stream: Box<dyn Stream>, powers: Powers, view: Arc<View>) {
     let service = service_fn(|request| {
         let view = Arc::clone(&view);
-        async move { Ok::<_, Infallible>(routes::answer(&view, &request).await) }
+        async move { Ok::<_, Infallible>(routes::answer(&view, powers, request).await) }
     });
     let ended = http1::Builder::new()
         .timer(TokioTimer::new())

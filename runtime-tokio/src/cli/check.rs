@@ -5,9 +5,12 @@ use syncline::config::{self, Environment};
 use syncline::service::{self, Diagnostic, HttpNodePlan, HttpServerPlan, Plan, Planned, Report, Severity};
 
 use super::exit::Exit;
-use super::output;
+use super::{live, output};
 
 pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
+    if check.live {
+        return live::main(&check.overrides, environment);
+    }
     let mut context = match config::load(&check.overrides.0, environment) {
         Ok(loaded) => {
             output::warnings(&loaded.warnings);

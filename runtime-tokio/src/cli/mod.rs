@@ -1,15 +1,20 @@
 //! Command line: what can be asked, and with which exit code it is answered.
 
+mod ask;
+mod cert;
 mod check;
 mod config;
 mod exit;
 mod flags;
 #[cfg(feature = "hub")]
 mod hub;
+mod live;
 mod log_line;
 mod logging;
 mod manual;
+mod mqtt;
 mod output;
+mod progress;
 mod run;
 mod signal;
 
@@ -54,6 +59,11 @@ enum Command {
     Demo(Demo),
     #[cfg(feature = "hub")]
     Hub(hub::Hub),
+    Status(Status),
+    Health(Health),
+    Flow(Flow),
+    Mqtt(Mqtt),
+    Cert(Cert),
     Config(Config),
     Completions(Completions),
     Man(Man),
@@ -78,18 +88,22 @@ struct Run {
     overrides: Overrides,
 }
 
-/// Check commissioning files and show what they would run
+/// Check commissioning files and show what they would run, or with --live the way to broker and registry
 #[derive(Debug, clap::Args)]
 #[command(
     help_template = TEMPLATE,
     before_help = "Examples:
   syncline check service.yml
-  syncline check --json services/*.yml | jq '.services[].httpServers[].nodes[].url'"
+  syncline check --json services/*.yml | jq '.services[].httpServers[].nodes[].url'
+  syncline check --live"
 )]
 struct Check {
     /// Commissioning files, planned together
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "live", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Go the way to broker and registry, step by step: name, TCP, TLS, login
+    #[arg(long, conflicts_with_all = ["files", "json"])]
+    live: bool,
     /// Value for a parameter of the commissioning files, may be given more than once
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Parameter>,
@@ -113,6 +127,162 @@ struct Demo {
     /// Send one request, show its answer and exit
     #[arg(long)]
     once: bool,
+}
+
+/// Show what a running agent does
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline status --data-dir /var/lib/syncline
+  syncline status --json | jq .broker.connected"
+)]
+struct Status {
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Ask a running agent whether it is live or ready, for a container's health check
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline health ready && echo requests are accepted"
+)]
+struct Health {
+    /// What to ask
+    probe: Probe,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Probe {
+    /// Its tasks turn
+    Live,
+    /// It accepts requests
+    Ready,
+}
+
+/// List the transaction nodes of a running agent, or make a request of one
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline flow list
+  syncline flow call exampleNode '{\"order\":42}'"
+)]
+struct Flow {
+    #[command(subcommand)]
+    command: FlowCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum FlowCommand {
+    /// List the transaction nodes of a running agent
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Make a request of a node and print the value of the answer
+    Call {
+        /// Resource id of the node, or `SERVICE/NODE`
+        node: String,
+        /// The value that is asked with, JSON
+        #[arg(default_value = "null")]
+        value: String,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+}
+
+/// Publish and subscribe with the agent's own credentials
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline mqtt sub 'services/#'
+  echo 21.5 | syncline mqtt pub line-1/temperature --qos 1 --retain"
+)]
+struct Mqtt {
+    #[command(subcommand)]
+    command: MqttCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MqttCommand {
+    /// Publish a message: an argument, a file, or the standard input
+    Pub {
+        /// Topic Name
+        topic: String,
+        /// The message
+        #[arg(long, conflicts_with = "file")]
+        message: Option<String>,
+        /// File with the message; `-` is the standard input
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// Quality of Service
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+        qos: u8,
+        /// Have the broker keep the message for those who subscribe later
+        #[arg(long)]
+        retain: bool,
+        /// Longest wait for the broker
+        #[arg(long, value_name = "TIME", default_value = "10s")]
+        timeout: humantime::Duration,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Print messages, topic and payload a line, until stopped
+    Sub {
+        /// Topic Filters
+        #[arg(required = true, value_name = "TOPIC")]
+        topics: Vec<String>,
+        /// Highest Quality of Service
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+        qos: u8,
+        /// Stop after so many messages
+        #[arg(long)]
+        count: Option<u64>,
+        /// Longest wait for the broker
+        #[arg(long, value_name = "TIME", default_value = "10s")]
+        timeout: humantime::Duration,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+}
+
+/// Look at certificates
+#[derive(Debug, clap::Args)]
+#[command(
+    help_template = TEMPLATE,
+    before_help = "Examples:
+  syncline cert show
+  syncline cert show --json /connectware/certs/ca/ca-chain.pem"
+)]
+struct Cert {
+    #[command(subcommand)]
+    command: CertCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CertCommand {
+    /// Print what certificates say and how long they hold; exit code 1 when one does not
+    Show {
+        /// PEM files [default: the client certificate]
+        files: Vec<PathBuf>,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
 }
 
 /// Show the configuration
@@ -206,6 +376,11 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Demo(demo)) => run::demo(demo.once),
         #[cfg(feature = "hub")]
         Some(Command::Hub(options)) => hub::main(options),
+        Some(Command::Status(options)) => ask::status(&options, &environment),
+        Some(Command::Health(options)) => ask::health(&options, &environment),
+        Some(Command::Flow(options)) => ask::flow(&options, &environment),
+        Some(Command::Mqtt(options)) => mqtt::main(options.command, &environment),
+        Some(Command::Cert(options)) => cert::main(options.command, &environment),
         Some(Command::Config(config)) => config::main(config.command, &environment),
         Some(Command::Completions(Completions { shell })) => manual::completions(shell),
         Some(Command::Man(man)) => manual::main(&man),

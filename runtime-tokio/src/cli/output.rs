@@ -7,17 +7,36 @@ use syncline::service::Paint;
 
 use super::exit::Exit;
 
-/// Prints data, and says how a command that did nothing else ends. A reader that has gone away, as `head` does, is no
-/// reason to complain; any other failure means that somebody goes without an answer.
+/// What became of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    Whole,
+    /// The reader has gone away, as `head` does, which is no reason to complain.
+    NoReader,
+    /// Somebody goes without an answer; the error has been told.
+    Failed,
+}
+
+/// Prints data as it is.
+#[must_use]
+pub(super) fn bytes(bytes: &[u8]) -> Written {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Written::Whole,
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Written::NoReader,
+        Err(cause) => {
+            error(&format!("cannot write to the standard output: {cause}"));
+            Written::Failed
+        }
+    }
+}
+
+/// Prints data, and says how a command that did nothing else ends.
 #[must_use]
 pub(super) fn data(text: &str) -> Exit {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
-            error(&format!("cannot write to the standard output: {cause}"));
-            Exit::InputOutput
-        }
-        _ => Exit::Ok,
+    match bytes(text.as_bytes()) {
+        Written::Whole | Written::NoReader => Exit::Ok,
+        Written::Failed => Exit::InputOutput,
     }
 }
 

@@ -148,6 +148,14 @@ pub(super) fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> E
     })
 }
 
+/// Runs what is done once, with the usual effect of signals.
+pub(super) fn one_shot<T>(work: impl Future<Output = T>) -> Result<T, Exit> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => Ok(runtime.block_on(work)),
+        Err(error) => Err(failed(&format!("cannot start the runtime: {error}"))),
+    }
+}
+
 pub(super) fn failed(message: &str) -> Exit {
     output::error(message);
     Exit::Software

@@ -164,6 +164,14 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     layer::replace(&Disk::new(folder), name, content)
 }
 
+/// The credentials in `folder`, without its lock: for commands, beside an agent that runs on it.
+///
+/// # Errors
+/// As [`DataFolder::credentials`].
+pub fn stored_credentials(folder: &Path) -> Result<Option<StoredCredentials>, CredentialsError> {
+    credentials::load(&Disk::new(folder), folder)
+}
+
 fn not_writable(path: &Path, error: &io::Error) -> String {
     format!(
         "SYNCLINE_DATA_DIR: cannot write to {}: {}; going on in memory, what is there to keep is lost when this agent ends: \

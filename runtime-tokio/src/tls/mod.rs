@@ -13,7 +13,7 @@ mod request;
 mod trust;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use client::Client;
 pub use facts::{CertificateFacts, Moment, NotACertificate, Validity};
@@ -23,7 +23,22 @@ pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};
 
+use crate::regular_file;
 use crate::transport::text;
+
+/// Largest file of certificates that is shown.
+const MAX_CERTIFICATES: usize = 1024 * 1024;
+
+/// What the certificates in a PEM file say, in their order.
+///
+/// # Errors
+/// What is wrong with the file, as part of a message that names it.
+pub fn certificates_of(file: &Path) -> Result<Vec<CertificateFacts>, String> {
+    let pem = regular_file::read(file, MAX_CERTIFICATES)?;
+    let certificates = identity::certificates(&pem).map_err(|fault| fault.to_string())?;
+    let facts = certificates.iter().map(|der| CertificateFacts::from_der(der));
+    facts.collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
 
 /// Files that cannot be used for TLS; each message names the variable that leads to the file.
 #[derive(Debug, thiserror::Error)]

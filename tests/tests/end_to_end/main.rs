@@ -5,6 +5,7 @@ mod broker_gone_wrong;
 mod broker_outage;
 mod c_examples;
 mod certificate_rotation;
+mod commands;
 mod data_folder;
 mod demo;
 mod flowsync_http;
