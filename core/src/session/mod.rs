@@ -14,7 +14,8 @@
 //!    ([`handle_persisted`](Session::handle_persisted)), or time
 //!    ([`handle_timeout`](Session::handle_timeout)).
 //! 2. **Drain** [`poll`](Session::poll) until it returns `None`, carrying out each [`Output`].
-//! 3. **Write** what [`transmit`](Session::transmit) shows and report it with `tx_advance`.
+//! 3. **Write** what [`transmit`](Session::transmit) shows, a [`bytes::Buf`] for vectored writes, and report it with
+//!    `tx_advance`.
 //! 4. **Sleep** until the transport is readable, or writable while there is something to write, or
 //!    [`poll_timeout`](Session::poll_timeout) comes.
 //!
@@ -22,6 +23,9 @@
 //! [`Output::CloseTransport`] comes after the last bytes were written (or could not be for `close_timeout`) where this
 //! side ends the connection with a DISCONNECT, and at once where nobody would read them. The owner closes the transport
 //! and reports nothing more of it.
+//!
+//! [`Session::new`] makes a session that lives in memory; [`Session::restore`] one whose QoS 1 and 2 state outlives the
+//! process, by the records that [`Output::Store`] has its owner keep.
 //!
 //! # Promises
 //!

@@ -12,7 +12,8 @@ use crate::error::Blame;
 use crate::time::Duration;
 use crate::topic::TopicName;
 
-/// Identity of a submitted operation, never reused within a session.
+/// Identity of a submitted operation, never reused within a process. A restored session counts on from the largest one in
+/// its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(NonZeroU64);
 

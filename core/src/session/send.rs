@@ -16,6 +16,10 @@ use crate::codec::{
 use crate::limits::TRANSMIT_HIGH_WATER;
 use crate::time::Instant;
 
+/// Bytes of a PUBLISH that a session adds to topic, payload and the caller's properties: fixed header 5, topic length 2,
+/// Packet Identifier 2, property length 4, Message Expiry Interval 5, Topic Alias 3.
+const LARGEST_HEAD: usize = 21;
+
 impl Session {
     /// Moves to the transmit queue what flow control and its high water mark allow: first what is due again, then the
     /// queue in order.
@@ -215,45 +219,13 @@ impl Session {
         packet_id: Option<PacketId>,
         dup: bool,
     ) -> Result<(), SubmitError> {
-        if dup || self.sent_aliases.is_off() {
-            return self.encode_named(
-                now,
-                version,
-                publication,
-                expires_at,
-                packet_id,
-                dup,
-                Naming::Topic,
-            );
-        }
-        let naming = self.sent_aliases.naming(&publication.topic);
-        match self.encode_named(now, version, publication, expires_at, packet_id, dup, naming) {
-            // The alias itself takes room. Without it the message may fit.
-            Err(SubmitError::TooLarge { .. }) if naming != Naming::Topic => self.encode_named(
-                now,
-                version,
-                publication,
-                expires_at,
-                packet_id,
-                dup,
-                Naming::Topic,
-            ),
-            encoded => encoded,
-        }
-    }
-
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "they are the parts of one packet")]
-    fn encode_named(
-        &mut self,
-        now: Instant,
-        version: Version,
-        publication: &Publication,
-        expires_at: Option<Instant>,
-        packet_id: Option<PacketId>,
-        dup: bool,
-        naming: Naming,
-    ) -> Result<(), SubmitError> {
+        // Close to the server's maximum the alias itself may take the room that the message needs.
+        let has_room = || publication.weight() + LARGEST_HEAD <= self.server.maximum_packet_size as usize;
+        let naming = if dup || self.sent_aliases.is_off() || !has_room() {
+            Naming::Topic
+        } else {
+            self.sent_aliases.naming(&publication.topic)
+        };
         let properties = match (version, expires_at, naming) {
             (Version::V3_1_1, ..) => Properties::EMPTY,
             (Version::V5, None, Naming::Topic) => publication.properties.as_properties(),
