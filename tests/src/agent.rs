@@ -80,6 +80,12 @@ impl Agent {
         self.folder.path()
     }
 
+    /// The process's number in the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The port of the data plane.
     #[must_use]
     pub fn http_port(&self) -> u16 {

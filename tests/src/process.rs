@@ -44,6 +44,12 @@ impl Process {
         }
     }
 
+    /// Its number in the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the process has printed so far.
     #[must_use]
     pub fn output(&self) -> String {

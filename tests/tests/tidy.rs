@@ -255,7 +255,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("syncline-python", &["syncline-core"]),
     ("xtask", &[]),
 ];
-const ANY_EDGE: &[&str] = &["syncline-tests", "syncline-benches"];
+const ANY_EDGE: &[&str] = &[
+    "syncline-tests",
+    "syncline-benches",
+    "syncline-bench-transactions",
+];
 
 #[test]
 fn packages_depend_on_core_and_on_none_of_each_other() {

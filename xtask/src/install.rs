@@ -51,6 +51,14 @@ pub(crate) const CHROMEDRIVER: Program = Program {
     name: "chromedriver",
     package: "chromium-driver",
 };
+pub(crate) const NODE: Program = Program {
+    name: "node",
+    package: "nodejs",
+};
+pub(crate) const NPM: Program = Program {
+    name: "npm",
+    package: "npm",
+};
 pub(crate) const GCC: Program = Program {
     name: "gcc",
     package: "gcc",

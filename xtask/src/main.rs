@@ -24,7 +24,8 @@ usage: cargo xtask <command>
   ci                    formatting, clippy, documentation, then every test
   header [--check]      write ffi-c/include/syncline.h; --check only compares
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
-  bench                 run the benchmarks
+  bench packets         measure codec and session beside other libraries
+  bench transactions    measure whole transactions beside other gateways
 ";
 
 enum Task {
@@ -32,7 +33,7 @@ enum Task {
     Ci,
     Header { check: bool },
     Fuzz { seconds: u32 },
-    Bench,
+    Bench(fn() -> Result<()>),
     Help,
 }
 
@@ -44,7 +45,11 @@ fn parse() -> Result<Task> {
             "ci" => Task::Ci,
             "header" => Task::Header { check: false },
             "fuzz" => Task::Fuzz { seconds: 60 },
-            "bench" => Task::Bench,
+            "bench" => Task::Bench(match parser.value()?.string()?.as_str() {
+                "packets" => bench::packets,
+                "transactions" => bench::transactions,
+                other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
+            }),
             "help" => Task::Help,
             other => bail!("unknown command `{other}`\n\n{USAGE}"),
         },
@@ -75,7 +80,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Header { check: true } => header::check(),
         Task::Header { check: false } => header::write(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
-        Task::Bench => bench::run(),
+        Task::Bench(run) => run(),
         Task::Help => {
             print!("{USAGE}");
             Ok(())
