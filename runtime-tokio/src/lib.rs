@@ -13,7 +13,6 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod live_check;
-mod login;
 mod nearest;
 pub mod presence;
 pub mod registry;
