@@ -15,6 +15,7 @@ pub mod hub;
 pub mod live_check;
 mod nearest;
 pub mod presence;
+pub mod register;
 pub mod registry;
 mod regular_file;
 pub mod run;

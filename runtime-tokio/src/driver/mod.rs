@@ -52,6 +52,9 @@ pub trait Reactor: Send {
     /// Takes in `output`; what it has `agent` do leaves with the next write.
     fn handle(&mut self, now: Instant, wall: UnixMillis, output: &Output, agent: &mut Agent);
 
+    /// No connection came about; [`Output::Disconnected`] follows.
+    fn dial_failed(&mut self, _error: &DialError) {}
+
     /// The last chance to publish: what is submitted now leaves before the DISCONNECT.
     fn stopping(&mut self, _now: Instant, _wall: UnixMillis, _agent: &mut Agent) {}
 }
@@ -372,6 +375,9 @@ impl Driver {
                 self.agent.handle_transport_open(now);
             }
             LinkEvent::Dialed(Err(error)) => {
+                if let Some(reactor) = &mut self.reactor {
+                    reactor.dial_failed(&error);
+                }
                 let endpoint = &self.dialer.endpoint;
                 self.outage.cause = Some(match error {
                     DialError::Resolve(_) => format!("{endpoint} cannot be found: {error}"),

@@ -16,10 +16,10 @@ use crate::tls;
 use crate::transport::{Dialer, Endpoint};
 
 /// TLS towards the broker, where there is any.
-pub(super) struct BrokerTls {
-    pub(super) client: Option<Arc<tls::Client>>,
+pub(crate) struct BrokerTls {
+    pub(crate) client: Option<Arc<tls::Client>>,
     /// The request to sign a certificate, where there is none yet.
-    pub(super) csr: Option<String>,
+    pub(crate) csr: Option<String>,
     settings: Option<tls::Settings>,
     /// What keeps the certificate up to date begins where there is one.
     issued: Arc<Notify>,
@@ -27,7 +27,7 @@ pub(super) struct BrokerTls {
 
 impl BrokerTls {
     /// Reads the files. A warning about the certificate is logged.
-    pub(super) fn new(settings: &Settings) -> Result<Self, tls::LoadError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, tls::LoadError> {
         let csr = unissued(settings)
             .map(tls::IdentityFiles::certificate_request)
             .transpose()?;

@@ -19,7 +19,7 @@ pub(super) fn unissued(settings: &Settings) -> Option<&IdentityFiles> {
 }
 
 /// What the agent knows of itself. What is stored goes before what is given; a client certificate before both.
-pub(super) fn login(
+pub(crate) fn login(
     registration: &RegistrationSettings,
     folder: Option<&DataFolder>,
     settings: &Settings,

@@ -10,13 +10,14 @@ mod settings;
 
 use std::sync::Arc;
 
-use syncline_core::registration;
+use syncline_core::registration::{self, Login};
 use tokio::sync::watch;
 
-use self::broker_tls::{BrokerTls, BrokerTrial};
+pub(crate) use self::broker_tls::BrokerTls;
+use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
 use self::listener::listen;
-use self::login::login;
+pub(crate) use self::login::login;
 pub use self::nodes::ServedNode;
 use self::nodes::add_nodes;
 pub use self::running::RunningAgent;
@@ -93,16 +94,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         None => Driver::new(dialer, settings.session)?,
     };
     if let (Some(settings), Some(login)) = (settings.registration, login) {
-        let mut enrolment = Enrolment::new(settings.registry, settings.username, folder.clone());
-        if let Some(install) = tls.install() {
-            enrolment = enrolment.installing(install);
-        }
-        let config = registration::Config {
-            mode: settings.mode,
-            login,
-            csr: tls.csr.clone(),
-        };
-        driver.register_with(config, enrolment)?;
+        enrol(&mut driver, settings, login, &tls, folder.clone())?;
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
     let (router, served) = add_nodes(&mut driver, plan, address)?;
@@ -139,4 +131,24 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         tls,
         folder,
     })
+}
+
+/// Has the driver's agent register as `login`, and keep its credentials in `folder`.
+pub(crate) fn enrol(
+    driver: &mut Driver,
+    settings: RegistrationSettings,
+    login: Login,
+    tls: &BrokerTls,
+    folder: Option<Arc<DataFolder>>,
+) -> Result<(), registration::ConfigError> {
+    let mut enrolment = Enrolment::new(settings.registry, settings.username, folder);
+    if let Some(install) = tls.install() {
+        enrolment = enrolment.installing(install);
+    }
+    let config = registration::Config {
+        mode: settings.mode,
+        login,
+        csr: tls.csr.clone(),
+    };
+    driver.register_with(config, enrolment)
 }

@@ -94,16 +94,22 @@ impl From<&RunConfig> for Settings {
         }
         Self {
             tls: mqtt.tls.clone(),
-            registration: Some(RegistrationSettings {
-                mode: config.registration.mode,
-                registry: config.registration.registry.clone(),
-                username: mqtt.username.clone(),
-            }),
+            registration: Some(config.into()),
             data_dir: Some(config.data_dir.clone()),
             admin_listen: config.admin_listen,
             presence_of: Some(config.agent_name.clone()),
             drain_time: config.drain_time,
             ..Self::new(broker, session, config.http_listen)
+        }
+    }
+}
+
+impl From<&RunConfig> for RegistrationSettings {
+    fn from(config: &RunConfig) -> Self {
+        Self {
+            mode: config.registration.mode,
+            registry: config.registration.registry.clone(),
+            username: config.mqtt.username.clone(),
         }
     }
 }
