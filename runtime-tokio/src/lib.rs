@@ -13,9 +13,9 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod live_check;
-mod login;
 mod nearest;
 pub mod presence;
+pub mod register;
 pub mod registry;
 mod regular_file;
 pub mod run;

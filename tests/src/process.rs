@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use crate::wait;
@@ -154,6 +154,21 @@ pub fn bound_to_this_thread(command: &Command) -> Command {
         bound.current_dir(folder);
     }
     bound
+}
+
+/// Runs `command` to its end: its exit code, what it prints as data, and what it says besides.
+///
+/// # Panics
+/// When it cannot be started, or ends by a signal.
+#[must_use]
+pub fn output(command: &mut Command) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the command can be started");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (status.code().expect("an exit code"), text(stdout), text(stderr))
 }
 
 /// The end of a long text, on a line's border.

@@ -51,7 +51,7 @@ use alloc::string::String;
 use core::fmt;
 
 pub use credentials::{Credentials, InvalidCredentials, PairingId};
-pub use output::{Delay, Denial, Grant, Obstacle, Output};
+pub use output::{Delay, Denial, Grant, Obstacle, Output, Remedy};
 pub use registry::{Answer, Failure, REGISTER_PATH, Request, RequestId};
 pub use state::{FirstStep, Input, State};
 

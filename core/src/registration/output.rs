@@ -93,6 +93,36 @@ pub enum Obstacle {
     Refused(ReasonCode),
 }
 
+/// What gets an obstacle out of the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// An administrator unlocks the registry or grants the request: waiting may be enough.
+    Approval,
+    /// What registry or broker hold against this agent is changed there, or the agent's name is.
+    Decision,
+    /// The registry is brought to answer.
+    Service,
+    /// The agent's own configuration is mended.
+    Configuration,
+}
+
+impl Obstacle {
+    /// What gets it out of the way.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Locked | Self::Pending | Self::PendingAtBroker(_) => Remedy::Approval,
+            Self::Conflict | Self::Rejected { .. } | Self::Refused(_) => Remedy::Decision,
+            Self::Unavailable { .. }
+            | Self::NoCertificate
+            | Self::NoAnswer(Failure::Unreachable | Failure::TimedOut) => Remedy::Service,
+            Self::NotARegistry { .. } | Self::NoAnswer(Failure::Untrusted | Failure::NotHttp) => {
+                Remedy::Configuration
+            }
+        }
+    }
+}
+
 /// The registry's final no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {

@@ -34,7 +34,7 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::Stderr)
         .with_ansi(format == LogFormat::Text && output::paint() == Paint::Colour);
     _ = match Line::of(format) {
         None => subscriber.try_init(),

@@ -15,6 +15,7 @@ mod manual;
 mod mqtt;
 mod output;
 mod progress;
+mod register;
 mod run;
 mod signal;
 
@@ -55,6 +56,7 @@ struct Cli {
 enum Command {
     Run(Run),
     Check(Check),
+    Register(register::Register),
     #[cfg(feature = "demo")]
     Demo(Demo),
     #[cfg(feature = "hub")]
@@ -372,6 +374,7 @@ pub(crate) fn main() -> ExitCode {
     let exit = match cli.command {
         Some(Command::Run(run)) => run::main(run, &environment),
         Some(Command::Check(check)) => check::main(check, &environment),
+        Some(Command::Register(options)) => register::main(&options, &environment),
         #[cfg(feature = "demo")]
         Some(Command::Demo(demo)) => run::demo(demo.once),
         #[cfg(feature = "hub")]

@@ -1,6 +1,7 @@
 //! What leaves the process: data on stdout, everything else on stderr.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use syncline::config::ConfigError;
 use syncline::service::Paint;
@@ -20,7 +21,8 @@ pub(super) enum Written {
 /// Prints data as it is.
 #[must_use]
 pub(super) fn bytes(bytes: &[u8]) -> Written {
-    let mut stdout = std::io::stdout().lock();
+    end_progress();
+    let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Written::Whole,
         Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Written::NoReader,
@@ -40,9 +42,50 @@ pub(super) fn data(text: &str) -> Exit {
     }
 }
 
+/// Whether the last line on stderr tells of progress, and is to give way to whatever comes next.
+static PROGRESS: AtomicBool = AtomicBool::new(false);
+
+/// Returns the cursor to the begin of a line and erases it.
+const ERASE: &[u8] = b"\r\x1b[K";
+
+/// stderr, on which a line of progress gives way.
+#[derive(Debug)]
+pub(super) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stderr = io::stderr().lock();
+        if PROGRESS.swap(false, Ordering::Relaxed) {
+            stderr.write_all(ERASE)?;
+        }
+        stderr.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 /// Prints what is not data, complete with its line break.
 pub(super) fn diagnostics(text: &str) {
-    _ = std::io::stderr().lock().write_all(text.as_bytes());
+    _ = Stderr.write_all(text.as_bytes());
+}
+
+/// Shows how long something has taken so far, in the place of what was shown of that before.
+pub(super) fn progress(text: &str) {
+    let mut stderr = io::stderr().lock();
+    _ = stderr
+        .write_all(ERASE)
+        .and_then(|()| stderr.write_all(text.as_bytes()));
+    PROGRESS.store(true, Ordering::Relaxed);
+}
+
+/// Takes the line of progress away, if there is one.
+pub(super) fn end_progress() {
+    let mut stderr = io::stderr().lock();
+    if PROGRESS.swap(false, Ordering::Relaxed) {
+        _ = stderr.write_all(ERASE);
+    }
 }
 
 /// Prints one warning.
@@ -73,7 +116,7 @@ pub(super) fn configuration(wrong: &ConfigError) -> Exit {
 pub(super) fn paint() -> Paint {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let dumb = set("TERM").is_some_and(|terminal| terminal == "dumb");
-    match std::io::stderr().is_terminal() && set("NO_COLOR").is_none() && !dumb {
+    match io::stderr().is_terminal() && set("NO_COLOR").is_none() && !dumb {
         true => Paint::Colour,
         false => Paint::Plain,
     }

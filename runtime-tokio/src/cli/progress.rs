@@ -16,19 +16,21 @@ pub(super) async fn shown<T>(what: &str, work: impl Future<Output = T>) -> T {
         return work.await;
     }
     let begin = Instant::now();
-    let mut is_shown = false;
+    // Also where the wait is given up.
+    let _line = Line;
     loop {
         match tokio::time::timeout(SECOND, work.as_mut()).await {
-            Ok(done) => {
-                if is_shown {
-                    output::diagnostics("\r\x1b[K");
-                }
-                return done;
-            }
-            Err(_) => {
-                is_shown = true;
-                output::diagnostics(&format!("\r{what}, {} s so far", begin.elapsed().as_secs()));
-            }
+            Ok(done) => return done,
+            Err(_) => output::progress(&format!("{what}, {} s so far", begin.elapsed().as_secs())),
         }
+    }
+}
+
+/// The line, which is gone with this value.
+struct Line;
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        output::end_progress();
     }
 }

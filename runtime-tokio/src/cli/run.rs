@@ -100,25 +100,21 @@ fn start(config: RunConfig, plan: Plan) -> Exit {
         let received = signals.received();
         match syncline::run::run(Settings::from(&config), &plan, signals.first()).await {
             Ok(()) => received.exit(),
-            Err(error) if error.is_configuration() => {
-                output::error(&error.to_string());
-                Exit::Configuration
-            }
-            Err(error @ RunError::GaveUp(_)) => {
-                output::error(&error.to_string());
-                Exit::Refused
-            }
-            Err(error @ RunError::DataFolder(_)) => {
-                output::error(&error.to_string());
-                Exit::Temporary
-            }
-            Err(error @ RunError::Credentials(_)) => {
-                output::error(&error.to_string());
-                Exit::InputOutput
-            }
-            Err(error) => failed(&error.to_string()),
+            Err(error) => ended(&error),
         }
     })
+}
+
+/// Tells why an agent ended, or never began.
+pub(super) fn ended(error: &RunError) -> Exit {
+    output::error(&error.to_string());
+    match error {
+        error if error.is_configuration() => Exit::Configuration,
+        RunError::GaveUp(_) => Exit::Refused,
+        RunError::DataFolder(_) => Exit::Temporary,
+        RunError::Credentials(_) => Exit::InputOutput,
+        _ => Exit::Software,
+    }
 }
 
 #[cfg(feature = "demo")]

@@ -95,6 +95,12 @@ impl DataFolder {
         &self.path
     }
 
+    /// Whether anything can be kept in it.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// Its files.
     #[must_use]
     pub fn layer(&self) -> Arc<dyn FileLayer> {

@@ -5,26 +5,28 @@
 
 mod clock;
 mod enrolment;
+mod error;
 mod handle;
 mod link;
 mod outage;
+mod output;
 mod probe;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use syncline_core::agent::{Agent, Output, Readiness};
-use syncline_core::codec::ReasonCode;
+use syncline_core::agent::{Agent, Output};
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
-use syncline_core::registration::{self, Denial, Registration};
+use syncline_core::registration;
 use syncline_core::session::store::{RestoreError, Restored};
-use syncline_core::session::{Config, ConfigError, Disconnect, DisconnectReason, Unfinished, When};
+use syncline_core::session::{Config, Disconnect, Unfinished, When};
 use syncline_core::time::{Duration, Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use clock::{Clock, Timer, wall};
 pub use enrolment::{Enrolment, Install};
+pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
@@ -44,53 +46,14 @@ const ACKNOWLEDGE_UP_TO: usize = 8;
 /// Longest wait for the acknowledgements of what was submitted before the driver stops.
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
 
-/// Why an agent cannot be driven.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The operating system gave no entropy.
-    #[error("the operating system gave no random numbers: {0}")]
-    Entropy(getrandom::Error),
-    /// The configuration of the core contradicts itself.
-    #[error("{0}")]
-    Config(ConfigError),
-    /// A new session could not be made either.
-    #[error(transparent)]
-    Session(RestoreError),
-    /// The operating system gave no thread for the session store.
-    #[error("the operating system gave no thread: {0}")]
-    Thread(std::io::Error),
-}
-
-/// Nothing will be tried again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GaveUp {
-    /// The broker does not want this agent any more.
-    #[error("{}{}", .0, cure(.0))]
-    Link(DisconnectReason),
-    /// The client registry will never accept it as it is.
-    #[error("{0}")]
-    Denied(Denial),
-}
-
-fn cure(reason: &DisconnectReason) -> &'static str {
-    match reason {
-        DisconnectReason::ByServer(ReasonCode::SESSION_TAKEN_OVER) => {
-            "; another client uses this agent's name, and both would throw each other out for ever: give each its own"
-        }
-        _ => "; mend that at the broker, then start again",
-    }
-}
-
-/// Why a node was not added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another node has the same topic, or there are too many nodes: give it a topic of its own")]
-pub struct AddNodeError;
-
 /// Reacts to connections, messages and operations that are not FlowSync's own: between two awaits, with the core in
 /// its hands.
 pub trait Reactor: Send {
     /// Takes in `output`; what it has `agent` do leaves with the next write.
     fn handle(&mut self, now: Instant, wall: UnixMillis, output: &Output, agent: &mut Agent);
+
+    /// No connection came about; [`Output::Disconnected`] follows.
+    fn dial_failed(&mut self, _error: &DialError) {}
 
     /// The last chance to publish: what is submitted now leaves before the DISCONNECT.
     fn stopping(&mut self, _now: Instant, _wall: UnixMillis, _agent: &mut Agent) {}
@@ -412,6 +375,9 @@ impl Driver {
                 self.agent.handle_transport_open(now);
             }
             LinkEvent::Dialed(Err(error)) => {
+                if let Some(reactor) = &mut self.reactor {
+                    reactor.dial_failed(&error);
+                }
                 let endpoint = &self.dialer.endpoint;
                 self.outage.cause = Some(match error {
                     DialError::Resolve(_) => format!("{endpoint} cannot be found: {error}"),
@@ -430,92 +396,6 @@ impl Driver {
         }
     }
 
-    fn drain(&mut self) {
-        let now = self.now();
-        while let Some(output) = self.agent.poll(now) {
-            match output {
-                Output::Completed { token, outcome, .. } => {
-                    if let Some(waiter) = self.waiters.remove(&token) {
-                        let _ = waiter.reply.send(Ok(outcome));
-                    }
-                }
-                Output::Store(operation) => {
-                    let seq = operation.seq;
-                    let store = self.store.as_ref();
-                    if !store.is_some_and(|store| store.carry_out(operation)) {
-                        self.agent.handle_persisted(seq);
-                    }
-                }
-                output => {
-                    self.handle_output(now, &output);
-                    if let Some(reactor) = &mut self.reactor {
-                        reactor.handle(now, wall(), &output, &mut self.agent);
-                    }
-                }
-            }
-        }
-        if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
-            self.phase = Phase::Ended(Ok(()));
-        }
-    }
-
-    fn handle_output(&mut self, now: Instant, output: &Output) {
-        match output {
-            Output::OpenTransport => {
-                let dialer = self.dialer.clone();
-                self.link = Link::Dialing(Box::pin(async move { dialer.dial().await }));
-            }
-            Output::CloseTransport => self.link.close(),
-            Output::Connected(connected) => {
-                self.outage = Outage::default();
-                if let Some(enrolment) = &mut self.enrolment {
-                    enrolment.connected();
-                }
-                let (version, session_present) = (connected.version, connected.session_present);
-                tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
-            }
-            Output::Disconnected(disconnected) => {
-                // Refused credentials are the registration's to tell of.
-                let registers = self.enrolment.is_some()
-                    && matches!(disconnected.reason, DisconnectReason::Refused(code) if Registration::is_about_credentials(code));
-                if registers {
-                    tracing::debug!(broker = %self.dialer.endpoint, reason = %disconnected.reason, "not let in");
-                } else {
-                    self.outage.report(&self.dialer.endpoint, disconnected, now);
-                }
-            }
-            Output::GaveUp(reason) => self.give_up(GaveUp::Link(*reason)),
-            Output::StoreCredentials(_)
-            | Output::AskRegistry(_)
-            | Output::RegistrationDelayed(_)
-            | Output::Granted(_)
-            | Output::Denied(_) => self.handle_registration(now, output),
-            Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
-            Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            // No authentication method is configured here, and the store is seen to before.
-            Output::AuthChallenge(_)
-            | Output::Store(_)
-            | Output::Completed { .. }
-            | Output::Message(_)
-            | Output::OpCompleted(..) => {}
-        }
-    }
-
-    fn handle_registration(&mut self, now: Instant, output: &Output) {
-        let pairing_id = self.agent.registration().and_then(Registration::pairing_id);
-        let Some(enrolment) = &mut self.enrolment else {
-            return;
-        };
-        match output {
-            Output::StoreCredentials(credentials) => enrolment.store(credentials),
-            Output::AskRegistry(request) => enrolment.ask(request.clone(), pairing_id),
-            Output::RegistrationDelayed(delay) => enrolment.delayed(delay, now),
-            Output::Granted(grant) => enrolment.granted(grant),
-            Output::Denied(denial) => self.give_up(GaveUp::Denied(denial.clone())),
-            _ => {}
-        }
-    }
-
     fn handle_enrolment(&mut self, event: &enrolment::Event) {
         let now = self.now();
         match event {
@@ -523,28 +403,6 @@ impl Driver {
             enrolment::Event::Answered(id, reply) => {
                 self.agent
                     .handle_registry_answer(now, wall(), *id, &reply.answer());
-            }
-        }
-    }
-
-    fn give_up(&mut self, why: GaveUp) {
-        if self.phase == Phase::Running {
-            self.phase = Phase::Ended(Err(why));
-        }
-    }
-
-    fn handle_readiness(&self, node: NodeId, readiness: Readiness) {
-        if let Some(ready) = self.nodes.get(&node) {
-            ready.send_replace(readiness == Readiness::Ready);
-        }
-        match readiness {
-            Readiness::Ready | Readiness::Waiting => {}
-            Readiness::Refused(reason) => tracing::warn!(
-                "the broker refuses the subscription to a node's replies: {reason}; grant this agent read access to its \
-                 tres topics"
-            ),
-            Readiness::NotSupported(reason) => {
-                tracing::warn!("the broker cannot serve the subscription to a node's replies: {reason}");
             }
         }
     }

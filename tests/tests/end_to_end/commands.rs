@@ -1,13 +1,13 @@
 //! The commands that ask a running agent, its broker or its certificates, as an operator types them.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use syncline_tests::agent::{Agent, example, syncline};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::Subscription;
-use syncline_tests::process::Process;
+use syncline_tests::process::{Process, output};
 use syncline_tests::responder::{Answer, Responder};
 use syncline_tests::{port, wait};
 
@@ -24,16 +24,6 @@ fn command(arguments: &[&str], broker_port: u16, data: &Path) -> Command {
         .env("SYNCLINE_REGISTRATION", "off")
         .env("SYNCLINE_DATA_DIR", data);
     command
-}
-
-fn output(command: &mut Command) -> (i32, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("the command can be started");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (status.code().expect("an exit code"), text(stdout), text(stderr))
 }
 
 struct Plant {

@@ -16,6 +16,7 @@ mod mio_example;
 mod mutual_tls;
 mod packet_capture;
 mod presence;
+mod register;
 mod registration;
 mod service_file;
 mod session_authentication;

@@ -3,13 +3,13 @@
 use secrecy::ExposeSecret as _;
 use syncline_core::registration::{self, Credentials, Login, Mode};
 
+use super::{RegistrationSettings, RunError, Settings};
 use crate::data::DataFolder;
-use crate::run::{RegistrationSettings, RunError, Settings};
 use crate::tls::IdentityFiles;
 
 /// The files of the client certificate, where that has yet to be issued: a registry alone can do that, so it has to be
 /// asked for with [`Mode::Rest`].
-pub(crate) fn unissued(settings: &Settings) -> Option<&IdentityFiles> {
+pub(super) fn unissued(settings: &Settings) -> Option<&IdentityFiles> {
     let asks = settings
         .registration
         .as_ref()

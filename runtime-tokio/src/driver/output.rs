@@ -1,0 +1,123 @@
+//! What the core hands out, carried out.
+
+use syncline_core::agent::{Output, Readiness};
+use syncline_core::flowsync::NodeId;
+use syncline_core::registration::Registration;
+use syncline_core::session::DisconnectReason;
+use syncline_core::time::Instant;
+
+use super::clock::wall;
+use super::link::Link;
+use super::outage::Outage;
+use super::{Driver, GaveUp, Phase};
+
+impl Driver {
+    /// Carries out all that the core has to hand out.
+    pub(super) fn drain(&mut self) {
+        let now = self.now();
+        while let Some(output) = self.agent.poll(now) {
+            match output {
+                Output::Completed { token, outcome, .. } => {
+                    if let Some(waiter) = self.waiters.remove(&token) {
+                        let _ = waiter.reply.send(Ok(outcome));
+                    }
+                }
+                Output::Store(operation) => {
+                    let seq = operation.seq;
+                    let store = self.store.as_ref();
+                    if !store.is_some_and(|store| store.carry_out(operation)) {
+                        self.agent.handle_persisted(seq);
+                    }
+                }
+                output => {
+                    self.handle_output(now, &output);
+                    if let Some(reactor) = &mut self.reactor {
+                        reactor.handle(now, wall(), &output, &mut self.agent);
+                    }
+                }
+            }
+        }
+        if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
+            self.phase = Phase::Ended(Ok(()));
+        }
+    }
+
+    fn handle_output(&mut self, now: Instant, output: &Output) {
+        match output {
+            Output::OpenTransport => {
+                let dialer = self.dialer.clone();
+                self.link = Link::Dialing(Box::pin(async move { dialer.dial().await }));
+            }
+            Output::CloseTransport => self.link.close(),
+            Output::Connected(connected) => {
+                self.outage = Outage::default();
+                if let Some(enrolment) = &mut self.enrolment {
+                    enrolment.connected();
+                }
+                let (version, session_present) = (connected.version, connected.session_present);
+                tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
+            }
+            Output::Disconnected(disconnected) => {
+                // Refused credentials are the registration's to tell of.
+                let registers = self.enrolment.is_some()
+                    && matches!(disconnected.reason, DisconnectReason::Refused(code) if Registration::is_about_credentials(code));
+                if registers {
+                    tracing::debug!(broker = %self.dialer.endpoint, reason = %disconnected.reason, "not let in");
+                } else {
+                    self.outage.report(&self.dialer.endpoint, disconnected, now);
+                }
+            }
+            Output::GaveUp(reason) => self.give_up(GaveUp::Link(*reason)),
+            Output::StoreCredentials(_)
+            | Output::AskRegistry(_)
+            | Output::RegistrationDelayed(_)
+            | Output::Granted(_)
+            | Output::Denied(_) => self.handle_registration(now, output),
+            Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
+            Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
+            // No authentication method is configured here, and the store is seen to before.
+            Output::AuthChallenge(_)
+            | Output::Store(_)
+            | Output::Completed { .. }
+            | Output::Message(_)
+            | Output::OpCompleted(..) => {}
+        }
+    }
+
+    fn handle_registration(&mut self, now: Instant, output: &Output) {
+        let pairing_id = self.agent.registration().and_then(Registration::pairing_id);
+        let Some(enrolment) = &mut self.enrolment else {
+            return;
+        };
+        match output {
+            Output::StoreCredentials(credentials) => enrolment.store(credentials),
+            Output::AskRegistry(request) => enrolment.ask(request.clone(), pairing_id),
+            Output::RegistrationDelayed(delay) => enrolment.delayed(delay, now),
+            Output::Granted(grant) => enrolment.granted(grant),
+            Output::Denied(denial) => self.give_up(GaveUp::Denied(denial.clone())),
+            _ => {}
+        }
+    }
+
+    fn give_up(&mut self, why: GaveUp) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Ended(Err(why));
+        }
+    }
+
+    fn handle_readiness(&self, node: NodeId, readiness: Readiness) {
+        if let Some(ready) = self.nodes.get(&node) {
+            ready.send_replace(readiness == Readiness::Ready);
+        }
+        match readiness {
+            Readiness::Ready | Readiness::Waiting => {}
+            Readiness::Refused(reason) => tracing::warn!(
+                "the broker refuses the subscription to a node's replies: {reason}; grant this agent read access to its \
+                 tres topics"
+            ),
+            Readiness::NotSupported(reason) => {
+                tracing::warn!("the broker cannot serve the subscription to a node's replies: {reason}");
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One running agent: its link to the broker and its HTTP listener, from start to orderly stop.
+
+mod broker_tls;
+mod error;
+mod listener;
+mod login;
+mod nodes;
+mod running;
+mod settings;
+
+use std::sync::Arc;
+
+use syncline_core::registration::{self, Login};
+use tokio::sync::watch;
+
+pub(crate) use self::broker_tls::BrokerTls;
+use self::broker_tls::BrokerTrial;
+pub use self::error::{NodeFault, RunError};
+use self::listener::listen;
+pub(crate) use self::login::login;
+pub use self::nodes::ServedNode;
+use self::nodes::add_nodes;
+pub use self::running::RunningAgent;
+pub use self::settings::{RegistrationSettings, Settings};
+use crate::admin::{self, Door};
+use crate::data::DataFolder;
+use crate::driver::{Driver, Enrolment};
+use crate::http::serve;
+use crate::presence::Presence;
+use crate::service::plan::Plan;
+use crate::status::{Observer, Status, View};
+use crate::transport::Dialer;
+
+/// Runs `plan` until `shutdown` completes, then stops in order.
+///
+/// # Errors
+/// [`RunError`] when the agent cannot start, or ends by itself.
+pub async fn run(
+    settings: Settings,
+    plan: &Plan,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let mut running = start(settings, plan).await?;
+    let failure = tokio::select! {
+        () = shutdown => None,
+        failure = running.ended() => Some(failure),
+    };
+    running.stop().await;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Starts the agent's tasks: from now on its URLs answer, with 503 until the broker has been reached.
+///
+/// # Errors
+/// [`RunError`] when the agent cannot start.
+pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, RunError> {
+    let folder = settings.data_dir.as_deref().map(DataFolder::open).transpose()?;
+    let folder = folder.map(Arc::new);
+    let login = settings
+        .registration
+        .as_ref()
+        .map(|registration| login(registration, folder.as_deref(), &settings))
+        .transpose()?;
+    let tls = BrokerTls::new(&settings)?;
+    let has_http = plan
+        .services
+        .iter()
+        .any(|service| !service.http_servers.is_empty());
+    let listener = has_http
+        .then(|| listen("SYNCLINE_HTTP_LISTEN", settings.http_listen))
+        .transpose()?;
+    let address = listener
+        .as_ref()
+        .map_or(settings.http_listen, |(_, address)| *address);
+    let admin = settings
+        .admin_listen
+        .map(|address| listen("SYNCLINE_ADMIN_LISTEN", address))
+        .transpose()?;
+
+    let services = plan.services.iter().map(|service| service.id.clone()).collect();
+    let presence = settings
+        .presence_of
+        .as_ref()
+        .map(|name| Presence::new(name, services));
+    settings.session.will = presence.as_ref().map(Presence::will);
+    let status = Status::new(settings.session.client_id.clone(), settings.broker.to_string());
+    let trial = BrokerTrial::new(&settings, login.as_ref());
+    let dialer = Dialer {
+        endpoint: settings.broker,
+        tls: tls.client.clone(),
+    };
+    let mut driver = match folder.as_deref().and_then(DataFolder::session) {
+        Some(stored) => Driver::restore(dialer, settings.session, stored)?,
+        None => Driver::new(dialer, settings.session)?,
+    };
+    if let (Some(settings), Some(login)) = (settings.registration, login) {
+        enrol(&mut driver, settings, login, &tls, folder.clone())?;
+    }
+    driver.react_with(Box::new(Observer::new(status.clone(), presence)));
+    let (router, served) = add_nodes(&mut driver, plan, address)?;
+
+    let agent = driver.handle();
+    let (stop_http, stop) = watch::channel(false);
+    let http =
+        listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
+    let driver = tokio::spawn(driver.run());
+    let view = View {
+        status: status.clone(),
+        agent: agent.clone(),
+        nodes: served.clone().into(),
+        tls: tls.client.clone(),
+    };
+    let admin = admin.map(|(listener, address)| {
+        tracing::info!("status page at http://{address}/");
+        tokio::spawn(admin::serve(Door::Listener(listener), view.clone()))
+    });
+    let socket = folder
+        .as_ref()
+        .and_then(|folder| admin::open_socket(folder.path(), view));
+    let tls = tls.keep_up_to_date(trial, settings.tls_look_interval);
+    Ok(RunningAgent {
+        served,
+        agent,
+        driver,
+        status,
+        http,
+        admin,
+        socket,
+        stop_http,
+        drain_time: settings.drain_time,
+        tls,
+        folder,
+    })
+}
+
+/// Has the driver's agent register as `login`, and keep its credentials in `folder`.
+pub(crate) fn enrol(
+    driver: &mut Driver,
+    settings: RegistrationSettings,
+    login: Login,
+    tls: &BrokerTls,
+    folder: Option<Arc<DataFolder>>,
+) -> Result<(), registration::ConfigError> {
+    let mut enrolment = Enrolment::new(settings.registry, settings.username, folder);
+    if let Some(install) = tls.install() {
+        enrolment = enrolment.installing(install);
+    }
+    let config = registration::Config {
+        mode: settings.mode,
+        login,
+        csr: tls.csr.clone(),
+    };
+    driver.register_with(config, enrolment)
+}
