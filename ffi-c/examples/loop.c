@@ -88,7 +88,11 @@ static bool drain(struct loop *loop) {
             printf("disconnected: %.*s\n", (int)output.event.disconnected.text.len,
                    (const char *)output.event.disconnected.text.data);
             drop_transport(loop);
-            loop->done = output.event.disconnected.retry_at == UINT64_MAX;
+            loop->done = output.event.disconnected.kind == SYNCLINE_DISCONNECT_KIND_REQUESTED;
+            break;
+        case SYNCLINE_OUTPUT_KIND_GAVE_UP:
+        case SYNCLINE_OUTPUT_KIND_DENIED:
+            loop->done = true;
             break;
         default:
             handle_output(loop, &output);

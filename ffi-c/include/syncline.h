@@ -224,6 +224,188 @@ typedef uint32_t syncline_result;
 #endif // __cplusplus
 
 /**
+ * Whether a node accepts requests.
+ */
+enum syncline_readiness
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * There is no connection, or the server has not answered yet.
+   */
+  SYNCLINE_READINESS_WAITING = 0,
+  /**
+   * The server has confirmed the subscription to its replies.
+   */
+  SYNCLINE_READINESS_READY = 1,
+  /**
+   * The server refused the subscription with `reason`; it is asked again.
+   */
+  SYNCLINE_READINESS_REFUSED = 2,
+  /**
+   * The server cannot serve the subscription, for `refusal`; it is tried again on the next connection.
+   */
+  SYNCLINE_READINESS_NOT_SUPPORTED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_readiness syncline_readiness;
+#else
+typedef uint32_t syncline_readiness;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Where a registration stands.
+ */
+enum syncline_registration_state
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Nothing has been asked of it.
+   */
+  SYNCLINE_REGISTRATION_STATE_IDLE = 0,
+  /**
+   * New credentials wait to be stored; nobody has been shown them.
+   */
+  SYNCLINE_REGISTRATION_STATE_AWAIT_STORED = 1,
+  /**
+   * The session connects; the broker has not answered.
+   */
+  SYNCLINE_REGISTRATION_STATE_AWAIT_CONNACK = 2,
+  /**
+   * The broker has accepted the credentials.
+   */
+  SYNCLINE_REGISTRATION_STATE_ONLINE = 3,
+  /**
+   * A request is at the registry.
+   */
+  SYNCLINE_REGISTRATION_STATE_AWAIT_RESPONSE = 4,
+  /**
+   * Somebody else has to act first: the registry or the broker is asked again later.
+   */
+  SYNCLINE_REGISTRATION_STATE_AWAIT_RETRY = 5,
+  /**
+   * The registry will never accept this request.
+   */
+  SYNCLINE_REGISTRATION_STATE_DENIED = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_registration_state syncline_registration_state;
+#else
+typedef uint32_t syncline_registration_state;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What stands in the way of a registration.
+ */
+enum syncline_obstacle
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * 423: the registry takes no requests until somebody unlocks it.
+   */
+  SYNCLINE_OBSTACLE_LOCKED = 0,
+  /**
+   * 202: the request waits for somebody to grant it.
+   */
+  SYNCLINE_OBSTACLE_PENDING = 1,
+  /**
+   * The broker refused the login with `reason`, which is how one registers over MQTT.
+   */
+  SYNCLINE_OBSTACLE_PENDING_AT_BROKER = 2,
+  /**
+   * 409: the name belongs to other credentials.
+   */
+  SYNCLINE_OBSTACLE_CONFLICT = 3,
+  /**
+   * 401 or 403.
+   */
+  SYNCLINE_OBSTACLE_REJECTED = 4,
+  /**
+   * The registry cannot answer now.
+   */
+  SYNCLINE_OBSTACLE_UNAVAILABLE = 5,
+  /**
+   * 201 without the certificate that was asked for.
+   */
+  SYNCLINE_OBSTACLE_NO_CERTIFICATE = 6,
+  /**
+   * Whoever answers is no client registry.
+   */
+  SYNCLINE_OBSTACLE_NOT_A_REGISTRY = 7,
+  /**
+   * There was no answer.
+   */
+  SYNCLINE_OBSTACLE_NO_ANSWER = 8,
+  /**
+   * The broker refused the login with `reason`, although the registry has granted it or no registry is to be asked.
+   */
+  SYNCLINE_OBSTACLE_REFUSED = 9,
+  /**
+   * Another one: see `text`.
+   */
+  SYNCLINE_OBSTACLE_OTHER = 10,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_obstacle syncline_obstacle;
+#else
+typedef uint32_t syncline_obstacle;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a registration wants done, or what has happened.
+ */
+enum syncline_registration_output_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Store these new credentials where the next start finds them, then call `syncline_registration_handle_stored`, also
+   * where they cannot be stored: see `credentials`.
+   */
+  SYNCLINE_REGISTRATION_OUTPUT_KIND_STORE_CREDENTIALS = 0,
+  /**
+   * Make this request, then call `syncline_registration_handle_answer`: see `request`. Nobody waits for the answer to an
+   * earlier one any more.
+   */
+  SYNCLINE_REGISTRATION_OUTPUT_KIND_ASK = 1,
+  /**
+   * Connect to the broker with these credentials, or without any: see `credentials`.
+   */
+  SYNCLINE_REGISTRATION_OUTPUT_KIND_CONNECT = 2,
+  /**
+   * Registry or broker did not accept the agent; it is tried again: see `delay`.
+   */
+  SYNCLINE_REGISTRATION_OUTPUT_KIND_DELAYED = 3,
+  /**
+   * The registry has accepted the agent: see `grant`.
+   */
+  SYNCLINE_REGISTRATION_OUTPUT_KIND_GRANTED = 4,
+  /**
+   * The registry will never accept this request, and nothing is tried again: see `denial`.
+   */
+  SYNCLINE_REGISTRATION_OUTPUT_KIND_DENIED = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_registration_output_kind syncline_registration_output_kind;
+#else
+typedef uint32_t syncline_registration_output_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What became of a message.
  */
 enum syncline_delivery
@@ -474,6 +656,47 @@ typedef uint32_t syncline_loss;
 #endif // __cplusplus
 
 /**
+ * Why a reply changed nothing.
+ */
+enum syncline_ignored
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * A retained message is from the past by definition.
+   */
+  SYNCLINE_IGNORED_RETAINED = 0,
+  /**
+   * It names no transaction.
+   */
+  SYNCLINE_IGNORED_MALFORMED = 1,
+  /**
+   * The transaction already has its reply.
+   */
+  SYNCLINE_IGNORED_DUPLICATE = 2,
+  /**
+   * The transaction ended without a reply.
+   */
+  SYNCLINE_IGNORED_LATE = 3,
+  /**
+   * The transaction was never begun here, is forgotten, or belongs to another node.
+   */
+  SYNCLINE_IGNORED_UNKNOWN = 4,
+  /**
+   * Another reason.
+   */
+  SYNCLINE_IGNORED_OTHER = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_ignored syncline_ignored;
+#else
+typedef uint32_t syncline_ignored;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What to do, or what has happened.
  */
 enum syncline_output_kind
@@ -514,6 +737,44 @@ enum syncline_output_kind
    * The server asks for authentication data: see `auth_challenge`.
    */
   SYNCLINE_OUTPUT_KIND_AUTH_CHALLENGE = 7,
+  /**
+   * A node began to accept requests, or ceased to: see `node`.
+   */
+  SYNCLINE_OUTPUT_KIND_NODE_CHANGED = 8,
+  /**
+   * A transaction of `syncline_agent_request` ended: see `transaction`.
+   */
+  SYNCLINE_OUTPUT_KIND_TRANSACTION_ENDED = 9,
+  /**
+   * A reply to a node changed nothing; for the log: see `ignored`.
+   */
+  SYNCLINE_OUTPUT_KIND_REPLY_IGNORED = 10,
+  /**
+   * Store these new credentials where the next start finds them, then call `syncline_agent_handle_credentials_stored`, also
+   * where they cannot be stored: see `credentials`.
+   */
+  SYNCLINE_OUTPUT_KIND_STORE_CREDENTIALS = 11,
+  /**
+   * Make this request of the client registry, then call `syncline_agent_handle_registry_answer`: see `request`. Nobody waits
+   * for the answer to an earlier one any more.
+   */
+  SYNCLINE_OUTPUT_KIND_ASK_REGISTRY = 12,
+  /**
+   * Registry or broker did not accept the agent; it is tried again: see `delay`.
+   */
+  SYNCLINE_OUTPUT_KIND_REGISTRATION_DELAYED = 13,
+  /**
+   * The registry has accepted the agent: see `grant`.
+   */
+  SYNCLINE_OUTPUT_KIND_GRANTED = 14,
+  /**
+   * The registry will never accept this agent as it is, and nothing is tried again: see `denial`.
+   */
+  SYNCLINE_OUTPUT_KIND_DENIED = 15,
+  /**
+   * After a disconnection that nobody asked for: nothing is tried again until `syncline_session_connect`.
+   */
+  SYNCLINE_OUTPUT_KIND_GAVE_UP = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -685,6 +946,14 @@ enum syncline_feature
    * `syncline_responder_...`: FlowSync's answering side.
    */
   SYNCLINE_FEATURE_RESPONDER = 5,
+  /**
+   * `syncline_registration_...`: how an agent that nobody knows comes to be let in.
+   */
+  SYNCLINE_FEATURE_REGISTRATION = 6,
+  /**
+   * `syncline_agent_...`: nodes and a registration on a session.
+   */
+  SYNCLINE_FEATURE_AGENT = 7,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -734,12 +1003,159 @@ enum syncline_limit
    * Packets that wait for the store before nothing more is read.
    */
   SYNCLINE_LIMIT_MAX_HELD_PACKETS = 7,
+  /**
+   * Ended transactions that are remembered, to tell a late or repeated reply from one that was never asked for.
+   */
+  SYNCLINE_LIMIT_ENDED_TRANSACTIONS_REMEMBERED = 8,
+  /**
+   * Smallest Maximum Packet Size of a server that a session can work with, in bytes.
+   */
+  SYNCLINE_LIMIT_MIN_SERVER_PACKET_SIZE = 9,
+  /**
+   * Unwritten bytes beyond TRANSMIT_HIGH_WATER that acknowledgements may take before nothing more is read.
+   */
+  SYNCLINE_LIMIT_ACK_RESERVE = 10,
+  /**
+   * Bytes of the server's words on a message that are kept until its end; larger ones are left out.
+   */
+  SYNCLINE_LIMIT_MAX_KEPT_DETAILS = 11,
+  /**
+   * Connections of a resumed Session that may break in the same way until a new one is begun.
+   */
+  SYNCLINE_LIMIT_BROKEN_RESUMPTIONS = 12,
+  /**
+   * Connections in a row that may end before their CONNACK until MQTT 3.1.1 is tried in place of 5.0.
+   */
+  SYNCLINE_LIMIT_CLOSES_BEFORE_FALLBACK = 13,
+  /**
+   * Wait before a node's refused subscription is repeated, in milliseconds.
+   */
+  SYNCLINE_LIMIT_RESUBSCRIBE_INTERVAL = 14,
+  /**
+   * Longest body of a client registry's answer in bytes.
+   */
+  SYNCLINE_LIMIT_MAX_REGISTRY_ANSWER = 15,
+  /**
+   * Longest certificate signing request in bytes.
+   */
+  SYNCLINE_LIMIT_MAX_CSR = 16,
+  /**
+   * Most characters that are kept of what a client registry says about its refusal.
+   */
+  SYNCLINE_LIMIT_MAX_REASON_TEXT = 17,
+  /**
+   * Longest wait for the answer of a client registry in milliseconds.
+   */
+  SYNCLINE_LIMIT_REGISTRY_TIMEOUT = 18,
+  /**
+   * Longest wait that a client registry may ask for in milliseconds.
+   */
+  SYNCLINE_LIMIT_RETRY_AFTER_MAX = 19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum syncline_limit syncline_limit;
 #else
 typedef uint32_t syncline_limit;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Where to register.
+ */
+enum syncline_registration_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * At the client registry; over MQTT as long as none answers.
+   */
+  SYNCLINE_REGISTRATION_MODE_AUTO = 0,
+  /**
+   * At the client registry alone.
+   */
+  SYNCLINE_REGISTRATION_MODE_REST = 1,
+  /**
+   * Over MQTT alone: connecting until the broker accepts.
+   */
+  SYNCLINE_REGISTRATION_MODE_MQTT = 2,
+  /**
+   * Nowhere: a refused login is tried again like any other failure.
+   */
+  SYNCLINE_REGISTRATION_MODE_OFF = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_registration_mode syncline_registration_mode;
+#else
+typedef uint32_t syncline_registration_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What is known of the credentials at the start.
+ */
+enum syncline_login
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * A user name without a password: a new one is made, to be stored before anybody is shown it.
+   */
+  SYNCLINE_LOGIN_NEW = 0,
+  /**
+   * Credentials that an earlier run has stored.
+   */
+  SYNCLINE_LOGIN_STORED = 1,
+  /**
+   * Credentials that the operator has given.
+   */
+  SYNCLINE_LOGIN_GIVEN = 2,
+  /**
+   * None and none to be made: a client certificate says who this is, or the broker does not ask. Never registers.
+   */
+  SYNCLINE_LOGIN_PASSWORDLESS = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_login syncline_login;
+#else
+typedef uint32_t syncline_login;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Why there was no answer of the registry.
+ */
+enum syncline_registry_failure
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * The registry could not be reached, or the connection was lost.
+   */
+  SYNCLINE_REGISTRY_FAILURE_UNREACHABLE = 0,
+  /**
+   * No response came in time.
+   */
+  SYNCLINE_REGISTRY_FAILURE_TIMED_OUT = 1,
+  /**
+   * The server's certificate was not accepted.
+   */
+  SYNCLINE_REGISTRY_FAILURE_UNTRUSTED = 2,
+  /**
+   * What came was not HTTP.
+   */
+  SYNCLINE_REGISTRY_FAILURE_NOT_HTTP = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_registry_failure syncline_registry_failure;
+#else
+typedef uint32_t syncline_registry_failure;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -752,6 +1168,14 @@ struct syncline_node_config;
  * A list of properties to send.
  */
 struct syncline_properties;
+
+/**
+ * The registration of one agent. With `syncline_agent_register_with` a session has one of its own, and this is not needed.
+ *
+ * Driven like a session: one input, `syncline_registration_poll` until SYNCLINE_RESULT_EMPTY, then sleep until
+ * `syncline_registration_poll_timeout`.
+ */
+struct syncline_registration;
 
 /**
  * Open transactions, joined to their replies by id.
@@ -769,7 +1193,8 @@ struct syncline_responder;
 struct syncline_session_config;
 
 /**
- * An MQTT client session.
+ * An MQTT client session, and the composite agent: calls `syncline_agent_...` give it FlowSync nodes, whose replies it takes
+ * out of what it receives, and a registration.
  *
  * 1. One input: a command, received bytes, written bytes, an opened or closed transport, or time.
  * 2. `syncline_session_poll` until SYNCLINE_RESULT_EMPTY, carrying out each output.
@@ -785,17 +1210,100 @@ struct syncline_session;
 struct syncline_shared_bytes;
 
 /**
- * The first bytes of a packet.
+ * How a node stands.
  */
-struct syncline_frame {
+struct syncline_node_status {
   /**
-   * Length of the whole packet in bytes, its first ones included.
+   * The node's number.
    */
-  size_t len;
+  uint64_t node;
   /**
-   * Control Packet type, 1 (CONNECT) to 15 (AUTH).
+   * Its transactions that wait for a reply.
    */
-  uint8_t packet_type;
+  size_t in_flight;
+  /**
+   * Whether it accepts requests.
+   */
+  syncline_readiness readiness;
+  /**
+   * Why the server cannot serve it, for NOT_SUPPORTED, else SYNCLINE_RESULT_OK.
+   */
+  syncline_result refusal;
+  /**
+   * Reason Code for REFUSED, else 0.
+   */
+  uint8_t reason;
+};
+
+/**
+ * What went wrong in one call, in words. Never holds a payload or a credential.
+ *
+ * Calls that take one write it where they fail, and leave it alone where they do not; NULL is no wish to know.
+ */
+struct syncline_error {
+  /**
+   * The text in UTF-8, ended by NUL, cut where it is longer.
+   */
+  char text[256];
+};
+
+/**
+ * Totals of all transactions. `begun` is `open` and the six ways to end; each reply is counted once, as REPLIED or FAILED
+ * or as one of the last five.
+ */
+struct syncline_counters {
+  /**
+   * Transactions that wait for a reply now.
+   */
+  uint64_t open;
+  /**
+   * Transactions that were begun.
+   */
+  uint64_t begun;
+  /**
+   * A reply with a value came.
+   */
+  uint64_t replied;
+  /**
+   * A reply with an error came.
+   */
+  uint64_t failed;
+  /**
+   * No reply came in time.
+   */
+  uint64_t timed_out;
+  /**
+   * The client went away.
+   */
+  uint64_t aborted;
+  /**
+   * The node was removed, or everything was cancelled.
+   */
+  uint64_t cancelled;
+  /**
+   * The request could not be delivered.
+   */
+  uint64_t undeliverable;
+  /**
+   * Replies after the end of their transaction.
+   */
+  uint64_t late;
+  /**
+   * Replies after a reply.
+   */
+  uint64_t duplicate;
+  /**
+   * Replies to no transaction.
+   */
+  uint64_t unknown;
+  /**
+   * Messages that are no reply.
+   */
+  uint64_t malformed;
+  /**
+   * Retained messages.
+   */
+  uint64_t retained;
 };
 
 /**
@@ -810,6 +1318,83 @@ struct syncline_bytes {
    * How many there are.
    */
   size_t len;
+};
+
+/**
+ * What a registration is made of. All zeros but the user name: a new password, registered wherever that can be done.
+ */
+struct syncline_registration_options {
+  /**
+   * User name.
+   */
+  struct syncline_bytes username;
+  /**
+   * Password, for a login that is STORED or GIVEN.
+   */
+  struct syncline_bytes password;
+  /**
+   * A certificate signing request in PEM whose Common Name is the user name, else empty. With it nothing connects before
+   * the registry has signed.
+   */
+  struct syncline_bytes csr;
+  /**
+   * Where to register, one of `SYNCLINE_REGISTRATION_MODE_...`.
+   */
+  uint32_t mode;
+  /**
+   * What is known of the credentials, one of `SYNCLINE_LOGIN_...`.
+   */
+  uint32_t login;
+};
+
+/**
+ * What came of a request to the registry.
+ */
+struct syncline_registry_answer {
+  /**
+   * Body; of one longer than SYNCLINE_LIMIT_MAX_REGISTRY_ANSWER, at least one byte more than that.
+   */
+  struct syncline_bytes body;
+  /**
+   * The field `Retry-After`, else empty.
+   */
+  struct syncline_bytes retry_after;
+  /**
+   * Why there was no response, one of `SYNCLINE_REGISTRY_FAILURE_...`. Does not count with a status.
+   */
+  uint32_t failure;
+  /**
+   * Status code of the response; 0: there was none.
+   */
+  uint16_t status;
+};
+
+/**
+ * How a registration stands.
+ */
+struct syncline_registration_status {
+  /**
+   * Where it stands.
+   */
+  syncline_registration_state state;
+  /**
+   * What both sides show of the credentials: six hexadecimal digits ended by NUL; empty where there are none.
+   */
+  char pairing_id[8];
+};
+
+/**
+ * The first bytes of a packet.
+ */
+struct syncline_frame {
+  /**
+   * Length of the whole packet in bytes, its first ones included.
+   */
+  size_t len;
+  /**
+   * Control Packet type, 1 (CONNECT) to 15 (AUTH).
+   */
+  uint8_t packet_type;
 };
 
 /**
@@ -862,6 +1447,142 @@ struct syncline_property {
    * Identifier (MQTT 5.0 section 2.2.2.2), such as 0x26 for a User Property.
    */
   uint8_t id;
+};
+
+/**
+ * User name and password.
+ */
+struct syncline_credentials {
+  /**
+   * User name; data is NULL where there are no credentials.
+   */
+  struct syncline_bytes username;
+  /**
+   * Password; data is NULL where there are no credentials.
+   */
+  struct syncline_bytes password;
+  /**
+   * What both sides show of the credentials: six hexadecimal digits ended by NUL; empty where there are none.
+   */
+  char pairing_id[8];
+};
+
+/**
+ * An HTTP request to make of the client registry. A redirect is an answer and is not followed: it would carry the password
+ * to another server.
+ */
+struct syncline_registry_request {
+  /**
+   * Request method.
+   */
+  struct syncline_bytes method;
+  /**
+   * Path, to be appended to the base URL of the registry.
+   */
+  struct syncline_bytes path;
+  /**
+   * Body, `application/json`. It holds the password.
+   */
+  struct syncline_bytes body;
+  /**
+   * Comes back with the answer.
+   */
+  uint64_t id;
+};
+
+/**
+ * Why a registration is not through yet, and what comes next. Nothing is lost: it is tried again.
+ */
+struct syncline_delay {
+  /**
+   * What stands in the way and how to mend it, in words for an operator.
+   */
+  struct syncline_bytes text;
+  /**
+   * When it is tried again; UINT64_MAX: the broker is asked at once in place of the registry.
+   */
+  uint64_t retry_at;
+  /**
+   * What stands in the way.
+   */
+  syncline_obstacle obstacle;
+  /**
+   * Status code of the registry's answer, else 0.
+   */
+  uint16_t status;
+  /**
+   * Reason Code of the broker's refusal, else 0.
+   */
+  uint8_t reason;
+  /**
+   * What both sides show of the credentials: six hexadecimal digits ended by NUL; empty where there are none.
+   */
+  char pairing_id[8];
+};
+
+/**
+ * The registry's acceptance.
+ */
+struct syncline_grant {
+  /**
+   * The signed certificate in PEM, where a request to sign one went along, else empty. It is in force for the next
+   * transport.
+   */
+  struct syncline_bytes certificate;
+};
+
+/**
+ * The registry's final no.
+ */
+struct syncline_denial {
+  /**
+   * Why, in words for an operator.
+   */
+  struct syncline_bytes text;
+  /**
+   * Status code.
+   */
+  uint16_t status;
+};
+
+/**
+ * What an output of a registration tells; its kind says which member counts.
+ */
+union syncline_registration_event {
+  /**
+   * Of SYNCLINE_REGISTRATION_OUTPUT_KIND_STORE_CREDENTIALS and SYNCLINE_REGISTRATION_OUTPUT_KIND_CONNECT.
+   */
+  struct syncline_credentials credentials;
+  /**
+   * Of SYNCLINE_REGISTRATION_OUTPUT_KIND_ASK.
+   */
+  struct syncline_registry_request request;
+  /**
+   * Of SYNCLINE_REGISTRATION_OUTPUT_KIND_DELAYED.
+   */
+  struct syncline_delay delay;
+  /**
+   * Of SYNCLINE_REGISTRATION_OUTPUT_KIND_GRANTED.
+   */
+  struct syncline_grant grant;
+  /**
+   * Of SYNCLINE_REGISTRATION_OUTPUT_KIND_DENIED.
+   */
+  struct syncline_denial denial;
+};
+
+/**
+ * One output of a registration.
+ */
+struct syncline_registration_output {
+  /**
+   * What it tells.
+   */
+  union syncline_registration_event event;
+  /**
+   * What it is.
+   */
+  syncline_registration_output_kind kind;
 };
 
 /**
@@ -985,18 +1706,6 @@ struct syncline_tres {
    * The same, for `syncline_bytes_retain` and to publish it without a copy.
    */
   const struct syncline_shared_bytes *shared;
-};
-
-/**
- * What went wrong in one call, in words. Never holds a payload or a credential.
- *
- * Calls that take one write it where they fail, and leave it alone where they do not; NULL is no wish to know.
- */
-struct syncline_error {
-  /**
-   * The text in UTF-8, ended by NUL, cut where it is longer.
-   */
-  char text[256];
 };
 
 /**
@@ -1385,6 +2094,38 @@ union syncline_output_event {
    */
   struct syncline_auth_challenge auth_challenge;
   /**
+   * Of SYNCLINE_OUTPUT_KIND_NODE_CHANGED.
+   */
+  struct syncline_node_status node;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_TRANSACTION_ENDED.
+   */
+  struct syncline_completion transaction;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_REPLY_IGNORED.
+   */
+  syncline_ignored ignored;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_STORE_CREDENTIALS.
+   */
+  struct syncline_credentials credentials;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_ASK_REGISTRY.
+   */
+  struct syncline_registry_request request;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_REGISTRATION_DELAYED.
+   */
+  struct syncline_delay delay;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_GRANTED.
+   */
+  struct syncline_grant grant;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_DENIED.
+   */
+  struct syncline_denial denial;
+  /**
    * Of the kinds that tell nothing more.
    */
   uint8_t nothing;
@@ -1439,6 +2180,129 @@ struct syncline_restored {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Adds a transaction node; `node` is its number. With a connection its subscription begins at once, and
+ * SYNCLINE_OUTPUT_KIND_NODE_CHANGED tells when it is ready. Subscribing again after a reconnect is not the caller's.
+ *
+ * # Safety
+ * `session` and `config` are live handles, `node` points to a number.
+ */
+syncline_result syncline_agent_add_node(struct syncline_session *session,
+                                        uint64_t now,
+                                        const struct syncline_node_config *config,
+                                        uint64_t *node);
+
+/**
+ * Removes a node: its open transactions end as CANCELLED, its subscription ends.
+ *
+ * # Safety
+ * `session` is a live handle.
+ */
+syncline_result syncline_agent_remove_node(struct syncline_session *session, uint64_t node);
+
+/**
+ * How a node stands.
+ *
+ * # Safety
+ * `session` is a live handle, `status` points to the place of the result.
+ */
+syncline_result syncline_agent_node_status(const struct syncline_session *session,
+                                           uint64_t node,
+                                           struct syncline_node_status *status);
+
+/**
+ * Asks the other side of a node: registers the transaction, then publishes its request.
+ *
+ * `value` is one JSON text. `token` is the caller's own number and comes back with SYNCLINE_OUTPUT_KIND_TRANSACTION_ENDED,
+ * exactly once unless the transaction is aborted. `timeout_ms` shortens the node's timeout for this request; 0 leaves it.
+ * SYNCLINE_RESULT_NOT_CONNECTED and SYNCLINE_RESULT_NOT_READY: nobody was asked, wait for the node to be ready.
+ *
+ * # Safety
+ * `session` is a live handle, `value` points to `value_len` bytes; `error` is NULL or points to a place for a text;
+ * `transaction` points to 16 bytes for the transaction's id.
+ */
+syncline_result syncline_agent_request(struct syncline_session *session,
+                                       uint64_t now,
+                                       uint64_t wall,
+                                       uint64_t node,
+                                       const uint8_t *value,
+                                       size_t value_len,
+                                       uint64_t token,
+                                       uint32_t timeout_ms,
+                                       struct syncline_error *error,
+                                       uint8_t *transaction);
+
+/**
+ * The client of a transaction went away: it ends at once, and its end is not told. An ended one stays as it is.
+ *
+ * # Safety
+ * `session` is a live handle, `transaction` points to 16 bytes.
+ */
+syncline_result syncline_agent_abort(struct syncline_session *session,
+                                     const uint8_t *transaction);
+
+/**
+ * Ends every open transaction as CANCELLED.
+ *
+ * # Safety
+ * `session` is a live handle.
+ */
+syncline_result syncline_agent_cancel_all(struct syncline_session *session);
+
+/**
+ * Totals of all transactions of a session's nodes.
+ *
+ * # Safety
+ * `session` is a live handle, `counters` points to the place of the result.
+ */
+syncline_result syncline_agent_counters(const struct syncline_session *session,
+                                        struct syncline_counters *counters);
+
+/**
+ * Has the session register where it is not known, from its next `syncline_session_connect` on. Its credentials are
+ * replaced by the registration's, and a refusal of these is the registration's to mend, whatever SYNCLINE_SETTING_ON_REFUSAL
+ * says. SYNCLINE_RESULT_CONFIG_INVALID: `error` says what cannot be.
+ *
+ * # Safety
+ * `session` is a live handle, `options` points to options whose texts can be read; `error` is NULL or points to a place for
+ * a text.
+ */
+syncline_result syncline_agent_register_with(struct syncline_session *session,
+                                             const struct syncline_registration_options *options,
+                                             struct syncline_error *error);
+
+/**
+ * The credentials of SYNCLINE_OUTPUT_KIND_STORE_CREDENTIALS are stored, or cannot be; the registration goes on with them
+ * either way.
+ *
+ * # Safety
+ * `session` is a live handle.
+ */
+syncline_result syncline_agent_handle_credentials_stored(struct syncline_session *session,
+                                                         uint64_t now);
+
+/**
+ * What came of the request `id` of SYNCLINE_OUTPUT_KIND_ASK_REGISTRY; that of an earlier one is ignored. `wall` reads a
+ * `Retry-After` that is a date.
+ *
+ * # Safety
+ * `session` is a live handle, `answer` points to an answer whose texts can be read.
+ */
+syncline_result syncline_agent_handle_registry_answer(struct syncline_session *session,
+                                                      uint64_t now,
+                                                      uint64_t wall,
+                                                      uint64_t id,
+                                                      const struct syncline_registry_answer *answer);
+
+/**
+ * How the session's registration stands. SYNCLINE_RESULT_EMPTY: it has none.
+ *
+ * # Safety
+ * `session` is a live handle, `status` points to the place of the result.
+ */
+syncline_result syncline_agent_registration_status(const struct syncline_session *session,
+                                                   struct syncline_registration_status *status);
 
 /**
  * Makes a configuration: requests leave on `<base>/treq`, replies are read from `<base>/tres`.
@@ -1575,6 +2439,137 @@ syncline_result syncline_properties_add(struct syncline_properties *properties,
                                         const struct syncline_property *property);
 
 /**
+ * Makes a registration that does nothing until `syncline_registration_start`. The options are copied.
+ *
+ * `seed` has 32 bytes of the operating system's entropy: a new password is drawn from it. SYNCLINE_RESULT_CONFIG_INVALID:
+ * `error` says what cannot be.
+ *
+ * # Safety
+ * `options` points to options whose texts can be read, `seed` to `seed_len` bytes; `error` is NULL or points to a place for
+ * a text; `registration` points to a pointer.
+ */
+syncline_result syncline_registration_new(const struct syncline_registration_options *options,
+                                          const uint8_t *seed,
+                                          size_t seed_len,
+                                          struct syncline_error *error,
+                                          struct syncline_registration **registration);
+
+/**
+ * Takes a registration back.
+ *
+ * # Safety
+ * `registration` is NULL, or came from `syncline_registration_new` and was not freed before.
+ */
+void syncline_registration_free(struct syncline_registration *registration);
+
+/**
+ * Begins. Ignored where it has begun already.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_start(struct syncline_registration *registration, uint64_t now);
+
+/**
+ * Ends all efforts; `syncline_registration_start` begins anew.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_stop(struct syncline_registration *registration, uint64_t now);
+
+/**
+ * The new credentials are stored, or cannot be; it goes on with them either way.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_handle_stored(struct syncline_registration *registration, uint64_t now);
+
+/**
+ * What came of the request `id`; that of an earlier one is ignored. `wall` reads a `Retry-After` that is a date.
+ *
+ * # Safety
+ * `registration` is a live handle, `answer` points to an answer whose texts can be read.
+ */
+syncline_result syncline_registration_handle_answer(struct syncline_registration *registration,
+                                                    uint64_t now,
+                                                    uint64_t wall,
+                                                    uint64_t id,
+                                                    const struct syncline_registry_answer *answer);
+
+/**
+ * The broker accepted the connection.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_handle_connected(struct syncline_registration *registration,
+                                                       uint64_t now);
+
+/**
+ * The connection ended for a reason that is not the credentials, and the session sees to the next one.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_handle_link_lost(struct syncline_registration *registration);
+
+/**
+ * The broker refuses the credentials with Reason Code `reason`, and the session waits for
+ * SYNCLINE_REGISTRATION_OUTPUT_KIND_CONNECT. `syncline_registration_is_about_credentials` tells which refusals these are.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_handle_refused(struct syncline_registration *registration,
+                                                     uint64_t now,
+                                                     uint8_t reason);
+
+/**
+ * Whether a broker's refusal with Reason Code `reason` is about the credentials, so that a registration can mend it.
+ */
+bool syncline_registration_is_about_credentials(uint8_t reason);
+
+/**
+ * Does what is due at `now`.
+ *
+ * # Safety
+ * `registration` is a live handle.
+ */
+syncline_result syncline_registration_handle_timeout(struct syncline_registration *registration,
+                                                     uint64_t now);
+
+/**
+ * When `syncline_registration_handle_timeout` next has something to do; UINT64_MAX: never.
+ *
+ * # Safety
+ * `registration` is a live handle, `deadline` points to a number.
+ */
+syncline_result syncline_registration_poll_timeout(const struct syncline_registration *registration,
+                                                   uint64_t *deadline);
+
+/**
+ * The next thing to do or to know. SYNCLINE_RESULT_EMPTY: there is nothing until the next input.
+ *
+ * What `output` points to stays until the next call with this handle that changes it.
+ *
+ * # Safety
+ * `registration` is a live handle, `output` points to the place of the result.
+ */
+syncline_result syncline_registration_poll(struct syncline_registration *registration,
+                                           struct syncline_registration_output *output);
+
+/**
+ * How the registration stands.
+ *
+ * # Safety
+ * `registration` is a live handle, `status` points to the place of the result.
+ */
+syncline_result syncline_registration_status(const struct syncline_registration *registration,
+                                             struct syncline_registration_status *status);
+
+/**
  * Makes a requester without nodes.
  *
  * `seed` has 32 bytes from the operating system's entropy: whoever knows it can foretell ids and forge replies. The
@@ -1682,6 +2677,26 @@ syncline_result syncline_requester_poll(struct syncline_requester *requester,
 syncline_result syncline_requester_abort(struct syncline_requester *requester, const uint8_t *transaction);
 
 /**
+ * The request of a transaction could not be delivered: it ends as UNDELIVERABLE. `reason` is the Reason Code by which the
+ * broker refused it; 0: the connection was lost before it had left. An ended transaction stays as it is.
+ *
+ * # Safety
+ * `requester` is a live handle, `transaction` points to 16 bytes.
+ */
+syncline_result syncline_requester_undeliverable(struct syncline_requester *requester,
+                                                 const uint8_t *transaction,
+                                                 uint8_t reason);
+
+/**
+ * Totals of all transactions.
+ *
+ * # Safety
+ * `requester` is a live handle, `counters` points to the place of the result.
+ */
+syncline_result syncline_requester_counters(const struct syncline_requester *requester,
+                                            struct syncline_counters *counters);
+
+/**
  * Ends every open transaction as CANCELLED.
  *
  * # Safety
@@ -1787,8 +2802,8 @@ const char *syncline_result_str(uint32_t result);
 /**
  * Makes a session that is offline until `syncline_session_connect`. The configuration is copied.
  *
- * `seed` has 32 bytes of the operating system's entropy; it spreads the waits between connections. SYNCLINE_RESULT_CONFIG_INVALID:
- * `error` names the setting.
+ * `seed` has 32 bytes of the operating system's entropy: it spreads the waits between connections, and ids of transactions
+ * and passwords come from it. SYNCLINE_RESULT_CONFIG_INVALID: `error` names the setting.
  *
  * # Safety
  * `config` is a live handle, `seed` points to `seed_len` bytes; `error` is NULL or points to a place for a text;

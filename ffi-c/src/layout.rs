@@ -30,6 +30,17 @@ fn c_asserts_the_layout_that_rust_uses() {
     PropertyRecord as "syncline_property": name, value, number, id;
     TreqMessage as "syncline_treq": topic, payload, deadline, transaction, qos;
     CompletionRecord as "syncline_completion": token, code, value, message, transaction, outcome;
+    CountersRecord as "syncline_counters": open, begun, replied, failed, timed_out, aborted, cancelled, undeliverable, late, duplicate, unknown, malformed, retained;
+    NodeStatus as "syncline_node_status": node, in_flight, readiness, refusal, reason;
+    RegistrationOptions as "syncline_registration_options": username, password, csr, mode, login;
+    RegistrationStatus as "syncline_registration_status": state, pairing_id;
+    RegistrationOutputRecord as "syncline_registration_output": event, kind;
+    RegistryAnswerRecord as "syncline_registry_answer": body, retry_after, failure, status;
+    RegistryRequestRecord as "syncline_registry_request": method, path, body, id;
+    CredentialsRecord as "syncline_credentials": username, password, pairing_id;
+    DelayRecord as "syncline_delay": text, retry_at, obstacle, status, reason, pairing_id;
+    GrantRecord as "syncline_grant": certificate;
+    DenialRecord as "syncline_denial": text, status;
     ResponderBounds as "syncline_responder_bounds": max_transactions, max_answer_bytes, retention_ms;
     IncomingRecord as "syncline_incoming": value, tres, shared, timestamp, deadline, transaction, kind;
     TresMessage as "syncline_tres": payload, shared;

@@ -3,6 +3,7 @@
 //! The rules for callers stand at the top of the generated header. Inside, every export is one call of
 //! `border::cross`, which stops panics, and reads its pointers through `pointer`, the one place that checks them.
 
+mod agent;
 mod border;
 mod error_text;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod node_config;
 mod packet;
 mod pointer;
 mod properties;
+mod registration;
 mod requester;
 mod responder;
 mod result;
@@ -21,11 +23,13 @@ mod test_hook;
 mod topic;
 mod version;
 
+pub use agent::*;
 pub use error_text::ErrorText;
 pub use node_config::*;
 pub use packet::*;
 pub use pointer::Slice;
 pub use properties::*;
+pub use registration::*;
 pub use requester::*;
 pub use responder::*;
 pub use result::*;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use syncline_core::flowsync::{Completion, Delivery, NodeId, Outcome, Requester, TransactionId, Treq};
+use syncline_core::codec::ReasonCode;
+use syncline_core::flowsync::{
+    Completion, Counters, Delivery, NodeId, Outcome, Requester, TransactionId, Treq, Undeliverable,
+};
 use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
 use crate::node_config::NodeConfigHandle;
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
-
-/// Length of a transaction's id in bytes.
-const ID_LEN: usize = 16;
 
 /// Open transactions, joined to their replies by id.
 #[derive(Debug)]
@@ -72,6 +72,39 @@ pub struct CompletionRecord {
     pub transaction: [u8; 16],
     /// How it ended.
     pub outcome: OutcomeKind,
+}
+
+/// Totals of all transactions. `begun` is `open` and the six ways to end; each reply is counted once, as REPLIED or FAILED
+/// or as one of the last five.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct CountersRecord {
+    /// Transactions that wait for a reply now.
+    pub open: u64,
+    /// Transactions that were begun.
+    pub begun: u64,
+    /// A reply with a value came.
+    pub replied: u64,
+    /// A reply with an error came.
+    pub failed: u64,
+    /// No reply came in time.
+    pub timed_out: u64,
+    /// The client went away.
+    pub aborted: u64,
+    /// The node was removed, or everything was cancelled.
+    pub cancelled: u64,
+    /// The request could not be delivered.
+    pub undeliverable: u64,
+    /// Replies after the end of their transaction.
+    pub late: u64,
+    /// Replies after a reply.
+    pub duplicate: u64,
+    /// Replies to no transaction.
+    pub unknown: u64,
+    /// Messages that are no reply.
+    pub malformed: u64,
+    /// Retained messages.
+    pub retained: u64,
 }
 
 /// What became of a message.
@@ -310,7 +343,12 @@ pub unsafe extern "C" fn syncline_requester_poll(
         // SAFETY: the caller vouches for both.
         let (handle, out) = unsafe { (pointer::exclusive(requester)?, Out::new(completion)?) };
         let completion = handle.requester.poll().ok_or(Code::Empty)?;
-        out.write(record(handle.completion.insert(completion)));
+        let Completion {
+            token,
+            transaction,
+            outcome,
+        } = handle.completion.insert(completion);
+        out.write(CompletionRecord::of(*token, *transaction, outcome));
         Ok(())
     })
 }
@@ -326,15 +364,49 @@ pub unsafe extern "C" fn syncline_requester_abort(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both.
-        let (handle, id) = unsafe {
-            (
-                pointer::exclusive(requester)?,
-                pointer::bytes(transaction, ID_LEN)?,
-            )
+        let (handle, id) = unsafe { (pointer::exclusive(requester)?, transaction_id(transaction)?) };
+        handle.requester.abort(id);
+        Ok(())
+    })
+}
+
+/// The request of a transaction could not be delivered: it ends as UNDELIVERABLE. `reason` is the Reason Code by which the
+/// broker refused it; 0: the connection was lost before it had left. An ended transaction stays as it is.
+///
+/// # Safety
+/// `requester` is a live handle, `transaction` points to 16 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_undeliverable(
+    requester: *mut RequesterHandle,
+    transaction: *const u8,
+    reason: u8,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both.
+        let (handle, id) = unsafe { (pointer::exclusive(requester)?, transaction_id(transaction)?) };
+        let why = match reason {
+            0 => Undeliverable::LinkLost,
+            code => Undeliverable::Refused(ReasonCode(code)),
         };
-        handle.requester.abort(TransactionId::from_bytes(
-            id.try_into().map_err(|_| Code::LengthInvalid)?,
-        ));
+        handle.requester.undeliverable(id, why);
+        Ok(())
+    })
+}
+
+/// Totals of all transactions.
+///
+/// # Safety
+/// `requester` is a live handle, `counters` points to the place of the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_requester_counters(
+    requester: *const RequesterHandle,
+    counters: *mut CountersRecord,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both.
+        let (handle, out) = unsafe { (pointer::shared(requester)?, Out::new(counters)?) };
+        let requester = &handle.requester;
+        out.write(CountersRecord::of(requester.open(), requester.counters()));
         Ok(())
     })
 }
@@ -352,28 +424,59 @@ pub unsafe extern "C" fn syncline_requester_cancel_all(requester: *mut Requester
     })
 }
 
-fn record(completion: &Completion) -> CompletionRecord {
-    let (outcome, code, value, message) = match &completion.outcome {
-        Outcome::Replied { value } => (OutcomeKind::Replied, 0, Slice::from(&value[..]), Slice::EMPTY),
-        Outcome::Failed { code, message } => {
-            (OutcomeKind::Failed, *code, Slice::EMPTY, message.as_str().into())
+/// The transaction whose id is at `data`.
+///
+/// # Safety
+/// Unless NULL, `data` points to 16 bytes that can be read.
+pub(crate) unsafe fn transaction_id(data: *const u8) -> Result<TransactionId, Code> {
+    // SAFETY: the caller vouches for the bytes, which need no alignment.
+    let bytes = unsafe { pointer::shared(data.cast::<[u8; 16]>()) }?;
+    Ok(TransactionId::from_bytes(*bytes))
+}
+
+impl CompletionRecord {
+    pub(crate) fn of(token: u64, transaction: TransactionId, outcome: &Outcome) -> Self {
+        let (outcome, code, value, message) = match outcome {
+            Outcome::Replied { value } => (OutcomeKind::Replied, 0, Slice::from(&value[..]), Slice::EMPTY),
+            Outcome::Failed { code, message } => {
+                (OutcomeKind::Failed, *code, Slice::EMPTY, message.as_str().into())
+            }
+            Outcome::TimedOut { code, message } => (
+                OutcomeKind::TimedOut,
+                i64::from(*code),
+                Slice::EMPTY,
+                Slice::from(&**message),
+            ),
+            Outcome::Cancelled => (OutcomeKind::Cancelled, 0, Slice::EMPTY, Slice::EMPTY),
+            Outcome::Undeliverable(_) => (OutcomeKind::Undeliverable, 0, Slice::EMPTY, Slice::EMPTY),
+        };
+        Self {
+            token,
+            code,
+            value,
+            message,
+            transaction: *transaction.as_bytes(),
+            outcome,
         }
-        Outcome::TimedOut { code, message } => (
-            OutcomeKind::TimedOut,
-            i64::from(*code),
-            Slice::EMPTY,
-            Slice::from(&**message),
-        ),
-        Outcome::Cancelled => (OutcomeKind::Cancelled, 0, Slice::EMPTY, Slice::EMPTY),
-        Outcome::Undeliverable(_) => (OutcomeKind::Undeliverable, 0, Slice::EMPTY, Slice::EMPTY),
-    };
-    let (token, transaction) = (completion.token, *completion.transaction.as_bytes());
-    CompletionRecord {
-        token,
-        code,
-        value,
-        message,
-        transaction,
-        outcome,
+    }
+}
+
+impl CountersRecord {
+    pub(crate) fn of(open: usize, counters: &Counters) -> Self {
+        Self {
+            open: open as u64,
+            begun: counters.begun,
+            replied: counters.replied,
+            failed: counters.failed,
+            timed_out: counters.timed_out,
+            aborted: counters.aborted,
+            cancelled: counters.cancelled,
+            undeliverable: counters.undeliverable,
+            late: counters.late,
+            duplicate: counters.duplicate,
+            unknown: counters.unknown,
+            malformed: counters.malformed,
+            retained: counters.retained,
+        }
     }
 }

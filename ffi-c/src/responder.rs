@@ -8,6 +8,7 @@ use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
 use crate::pointer::{self, Out, Slice};
+use crate::requester::transaction_id;
 use crate::result::Code;
 use crate::shared_bytes::SharedBytes;
 
@@ -176,7 +177,7 @@ pub unsafe extern "C" fn syncline_responder_respond(
         let (handle, id, value, out) = unsafe {
             (
                 pointer::exclusive(responder)?,
-                pointer::bytes(transaction, 16)?,
+                transaction_id(transaction)?,
                 pointer::bytes(value, value_len)?,
                 Out::new(tres)?,
             )
@@ -208,7 +209,7 @@ pub unsafe extern "C" fn syncline_responder_fail(
         let (handle, id, message, out) = unsafe {
             (
                 pointer::exclusive(responder)?,
-                pointer::bytes(transaction, 16)?,
+                transaction_id(transaction)?,
                 pointer::text(message, message_len)?,
                 Out::new(tres)?,
             )
@@ -281,8 +282,7 @@ pub unsafe extern "C" fn syncline_responder_poll_timeout(
 }
 
 impl ResponderHandle {
-    fn answer(&mut self, wall: u64, id: &[u8], answer: &Answer<'_>) -> Result<TresMessage, Code> {
-        let id = TransactionId::from_bytes(id.try_into().map_err(|_| Code::LengthInvalid)?);
+    fn answer(&mut self, wall: u64, id: TransactionId, answer: &Answer<'_>) -> Result<TresMessage, Code> {
         let tres = self.responder.respond(UnixMillis(wall), id, answer)?;
         let tres = self.tres.insert(SharedBytes(tres));
         Ok(TresMessage {

@@ -239,6 +239,9 @@ impl From<Refusal> for Code {
             Refusal::NoSuchNode => Self::NodeUnknown,
             Refusal::TooManyInFlight { .. } => Self::TooManyInFlight,
             Refusal::TooLarge => Self::PacketTooLarge,
+            Refusal::LinkDown => Self::NotConnected,
+            Refusal::QueueFull => Self::QueueFull,
+            Refusal::QosNotSupported => Self::QosNotSupported,
             _ => Self::NotReady,
         }
     }

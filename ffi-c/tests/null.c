@@ -12,6 +12,7 @@ static const uint8_t BYTE[32] = {'a'};
 static struct {
     struct syncline_node_config *node_config;
     struct syncline_properties *properties;
+    struct syncline_registration *registration;
     struct syncline_requester *requester;
     struct syncline_responder *responder;
     struct syncline_session *session;
@@ -27,6 +28,8 @@ static struct {
     struct syncline_publish publish;
     struct syncline_stored_record stored_record;
     struct syncline_disconnect_options disconnect_options;
+    struct syncline_registration_options registration_options;
+    struct syncline_registry_answer registry_answer;
     struct syncline_responder_bounds responder_bounds;
 } given;
 
@@ -40,12 +43,16 @@ static struct places {
     syncline_delivery delivery;
     struct syncline_bytes bytes;
     struct syncline_completion completion;
+    struct syncline_counters counters;
     struct syncline_error error;
     struct syncline_frame frame;
     struct syncline_incoming incoming;
+    struct syncline_node_status node_status;
     struct syncline_output output;
     struct syncline_property property;
     struct syncline_publish publish;
+    struct syncline_registration_output registration_output;
+    struct syncline_registration_status registration_status;
     struct syncline_restored restored;
     struct syncline_room room;
     struct syncline_status status;
@@ -113,6 +120,55 @@ static void requesters(void) {
     REFUSED(syncline_requester_abort(NULL, BYTE));
     REFUSED(syncline_requester_abort(live.requester, NULL));
     REFUSED(syncline_requester_cancel_all(NULL));
+    REFUSED(syncline_requester_undeliverable(NULL, BYTE, 0));
+    REFUSED(syncline_requester_undeliverable(live.requester, NULL, 0));
+    REFUSED(syncline_requester_counters(NULL, &places.counters));
+    REFUSED(syncline_requester_counters(live.requester, NULL));
+}
+
+static void agents(void) {
+    REFUSED(syncline_agent_add_node(NULL, 0, live.node_config, &places.number));
+    REFUSED(syncline_agent_add_node(live.session, 0, NULL, &places.number));
+    REFUSED(syncline_agent_add_node(live.session, 0, live.node_config, NULL));
+    REFUSED(syncline_agent_remove_node(NULL, 0));
+    REFUSED(syncline_agent_node_status(NULL, 0, &places.node_status));
+    REFUSED(syncline_agent_node_status(live.session, 0, NULL));
+    REFUSED(syncline_agent_request(NULL, 0, 0, 0, BYTE, 1, 0, 0, &places.error, places.buffer));
+    REFUSED(syncline_agent_request(live.session, 0, 0, 0, NULL, 1, 0, 0, &places.error, places.buffer));
+    REFUSED(syncline_agent_request(live.session, 0, 0, 0, BYTE, 1, 0, 0, &places.error, NULL));
+    REFUSED(syncline_agent_abort(NULL, BYTE));
+    REFUSED(syncline_agent_abort(live.session, NULL));
+    REFUSED(syncline_agent_cancel_all(NULL));
+    REFUSED(syncline_agent_counters(NULL, &places.counters));
+    REFUSED(syncline_agent_counters(live.session, NULL));
+    REFUSED(syncline_agent_register_with(NULL, &given.registration_options, &places.error));
+    REFUSED(syncline_agent_register_with(live.session, NULL, &places.error));
+    REFUSED(syncline_agent_handle_credentials_stored(NULL, 0));
+    REFUSED(syncline_agent_handle_registry_answer(NULL, 0, 0, 0, &given.registry_answer));
+    REFUSED(syncline_agent_handle_registry_answer(live.session, 0, 0, 0, NULL));
+    REFUSED(syncline_agent_registration_status(NULL, &places.registration_status));
+    REFUSED(syncline_agent_registration_status(live.session, NULL));
+}
+
+static void registrations(void) {
+    REFUSED(syncline_registration_new(NULL, BYTE, 32, &places.error, &made.registration));
+    REFUSED(syncline_registration_new(&given.registration_options, NULL, 32, &places.error, &made.registration));
+    REFUSED(syncline_registration_new(&given.registration_options, BYTE, 32, &places.error, NULL));
+    REFUSED(syncline_registration_start(NULL, 0));
+    REFUSED(syncline_registration_stop(NULL, 0));
+    REFUSED(syncline_registration_handle_stored(NULL, 0));
+    REFUSED(syncline_registration_handle_answer(NULL, 0, 0, 0, &given.registry_answer));
+    REFUSED(syncline_registration_handle_answer(live.registration, 0, 0, 0, NULL));
+    REFUSED(syncline_registration_handle_connected(NULL, 0));
+    REFUSED(syncline_registration_handle_link_lost(NULL));
+    REFUSED(syncline_registration_handle_refused(NULL, 0, 0));
+    REFUSED(syncline_registration_handle_timeout(NULL, 0));
+    REFUSED(syncline_registration_poll_timeout(NULL, &places.number));
+    REFUSED(syncline_registration_poll_timeout(live.registration, NULL));
+    REFUSED(syncline_registration_poll(NULL, &places.registration_output));
+    REFUSED(syncline_registration_poll(live.registration, NULL));
+    REFUSED(syncline_registration_status(NULL, &places.registration_status));
+    REFUSED(syncline_registration_status(live.registration, NULL));
 }
 
 static void responders(void) {
@@ -229,6 +285,16 @@ static void slices_within_structs(void) {
     REFUSED(syncline_session_unsubscribe(live.session, &filter, 1, NULL, NULL, &places.number));
     struct syncline_property property = {.id = 0x26, .name = {BYTE, 1}, .value = missing};
     REFUSED(syncline_properties_add(live.properties, &property));
+    struct syncline_registration_options options = {.username = missing};
+    REFUSED(syncline_agent_register_with(live.session, &options, NULL));
+    options = (struct syncline_registration_options){.username = {BYTE, 1}, .password = missing};
+    REFUSED(syncline_registration_new(&options, BYTE, 32, NULL, &made.registration));
+    options = (struct syncline_registration_options){.username = {BYTE, 1}, .csr = missing};
+    REFUSED(syncline_registration_new(&options, BYTE, 32, NULL, &made.registration));
+    struct syncline_registry_answer answer = {.body = missing};
+    REFUSED(syncline_agent_handle_registry_answer(live.session, 0, 0, 0, &answer));
+    answer = (struct syncline_registry_answer){.retry_after = missing};
+    REFUSED(syncline_registration_handle_answer(live.registration, 0, 0, 0, &answer));
     struct syncline_stored_record record = {.key = 0, .record = missing};
     REFUSED(syncline_session_restore(live.session_config, BYTE, 32, 0, 0, &record, 1, NULL, &places.restored,
                                      &made.session));
@@ -237,6 +303,7 @@ static void slices_within_structs(void) {
 static void nothing_is_freed_by_null(void) {
     syncline_node_config_free(NULL);
     syncline_properties_free(NULL);
+    syncline_registration_free(NULL);
     syncline_requester_free(NULL);
     syncline_responder_free(NULL);
     syncline_session_free(NULL);
@@ -252,6 +319,8 @@ int main(void) {
     CHECK_OK(syncline_session_config_new(TEXT("a"), &live.session_config));
     CHECK_OK(syncline_session_new(live.session_config, BYTE, 32, NULL, &live.session));
     CHECK_OK(syncline_bytes_new(TEXT("a"), &live.shared));
+    const struct syncline_registration_options options = {.username = {TEXT("line-1")}};
+    CHECK_OK(syncline_registration_new(&options, BYTE, 32, NULL, &live.registration));
     given.publish.topic.data = BYTE;
     given.publish.topic.len = 1;
     memset(&places, 0x5A, sizeof places);
@@ -261,6 +330,8 @@ int main(void) {
     packets();
     property_lists();
     requesters();
+    agents();
+    registrations();
     responders();
     sessions();
     shared_bytes();
@@ -269,14 +340,15 @@ int main(void) {
     nothing_is_freed_by_null();
 
     CHECK(memcmp(&before, &places, sizeof places) == 0);
-    CHECK(!made.node_config && !made.properties && !made.requester && !made.responder && !made.session &&
-          !made.session_config && !made.shared);
+    CHECK(!made.node_config && !made.properties && !made.registration && !made.requester && !made.responder);
+    CHECK(!made.session && !made.session_config && !made.shared);
     struct syncline_status status;
     CHECK_OK(syncline_session_status(live.session, &status));
     CHECK(is_text(status.client_id, "a") && status.version == 0 && status.queued == 0 && status.unwritten == 0);
 
     syncline_node_config_free(live.node_config);
     syncline_properties_free(live.properties);
+    syncline_registration_free(live.registration);
     syncline_requester_free(live.requester);
     syncline_responder_free(live.responder);
     syncline_session_free(live.session);

@@ -73,12 +73,15 @@ int main(void) {
 
     CHECK(strchr(syncline_version(), '.') != NULL);
     CHECK(syncline_has_feature(SYNCLINE_FEATURE_SESSION) && syncline_has_feature(SYNCLINE_FEATURE_RESPONDER));
+    CHECK(syncline_has_feature(SYNCLINE_FEATURE_REGISTRATION) && syncline_has_feature(SYNCLINE_FEATURE_AGENT));
     CHECK(!syncline_has_feature(UINT32_MAX));
     uint64_t value = 0;
     CHECK_OK(syncline_limit_value(SYNCLINE_LIMIT_MAX_PACKET_SIZE, &value));
     CHECK(value == 268435460);
     CHECK_OK(syncline_limit_value(SYNCLINE_LIMIT_TRANSACTION_TIMEOUT_MAX, &value));
     CHECK(value == 600000);
+    CHECK_OK(syncline_limit_value(SYNCLINE_LIMIT_REGISTRY_TIMEOUT, &value));
+    CHECK(value == 20000);
     CHECK_RESULT(SYNCLINE_RESULT_UNKNOWN, syncline_limit_value(10000, &value));
 
     bool matches = false;

@@ -175,6 +175,26 @@ mod tests {
     }
 
     #[test]
+    fn every_struct_has_its_layout_asserted() {
+        let (header, program) = (read("include/syncline.h"), read("tests/layout.c"));
+        let mut structs = 0;
+        for line in header.lines() {
+            let defined = line
+                .strip_prefix("typedef struct ")
+                .or_else(|| line.strip_prefix("struct "));
+            let Some(name) = defined.and_then(|rest| rest.strip_suffix(" {")) else {
+                continue;
+            };
+            structs += 1;
+            assert!(
+                program.contains(&format!("SIZE({name}, ")),
+                "ffi-c/tests/layout.c does not assert {name}"
+            );
+        }
+        assert!(structs > 30, "found {structs} structs: the search is broken");
+    }
+
+    #[test]
     fn every_result_is_listed_in_the_test_of_results() {
         let (header, program) = (read("include/syncline.h"), read("tests/results.c"));
         let listed = words(&program, "SYNCLINE_RESULT_");

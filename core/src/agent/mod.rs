@@ -19,6 +19,7 @@ mod output;
 mod tests;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 
 use bytes::Bytes;
 
@@ -30,9 +31,11 @@ use crate::registration::Registration;
 use crate::rng::{Rng, SEED_LEN};
 use crate::session::store::{RestoreError, Restored, StoreKey};
 use crate::session::{
-    self, Config, ConfigError, Disconnect, Filter, OpId, Publication, Refused, Session, SubmitError, Transmit,
+    self, AckToken, Config, ConfigError, Disconnect, Filter, OpId, Publication, Refused, Session,
+    SubmitError, Transmit,
 };
 use crate::time::{Instant, UnixMillis};
+use crate::topic::TopicFilter;
 
 /// MQTT session, FlowSync requester and registration, joined.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Agent {
 enum Purpose {
     Treq(TransactionId),
     Subscription(NodeId),
+    /// The end of a removed node's subscription, which nobody waits for.
+    Farewell,
 }
 
 impl Agent {
@@ -181,6 +186,38 @@ impl Agent {
         self.session.subscribe(filters, properties)
     }
 
+    /// See [`Session::unsubscribe`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was sent.
+    pub fn unsubscribe(
+        &mut self,
+        filters: &[TopicFilter],
+        properties: &PropertyBuf,
+    ) -> Result<OpId, SubmitError> {
+        self.session.unsubscribe(filters, properties)
+    }
+
+    /// See [`Session::acknowledge`]. Messages that a node has taken are acknowledged already.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing has changed.
+    pub fn acknowledge(&mut self, token: AckToken) -> Result<(), SubmitError> {
+        self.session.acknowledge(token)
+    }
+
+    /// See [`Session::set_credentials`]. With a registration its credentials replace these when it connects.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; nothing has changed.
+    pub fn set_credentials(
+        &mut self,
+        username: Option<String>,
+        password: Option<Bytes>,
+    ) -> Result<(), ConfigError> {
+        self.session.set_credentials(username, password)
+    }
+
     // Bytes, transport, time.
 
     /// See [`Session::rx_space`].
@@ -304,15 +341,23 @@ impl Agent {
                 Some(Output::Disconnected(disconnected))
             }
             session::Output::Message(message) => {
+                if self.nodes.is_empty() {
+                    return Some(Output::Message(message));
+                }
                 let payload = message.payload_bytes();
-                match self
+                let delivery = self
                     .requester
-                    .handle_message(message.topic(), &payload, message.retain())
-                {
-                    Delivery::NotMine => Some(Output::Message(message)),
+                    .handle_message(message.topic(), &payload, message.retain());
+                let output = match delivery {
+                    Delivery::NotMine => return Some(Output::Message(message)),
                     Delivery::Completed(_) => None,
                     Delivery::Ignored(why) => Some(Output::Ignored(why)),
+                };
+                if let Some(token) = message.ack_token() {
+                    // The caller never sees this message; its token is outstanding since just now.
+                    let _ = self.session.acknowledge(token);
                 }
+                output
             }
             session::Output::Completed(op, completion) => match self.purposes.remove(&op) {
                 None => Some(Output::OpCompleted(op, completion)),
@@ -323,6 +368,7 @@ impl Agent {
                     None
                 }
                 Some(Purpose::Subscription(node)) => self.subscription_ended(now, node, &completion),
+                Some(Purpose::Farewell) => None,
             },
         }
     }

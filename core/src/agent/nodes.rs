@@ -62,8 +62,10 @@ impl Agent {
         if self.session.is_established()
             && let Ok(filter) = TopicFilter::try_from(config.tres().as_str())
         {
-            // Without an answer the subscription stays until the Session ends; its messages are nobody's.
-            let _ = self.session.unsubscribe(&[filter], &PropertyBuf::new());
+            // Where it cannot be sent the subscription stays until the Session ends; its messages are nobody's.
+            if let Ok(op) = self.session.unsubscribe(&[filter], &PropertyBuf::new()) {
+                self.purposes.insert(op, Purpose::Farewell);
+            }
         }
     }
 

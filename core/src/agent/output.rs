@@ -48,7 +48,8 @@ pub enum Output {
     /// A message for another subscription than a node's.
     Message(Message),
     /// An operation that the caller submitted through [`publish`](super::Agent::publish),
-    /// [`subscribe`](super::Agent::subscribe) or [`reauthenticate`](super::Agent::reauthenticate) ended.
+    /// [`subscribe`](super::Agent::subscribe), [`unsubscribe`](super::Agent::unsubscribe) or
+    /// [`reauthenticate`](super::Agent::reauthenticate) ended.
     OpCompleted(OpId, session::Completion),
     /// The server asks for authentication data: see [`session::Output::AuthChallenge`].
     AuthChallenge(Details),

@@ -7,7 +7,7 @@ use super::*;
 use crate::codec::{self, Connack, Packet, PacketType, Properties, ReasonCode, Version};
 use crate::flowsync::NodeConfig;
 use crate::registration::{self, Answer, Credentials, Failure, Login, Mode, Obstacle, Request, State};
-use crate::session::{DisconnectReason, VersionPolicy};
+use crate::session::{AckMode, DisconnectReason, VersionPolicy};
 use crate::time::{Duration, UnixMillis};
 
 const WALL: UnixMillis = UnixMillis(1_795_312_800_000);
@@ -93,6 +93,30 @@ impl Bench {
         };
         self.agent
             .handle_registry_answer(self.now, WALL, request.id, &answer);
+    }
+
+    /// An agent without a registration, connected, whose one node is ready and whose acknowledgements are the caller's.
+    fn with_ready_node() -> (Self, NodeId) {
+        let mut config = Config::new("line-1");
+        config.version = VersionPolicy::V5;
+        config.acks = AckMode::Manual;
+        let mut bench = Self {
+            agent: Agent::new(config, [3; SEED_LEN]).unwrap(),
+            now: Instant::from_micros(1_000_000),
+        };
+        let node = NodeConfig::new("base").unwrap();
+        let node = bench.agent.add_node(bench.now, node).unwrap();
+        bench.agent.connect(bench.now);
+        bench.take();
+        bench.open();
+        bench.connack(ReasonCode::SUCCESS);
+        bench.take();
+        let subscribe = bench.written();
+        bench
+            .agent
+            .rx_extend(&[0x90, 4, subscribe[2], subscribe[3], 0, 0]);
+        assert_eq!(bench.outputs(), [Output::NodeChanged(node, Readiness::Ready)]);
+        (bench, node)
     }
 
     fn state(&self) -> State {
@@ -300,4 +324,40 @@ fn without_a_registration_a_refusal_is_final_unless_the_policy_is_to_retry() {
         panic!("a refusal is not final");
     };
     assert_eq!(reason, DisconnectReason::Refused(ReasonCode::NOT_AUTHORIZED));
+}
+
+#[test]
+fn a_reply_that_the_caller_never_sees_is_acknowledged_for_it() {
+    let (mut bench, node) = Bench::with_ready_node();
+    let value = serde_json::value::to_raw_value(&1).unwrap();
+    let transaction = bench.agent.request(bench.now, WALL, node, &value, 7, None);
+    bench.written();
+    let tres = alloc::format!(r#"{{"id":"{}","timestamp":1,"value":2}}"#, transaction.unwrap());
+    let publish = |packet_id: u8, payload: &str| {
+        let len = u8::try_from(2 + 9 + 2 + 1 + payload.len()).unwrap();
+        let head = [&[0x32, len, 0, 9][..], b"base/tres", &[0, packet_id, 0]].concat();
+        [head, payload.as_bytes().to_vec()].concat()
+    };
+    bench.agent.rx_extend(&publish(5, &tres));
+    let [Output::Completed { token: 7, .. }] = bench.outputs() else {
+        panic!("the reply does not complete the transaction");
+    };
+    assert_eq!(bench.written(), [0x40, 2, 0, 5]);
+
+    bench.agent.rx_extend(&publish(6, "garbage"));
+    assert!(matches!(bench.outputs(), [Output::Ignored(_)]));
+    assert_eq!(bench.written(), [0x40, 2, 0, 6]);
+}
+
+#[test]
+fn the_end_of_a_removed_nodes_subscription_is_not_told() {
+    let (mut bench, node) = Bench::with_ready_node();
+    bench.agent.remove_node(node);
+    let unsubscribe = bench.written();
+    assert_eq!(unsubscribe[0], 0xA2);
+    bench
+        .agent
+        .rx_extend(&[0xB0, 4, unsubscribe[2], unsubscribe[3], 0, 0]);
+    assert_eq!(bench.take(), []);
+    assert_eq!(bench.agent.readiness(node), None);
 }

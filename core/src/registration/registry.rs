@@ -20,6 +20,20 @@ const CERTIFICATE_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
+impl RequestId {
+    /// As a number, for callers outside of Rust.
+    #[must_use]
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// From the number that [`to_u64`](Self::to_u64) gave. Any other one names no request, whose answer is ignored.
+    #[must_use]
+    pub const fn from_u64(raw: u64) -> Self {
+        Self(raw)
+    }
+}
+
 /// An HTTP request to make of the client registry. A redirect is an answer and is not followed: it would carry the
 /// password to another server.
 #[derive(Clone, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub struct IoVec {
 impl SessionHandle {
     /// Bytes that wait to be written.
     pub(super) fn unwritten(&self) -> usize {
-        self.session.transmit().remaining()
+        self.agent.transmit().remaining()
     }
 }
 
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn syncline_session_rx_space(session: *mut SessionHandle, 
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
         let (handle, out) = unsafe { (pointer::exclusive(session)?, Out::new(room)?) };
-        let space = handle.session.rx_space();
+        let space = handle.agent.rx_space();
         let (data, len) = (space.as_mut_ptr(), space.len());
         handle.room = len;
         out.write(Room { data, len });
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn syncline_session_tx_iov(
                 Out::new(count)?,
             )
         };
-        let runs = handle.session.transmit().runs();
+        let runs = handle.agent.transmit().runs();
         out.write(places.write(runs.map(|run| IoVec {
             iov_base: run.as_ptr().cast_mut().cast(),
             iov_len: run.len(),

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use syncline_core::codec::{ReasonCode, RetainHandling, SubscribeOptions};
-use syncline_core::session::{AckToken, Disconnect, Filter, Lifetime, Publication, Unfinished, When};
+use syncline_core::agent::Agent;
+use syncline_core::codec::{PropertyBuf, ReasonCode, RetainHandling, SubscribeOptions};
+use syncline_core::session::{
+    AckToken, Disconnect, Filter, Lifetime, OpId, Publication, SubmitError, Unfinished, When,
+};
 use syncline_core::time::Instant;
+use syncline_core::topic::TopicFilter;
 
 use super::SessionHandle;
 use super::config::{Given as _, copy};
@@ -115,9 +119,16 @@ impl PublicationRecord {
 impl FilterRecord {
     /// # Safety
     /// The filter can be read.
+    unsafe fn name(&self, error: ErrorOut) -> Result<TopicFilter, Code> {
+        // SAFETY: the caller vouches for the filter.
+        topic::filter(unsafe { self.filter.bytes() }?, error)
+    }
+
+    /// # Safety
+    /// As for [`Self::name`].
     unsafe fn filter(&self, error: ErrorOut) -> Result<Filter, Code> {
         // SAFETY: the caller vouches for the filter.
-        let filter = topic::filter(unsafe { self.filter.bytes() }?, error)?;
+        let filter = unsafe { self.name(error) }?;
         let retain_handling = match self.retain_handling {
             0 => RetainHandling::Send,
             1 => RetainHandling::SendIfNew,
@@ -131,6 +142,45 @@ impl FilterRecord {
             retain_handling,
         };
         Ok(Filter { filter, options })
+    }
+}
+
+/// The arguments of a call that is about Topic Filters.
+struct FilterCall {
+    session: *mut SessionHandle,
+    filters: *const FilterRecord,
+    filters_len: usize,
+    properties: *const PropertiesHandle,
+    error: *mut ErrorText,
+    op: *mut u64,
+}
+
+impl FilterCall {
+    /// Reads each filter by `read`, and submits them all by `submit`.
+    ///
+    /// # Safety
+    /// All pointers are as `syncline_session_subscribe` asks; `read` reads its argument alone.
+    unsafe fn submit<T>(
+        self,
+        read: unsafe fn(&FilterRecord, ErrorOut) -> Result<T, Code>,
+        submit: fn(&mut Agent, &[T], &PropertyBuf) -> Result<OpId, SubmitError>,
+    ) -> Result<(), Code> {
+        // SAFETY: the caller vouches for all of these pointers.
+        let (handle, records, properties, error, out) = unsafe {
+            (
+                pointer::exclusive(self.session)?,
+                pointer::array(self.filters, self.filters_len)?,
+                properties::optional(self.properties),
+                ErrorOut::new(self.error),
+                Out::new(self.op)?,
+            )
+        };
+        // SAFETY: the caller vouches for what the filters point to.
+        let filters = records.iter().map(|record| unsafe { read(record, error) });
+        let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
+        let submitted = submit(handle.change(), &filters, &properties);
+        out.write(error.explain(submitted)?.to_u64());
+        Ok(())
     }
 }
 
@@ -239,22 +289,16 @@ pub unsafe extern "C" fn syncline_session_subscribe(
     op: *mut u64,
 ) -> Code {
     border::cross(|| {
-        // SAFETY: the caller vouches for all of these pointers.
-        let (handle, records, properties, error, out) = unsafe {
-            (
-                pointer::exclusive(session)?,
-                pointer::array(filters, filters_len)?,
-                properties::optional(properties),
-                ErrorOut::new(error),
-                Out::new(op)?,
-            )
+        let call = FilterCall {
+            session,
+            filters,
+            filters_len,
+            properties,
+            error,
+            op,
         };
-        // SAFETY: the caller vouches for what the filters point to.
-        let filters = records.iter().map(|record| unsafe { record.filter(error) });
-        let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
-        let submitted = handle.change().subscribe(&filters, &properties);
-        out.write(error.explain(submitted)?.to_u64());
-        Ok(())
+        // SAFETY: the caller vouches for all that the call points to.
+        unsafe { call.submit(FilterRecord::filter, Agent::subscribe) }
     })
 }
 
@@ -272,24 +316,16 @@ pub unsafe extern "C" fn syncline_session_unsubscribe(
     op: *mut u64,
 ) -> Code {
     border::cross(|| {
-        // SAFETY: the caller vouches for all of these pointers.
-        let (handle, records, properties, error, out) = unsafe {
-            (
-                pointer::exclusive(session)?,
-                pointer::array(filters, filters_len)?,
-                properties::optional(properties),
-                ErrorOut::new(error),
-                Out::new(op)?,
-            )
+        let call = FilterCall {
+            session,
+            filters,
+            filters_len,
+            properties,
+            error,
+            op,
         };
-        // SAFETY: the caller vouches for what the filters point to.
-        let filters = records
-            .iter()
-            .map(|record| topic::filter(unsafe { record.filter.bytes() }?, error));
-        let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
-        let submitted = handle.change().unsubscribe(&filters, &properties);
-        out.write(error.explain(submitted)?.to_u64());
-        Ok(())
+        // SAFETY: the caller vouches for all that the call points to.
+        unsafe { call.submit(FilterRecord::name, Agent::unsubscribe) }
     })
 }
 

@@ -1,4 +1,6 @@
 //! The MQTT session: made of a configuration, driven by bytes, time and commands, polled for what follows.
+//!
+//! Behind the handle is the composite agent, which is a session as long as it has neither nodes nor a registration.
 
 mod bytes;
 mod command;
@@ -14,6 +16,7 @@ pub use output::*;
 pub use setting::*;
 pub use store::*;
 
+use syncline_core::agent::Agent;
 use syncline_core::session::Session;
 use syncline_core::time::Instant;
 
@@ -23,7 +26,8 @@ use crate::error_text::{ErrorOut, ErrorText};
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
 
-/// An MQTT client session.
+/// An MQTT client session, and the composite agent: calls `syncline_agent_...` give it FlowSync nodes, whose replies it takes
+/// out of what it receives, and a registration.
 ///
 /// 1. One input: a command, received bytes, written bytes, an opened or closed transport, or time.
 /// 2. `syncline_session_poll` until SYNCLINE_RESULT_EMPTY, carrying out each output.
@@ -32,7 +36,7 @@ use crate::result::Code;
 ///    `syncline_session_poll_timeout` comes.
 #[derive(Debug)]
 pub struct SessionHandle {
-    session: Session,
+    agent: Agent,
     /// What the caller may be looking at.
     shown: Shown,
     /// Bytes that the room last shown has.
@@ -40,25 +44,34 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
-    fn new(session: Session) -> Self {
+    fn new(agent: Agent) -> Self {
         Self {
-            session,
+            agent,
             shown: Shown::default(),
             room: 0,
         }
     }
 
-    /// The session, to change it: what the caller was shown is over by that.
-    fn change(&mut self) -> &mut Session {
+    /// The agent, to look at.
+    pub(crate) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    fn session(&self) -> &Session {
+        self.agent.session()
+    }
+
+    /// The agent, to change it: the room that the caller was shown is over by that.
+    pub(crate) fn change(&mut self) -> &mut Agent {
         self.room = 0;
-        &mut self.session
+        &mut self.agent
     }
 }
 
 /// Makes a session that is offline until `syncline_session_connect`. The configuration is copied.
 ///
-/// `seed` has 32 bytes of the operating system's entropy; it spreads the waits between connections. SYNCLINE_RESULT_CONFIG_INVALID:
-/// `error` names the setting.
+/// `seed` has 32 bytes of the operating system's entropy: it spreads the waits between connections, and ids of transactions
+/// and passwords come from it. SYNCLINE_RESULT_CONFIG_INVALID: `error` names the setting.
 ///
 /// # Safety
 /// `config` is a live handle, `seed` points to `seed_len` bytes; `error` is NULL or points to a place for a text;
@@ -82,7 +95,7 @@ pub unsafe extern "C" fn syncline_session_new(
             )
         };
         let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
-        let made = Session::new(config.0.clone(), seed);
+        let made = Agent::new(config.0.clone(), seed);
         let made = error.explain_as(made, |_| Code::ConfigInvalid)?;
         out.write(pointer::give(SessionHandle::new(made)));
         Ok(())
@@ -127,7 +140,7 @@ pub unsafe extern "C" fn syncline_session_poll_timeout(
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
         let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(deadline)?) };
-        let next = handle.session.poll_timeout();
+        let next = handle.agent.poll_timeout();
         out.write(next.unwrap_or(Instant::FAR_FUTURE).as_micros());
         Ok(())
     })
@@ -197,7 +210,7 @@ pub unsafe extern "C" fn syncline_session_status(
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
         let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(status)?) };
-        let session = &handle.session;
+        let session = handle.session();
         out.write(SessionStatus {
             client_id: session.client_id().into(),
             in_flight: session.in_flight(),

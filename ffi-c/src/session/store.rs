@@ -1,7 +1,7 @@
 //! The store: records of an earlier process in, and what has become durable.
 
 use bytes::Bytes;
-use syncline_core::session::Session;
+use syncline_core::agent::Agent;
 use syncline_core::session::store::{RestoreError, StoreKey};
 use syncline_core::time::{Instant, UnixMillis};
 
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn syncline_session_restore(
         });
         let records: Vec<_> = records.collect::<Result<_, Code>>()?;
         let (now, wall) = (Instant::from_micros(now), UnixMillis(wall));
-        let made = Session::restore(config.0.clone(), seed, now, wall, records);
+        let made = Agent::restore(config.0.clone(), seed, now, wall, records);
         let (made, restored) = error.explain_as(made, |error| match error {
             RestoreError::Config(_) => Code::ConfigInvalid,
             _ => Code::RecordsInvalid,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn syncline_session_awaits_persisted(
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
         let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(seq)?) };
-        out.write(handle.session.awaits_persisted().ok_or(Code::Empty)?);
+        out.write(handle.session().awaits_persisted().ok_or(Code::Empty)?);
         Ok(())
     })
 }
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn syncline_session_unfinished(
                 Out::new(count)?,
             )
         };
-        let unfinished = handle.session.unfinished_messages();
+        let unfinished = handle.session().unfinished_messages();
         out.write(places.write(unfinished.map(|op| op.to_u64())));
         Ok(())
     })
