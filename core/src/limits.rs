@@ -58,6 +58,9 @@ pub const MAX_CSR: usize = 16 << 10;
 /// Most characters that are kept of what a client registry says about its refusal.
 pub const MAX_REASON_TEXT: usize = 300;
 
+/// Longest version that a central may tell.
+pub const MAX_VERSION_TEXT: usize = 64;
+
 /// Longest wait for the answer of a client registry.
 pub const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
 

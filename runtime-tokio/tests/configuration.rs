@@ -273,13 +273,6 @@ fn a_variable_without_effect_is_a_warning() {
             "SYNCLINE_ZEBRA is not a variable of this agent; `syncline config env` lists them all",
         ]
     );
-    assert_eq!(
-        warnings(&[
-            ("SYNCLINE_VERSION_CHECK", "exact"),
-            ("SYNCLINE_ADMIN_LISTEN", "false")
-        ]),
-        ["SYNCLINE_VERSION_CHECK is not read by this version"]
-    );
 }
 
 #[test]

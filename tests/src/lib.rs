@@ -10,6 +10,7 @@ pub mod browser;
 pub mod built;
 pub mod c_example;
 pub mod capture;
+pub mod central;
 pub mod certificates;
 pub mod challenging_auth;
 pub mod curl;

@@ -71,7 +71,8 @@ impl Agent {
     /// Has the registration take over where the credentials are refused; tells where nothing will be tried again.
     pub(super) fn registration_disconnected(&mut self, now: Instant, disconnected: &Disconnected) {
         let reason = disconnected.reason;
-        let stopped = disconnected.retry_at.is_none() && reason != DisconnectReason::Requested;
+        let is_wanted = reason == DisconnectReason::Requested || self.is_held_off();
+        let stopped = disconnected.retry_at.is_none() && !is_wanted;
         if let Some(registration) = &mut self.registration {
             match reason {
                 DisconnectReason::Refused(code) | DisconnectReason::ByServer(code)

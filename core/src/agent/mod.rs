@@ -10,10 +10,14 @@
 //!
 //! With a [`Registration`] the session has the credentials that this gives it, and a refusal of these is the registration's
 //! to mend: it registers with the same password and has the session connect again.
+//!
+//! With a [version check](Agent::check_version) the session is ended while the central's version does not go with the
+//! agent's, and connects again when it does.
 
 mod enrolment;
 mod nodes;
 mod output;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +28,7 @@ use alloc::string::String;
 use bytes::Bytes;
 
 pub use output::{Output, Readiness};
+use version::Watched;
 
 use crate::codec::PropertyBuf;
 use crate::flowsync::{Completion, Delivery, NodeId, Requester, TransactionId};
@@ -42,6 +47,7 @@ use crate::topic::TopicFilter;
 pub struct Agent {
     session: Session,
     registration: Option<Registration>,
+    version: Option<Watched>,
     rng: Rng,
     requester: Requester,
     nodes: BTreeMap<NodeId, Readiness>,
@@ -94,6 +100,7 @@ impl Agent {
             session,
             requester: Requester::new(rng.derive_seed()),
             registration: None,
+            version: None,
             rng,
             nodes: BTreeMap::new(),
             purposes: BTreeMap::new(),
@@ -120,6 +127,13 @@ impl Agent {
 
     /// See [`Session::connect`]. With a registration, that begins.
     pub fn connect(&mut self, now: Instant) {
+        if let Some(version) = &mut self.version {
+            version.holds_off = false;
+        }
+        self.begin(now);
+    }
+
+    fn begin(&mut self, now: Instant) {
         match &mut self.registration {
             Some(registration) => registration.start(now),
             None => self.session.connect(now),
@@ -135,6 +149,9 @@ impl Agent {
         self.requester.cancel_all();
         if let Some(registration) = &mut self.registration {
             registration.stop(now);
+        }
+        if let Some(version) = &mut self.version {
+            version.stop();
         }
         Ok(())
     }
@@ -275,6 +292,9 @@ impl Agent {
             self.session.poll_timeout(),
             self.requester.poll_timeout(),
             registration.and_then(Registration::poll_timeout),
+            self.version
+                .as_ref()
+                .and_then(|version| version.check.poll_timeout()),
             self.resubscribe_at,
         ];
         deadlines.into_iter().flatten().min()
@@ -286,6 +306,9 @@ impl Agent {
         self.requester.handle_timeout(now);
         if let Some(registration) = &mut self.registration {
             registration.handle_timeout(now);
+        }
+        if let Some(version) = &mut self.version {
+            version.check.handle_timeout(now);
         }
         if self.resubscribe_at.is_some_and(|at| at <= now) {
             self.resubscribe_at = None;
@@ -314,6 +337,9 @@ impl Agent {
             if let Some(output) = self.poll_registration(now) {
                 return Some(output);
             }
+            if let Some(output) = self.poll_version(now) {
+                return Some(output);
+            }
             let output = self.session.poll(now)?;
             if let Some(output) = self.route(now, output) {
                 return Some(output);
@@ -332,6 +358,9 @@ impl Agent {
                 self.nodes_connected(now);
                 if let Some(registration) = &mut self.registration {
                     registration.handle_connected(now);
+                }
+                if let Some(version) = &mut self.version {
+                    version.check.handle_connected(now);
                 }
                 Some(Output::Connected(connected))
             }

@@ -1,11 +1,15 @@
 //! What the composite hands out.
 
+use alloc::string::String;
+
 use crate::codec::ReasonCode;
 use crate::flowsync::{Ignored, NodeId, Outcome, TransactionId};
+use crate::registration::version::Mismatch;
 use crate::registration::{Credentials, Delay, Denial, Grant, Request};
 use crate::session::{
     self, Connected, Details, DisconnectReason, Disconnected, Message, OpId, StoreOperation, SubmitError,
 };
+use crate::time::Instant;
 
 /// One item from [`Agent::poll`](super::Agent::poll).
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,14 @@ pub enum Output {
     Granted(Grant),
     /// The registry will never accept this agent as it is, and nothing is tried again.
     Denied(Denial),
+    /// Make this request of the central, then call
+    /// [`handle_version_answer`](super::Agent::handle_version_answer). Nobody waits for an earlier one any more.
+    AskVersion(Request),
+    /// The central's version does not go with this agent's; it is asked again at this time. What is submitted before the
+    /// next poll is still sent, then the connection ends, until the versions go together.
+    VersionDiffers(Mismatch, Instant),
+    /// The central's version goes with this agent's; or it tells none, and there is nothing to compare.
+    VersionAgrees(Option<String>),
     /// A node began to accept requests, or ceased to.
     NodeChanged(NodeId, Readiness),
     /// A transaction ended. The token is the caller's own from [`Agent::request`](super::Agent::request).

@@ -10,6 +10,8 @@ use crate::registration::{self, Answer, Credentials, Failure, Login, Mode, Obsta
 use crate::session::{AckMode, DisconnectReason, VersionPolicy};
 use crate::time::{Duration, UnixMillis};
 
+mod version;
+
 const WALL: UnixMillis = UnixMillis(1_795_312_800_000);
 
 struct Bench {

@@ -42,6 +42,7 @@ mod output;
 mod registry;
 mod retry_after;
 mod state;
+pub mod version;
 
 #[cfg(test)]
 mod tests;

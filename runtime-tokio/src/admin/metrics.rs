@@ -192,6 +192,16 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             ),
         ),
     ];
+    if let Some(central) = &snapshot.central {
+        metrics.push(gauge(
+            "syncline_central_version_matches",
+            "Whether the version that the central tells goes with this agent's; if not, the agent stays offline.",
+            vec![(
+                vec![("version", central.version.clone())],
+                f64::from(u8::from(central.matches)),
+            )],
+        ));
+    }
     if let Some(certificate) = &snapshot.certificate {
         metrics.push(gauge(
             "syncline_certificate_not_after_timestamp_seconds",

@@ -47,6 +47,9 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
     for (title, value) in &facts {
         row(&mut page, title, value)?;
     }
+    if let Some(central) = &snapshot.central {
+        row(&mut page, "Central", &format!("version {}", central.version))?;
+    }
     if let Some(registration) = &snapshot.registration {
         row(&mut page, "Registration", &registration.obstacle)?;
         if let Some(pairing_id) = &registration.pairing_id {

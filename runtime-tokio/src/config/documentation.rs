@@ -61,7 +61,6 @@ fn meaning(variable: &Variable) -> String {
     }
     match variable.support {
         Support::Read => {}
-        Support::Unread => out.push_str(" Not read by this version."),
         Support::Refused => out.push_str(" Refused by this version."),
     }
     out

@@ -97,9 +97,6 @@ impl Environment {
             if let Some(setting) = setting.as_ref().filter(wanted) {
                 match variable.support {
                     Support::Read => {}
-                    Support::Unread => {
-                        warnings.push(format!("{} is not read by this version", setting.name()));
-                    }
                     Support::Refused => errors.push(format!(
                         "{} is not supported by this version, and going on without it would be less safe: unset it",
                         setting.name()

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use syncline_core::registration::Mode;
+use syncline_core::registration::version::Likeness;
 
 pub use documentation::{markdown, rows};
 pub use environment::{Environment, Flags, Origin, Resolved, Setting};
@@ -46,6 +47,9 @@ pub struct RunConfig {
     pub mqtt: MqttConfig,
     /// How to be let in.
     pub registration: RegistrationConfig,
+    /// How alike the versions of agent and central have to be; `None` where the central is not asked: because nobody wants
+    /// to know, or because there is no registry to ask.
+    pub version_check: Option<Likeness>,
     /// Address of the HTTP servers.
     pub http_listen: SocketAddr,
     /// Address of the admin listener; none when absent.
@@ -154,7 +158,9 @@ impl Config {
                 let url = self
                     .registry_url
                     .unwrap_or_else(|| RegistryUrl::of_host(host.as_str()));
+                let has_registry = matches!(self.registration, Mode::Auto | Mode::Rest);
                 Ok(RunConfig {
+                    version_check: self.version_check.filter(|_| has_registry),
                     registration: RegistrationConfig {
                         mode: self.registration,
                         registry: Registry::new(url, trust.clone()),

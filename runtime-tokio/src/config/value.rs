@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use syncline_core::registration;
+use syncline_core::registration::version::Likeness;
 
 use super::environment::{Origin, Setting};
 
@@ -56,6 +57,16 @@ pub(super) fn registration_mode(text: &str) -> Result<registration::Mode, String
         "mqtt" => Ok(registration::Mode::Mqtt),
         "off" => Ok(registration::Mode::Off),
         _ => Err("`auto`, `rest`, `mqtt` or `off`".to_owned()),
+    }
+}
+
+/// How alike the versions of agent and central have to be; `None` for no check.
+pub(super) fn version_check(text: &str) -> Result<Option<Likeness>, String> {
+    match text {
+        "exact" => Ok(Some(Likeness::Exact)),
+        "compatible" => Ok(Some(Likeness::Compatible)),
+        "off" => Ok(None),
+        _ => Err("`exact`, `compatible` or `off`".to_owned()),
     }
 }
 

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use syncline_core::registration::Mode;
+use syncline_core::registration::version::Likeness;
 
 /// The variable that names the configuration file, which cannot name itself.
 pub(super) const CONFIG_FILE: &str = "SYNCLINE_CONFIG";
@@ -48,8 +49,6 @@ pub type Computed = fn(&dyn Fn(&str) -> Option<String>) -> Option<String>;
 pub enum Support {
     /// It is used.
     Read,
-    /// It is not used yet; setting it is worth a warning.
-    Unread,
     /// It is not used yet, and going on without it would be less safe than the operator believes: setting it is an
     /// error.
     Refused,
@@ -72,18 +71,10 @@ impl Variable {
         }
     }
 
-    const fn unread(name: &'static str, default_shown: &'static str, meaning: &'static str) -> Self {
-        Self {
-            support: Support::Unread,
-            default_shown,
-            ..Self::new(name, meaning)
-        }
-    }
-
-    const fn refused(name: &'static str, default_shown: &'static str, meaning: &'static str) -> Self {
+    const fn refused(name: &'static str, meaning: &'static str) -> Self {
         Self {
             support: Support::Refused,
-            ..Self::unread(name, default_shown, meaning)
+            ..Self::new(name, meaning)
         }
     }
 
@@ -270,6 +261,17 @@ variables! {
         )
     };
 
+    /// How alike the versions of agent and central have to be; `None` for no check.
+    version_check: Option<Likeness> = |setting| or_default(setting, value::version_check) => Variable {
+        flag: Some("version-check"),
+        default: Some("compatible"),
+        ..Variable::new(
+            "SYNCLINE_VERSION_CHECK",
+            "What goes with the version of the central, where that tells one: `exact`ly the same, `compatible` (the same \
+             major.minor), or anything with `off`; asked at the client registry, else not at all.",
+        )
+    };
+
     /// Least grave message that is logged.
     log_level: LogLevel = |setting| or_default(setting, LogLevel::parse) => Variable {
         flag: Some("log-level"),
@@ -342,8 +344,7 @@ variables! {
         )
     };
 
-    unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "", "Certificate of the HTTP servers, PEM.");
-    unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "", "Key of that certificate, PEM.");
-    unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "", "Who may call the HTTP servers.") };
-    unread Variable::unread("SYNCLINE_VERSION_CHECK", "compatible", "`exact`, `compatible` (same major.minor) or `off`.");
+    unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "Certificate of the HTTP servers, PEM.");
+    unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "Key of that certificate, PEM.");
+    unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "Who may call the HTTP servers.") };
 }

@@ -3,6 +3,7 @@
 //! The core is touched only between awaits: an event (bytes, time, a request) goes in, all outputs are drained, and
 //! whatever they have made ready leaves in one vectored write. Reading and writing do not wait for one another.
 
+mod central;
 mod clock;
 mod enrolment;
 mod error;
@@ -18,12 +19,14 @@ use std::sync::atomic::AtomicU64;
 
 use syncline_core::agent::{Agent, Output};
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
-use syncline_core::registration;
+use syncline_core::registration::version::Likeness;
+use syncline_core::registration::{self, RequestId};
 use syncline_core::session::store::{RestoreError, Restored};
 use syncline_core::session::{Config, Disconnect, Unfinished, When};
 use syncline_core::time::{Duration, Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use central::Central;
 use clock::{Clock, Timer, wall};
 pub use enrolment::{Enrolment, Install};
 pub use error::{AddNodeError, GaveUp, StartError};
@@ -34,6 +37,7 @@ use outage::Outage;
 pub(crate) use probe::{ProbeError, probe};
 
 use crate::data::{SessionStore, StoredSession};
+use crate::registry::{Registry, Reply};
 use crate::transport::{DialError, Dialer, text};
 
 /// Requests that wait for the driver; one more is refused with [`RequestError::Busy`].
@@ -68,6 +72,7 @@ pub struct Driver {
     store: Option<SessionStore>,
     reactor: Option<Box<dyn Reactor>>,
     enrolment: Option<Enrolment>,
+    central: Option<Central>,
     waiters: HashMap<u64, Waiter>,
     nodes: HashMap<NodeId, watch::Sender<bool>>,
     senders: Arc<Senders>,
@@ -163,6 +168,7 @@ impl Driver {
             store,
             reactor: None,
             enrolment: None,
+            central: None,
             waiters: HashMap::new(),
             nodes: HashMap::new(),
             senders: Arc::new(Senders {
@@ -215,6 +221,13 @@ impl Driver {
         Ok(())
     }
 
+    /// Has this driver's agent ask the central, which answers where `registry` does, for its version, and stay offline while
+    /// the two do not go together.
+    pub fn check_version_with(&mut self, registry: Registry, likeness: Likeness) {
+        self.agent.check_version(env!("CARGO_PKG_VERSION"), likeness);
+        self.central = Some(Central::new(registry));
+    }
+
     /// A handle to stop this driver with.
     #[must_use]
     pub fn handle(&self) -> AgentHandle {
@@ -247,6 +260,9 @@ impl Driver {
                 () = timer.elapsed() => self.agent.handle_timeout(self.now()),
                 persisted = persisted(&mut self.store) => self.handle_persisted(persisted),
                 event = next(&mut self.enrolment) => self.handle_enrolment(&event),
+                (id, reply) = told(&mut self.central) => {
+                    self.agent.handle_version_answer(self.now(), id, &reply.answer());
+                }
                 Some(control) = self.inboxes.control.recv() => self.handle_control(control),
                 Some(request) = self.inboxes.requests.recv() => self.begin(request),
                 Some(token) = self.inboxes.aborts.recv() => self.abort(token),
@@ -412,6 +428,14 @@ impl Driver {
 async fn next(enrolment: &mut Option<Enrolment>) -> enrolment::Event {
     match enrolment {
         Some(enrolment) => enrolment.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Pending for ever where the central's version is of no concern.
+async fn told(central: &mut Option<Central>) -> (RequestId, Reply) {
+    match central {
+        Some(central) => central.next().await,
         None => std::future::pending().await,
     }
 }

@@ -73,6 +73,9 @@ impl Driver {
             | Output::RegistrationDelayed(_)
             | Output::Granted(_)
             | Output::Denied(_) => self.handle_registration(now, output),
+            Output::AskVersion(_) | Output::VersionDiffers(..) | Output::VersionAgrees(_) => {
+                self.handle_version(now, output);
+            }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
             // No authentication method is configured here, and the store is seen to before.
@@ -95,6 +98,18 @@ impl Driver {
             Output::RegistrationDelayed(delay) => enrolment.delayed(delay, now),
             Output::Granted(grant) => enrolment.granted(grant),
             Output::Denied(denial) => self.give_up(GaveUp::Denied(denial.clone())),
+            _ => {}
+        }
+    }
+
+    fn handle_version(&mut self, now: Instant, output: &Output) {
+        let Some(central) = &mut self.central else {
+            return;
+        };
+        match output {
+            Output::AskVersion(request) => central.ask(request.clone()),
+            Output::VersionDiffers(mismatch, retry_at) => central.differs(mismatch, *retry_at, now),
+            Output::VersionAgrees(version) => central.agrees(version.as_deref()),
             _ => {}
         }
     }

@@ -96,6 +96,9 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     if let (Some(settings), Some(login)) = (settings.registration, login) {
         enrol(&mut driver, settings, login, &tls, folder.clone())?;
     }
+    if let Some((likeness, registry)) = settings.version_check {
+        driver.check_version_with(registry, likeness);
+    }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
     let (router, served) = add_nodes(&mut driver, plan, address)?;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use syncline_core::registration::Mode;
+use syncline_core::registration::version::Likeness;
 use syncline_core::session::{self, VersionPolicy};
 
 use crate::config::{AgentName, MqttVersion, RunConfig};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub session: session::Config,
     /// How to be let in; `None` to log in as `session` says and be refused.
     pub registration: Option<RegistrationSettings>,
+    /// How alike the versions of agent and central have to be, and where the central is; `None` not to ask.
+    pub version_check: Option<(Likeness, Registry)>,
     /// Folder of everything that is kept; `None` to keep nothing.
     pub data_dir: Option<PathBuf>,
     /// Address of the HTTP listener; port 0 has the system choose one.
@@ -64,6 +67,7 @@ impl Settings {
             tls_look_interval: tls::LOOK_INTERVAL,
             session,
             registration: None,
+            version_check: None,
             data_dir: None,
             http_listen,
             http_limits: Limits::default(),
@@ -95,6 +99,9 @@ impl From<&RunConfig> for Settings {
         Self {
             tls: mqtt.tls.clone(),
             registration: Some(config.into()),
+            version_check: config
+                .version_check
+                .map(|likeness| (likeness, config.registration.registry.clone())),
             data_dir: Some(config.data_dir.clone()),
             admin_listen: config.admin_listen,
             presence_of: Some(config.agent_name.clone()),

@@ -11,7 +11,8 @@ use std::time::SystemTime;
 
 pub(crate) use observer::Observer;
 pub use snapshot::{
-    BrokerStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot,
+    TransactionTotals,
 };
 pub(crate) use view::View;
 
@@ -37,6 +38,8 @@ pub(crate) struct Link {
     pub(crate) connections: u64,
     /// Why the last connection or attempt ended.
     pub(crate) last_end: Option<String>,
+    /// The version that the central has told last, and why it keeps the agent offline, where it does.
+    pub(crate) central: Option<(String, Option<String>)>,
     /// What stands in the way of the registration, and what both sides show of the credentials.
     pub(crate) obstacle: Option<(String, Option<String>)>,
 }

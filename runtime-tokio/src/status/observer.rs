@@ -10,6 +10,7 @@ use super::Status;
 use super::short_connections::ShortConnections;
 use crate::driver::Reactor;
 use crate::presence::Presence;
+use crate::transport::DialError;
 
 pub(crate) struct Observer {
     status: Status,
@@ -19,6 +20,8 @@ pub(crate) struct Observer {
     /// Whether the log has been told that presence is refused.
     refusal_logged: bool,
     short_connections: ShortConnections,
+    /// Why no connection came about, until the session has told of that.
+    dial_failure: Option<String>,
 }
 
 impl Observer {
@@ -29,6 +32,14 @@ impl Observer {
             announcement: None,
             refusal_logged: false,
             short_connections: ShortConnections::default(),
+            dial_failure: None,
+        }
+    }
+
+    fn say_offline(&self, now: Instant, wall: UnixMillis, agent: &mut Agent) {
+        let presence = self.presence.as_ref();
+        if let Some(presence) = presence.filter(|_| agent.session().is_established()) {
+            presence.publish_offline(now, wall, agent);
         }
     }
 
@@ -74,13 +85,22 @@ impl Reactor for Observer {
                         agent.session().client_id()
                     );
                 }
+                let failure = self.dial_failure.take();
                 let mut link = self.status.link();
                 link.connected = None;
-                link.last_end = Some(reason.to_string());
+                link.last_end = Some(failure.unwrap_or_else(|| reason.to_string()));
             }
             Output::RegistrationDelayed(delay) => {
                 let pairing_id = delay.pairing_id.as_ref().map(ToString::to_string);
                 self.status.link().obstacle = Some((delay.obstacle.to_string(), pairing_id));
+            }
+            Output::VersionDiffers(mismatch, _) => {
+                self.status.link().central = Some((mismatch.central.clone(), Some(mismatch.to_string())));
+                // Before the connection ends.
+                self.say_offline(now, wall, agent);
+            }
+            Output::VersionAgrees(version) => {
+                self.status.link().central = version.clone().map(|version| (version, None));
             }
             Output::Granted(_) => self.status.link().obstacle = None,
             Output::OpCompleted(op, completion) if self.announcement == Some(*op) => {
@@ -91,13 +111,11 @@ impl Reactor for Observer {
         }
     }
 
+    fn dial_failed(&mut self, error: &DialError) {
+        self.dial_failure = Some(error.to_string());
+    }
+
     fn stopping(&mut self, now: Instant, wall: UnixMillis, agent: &mut Agent) {
-        if let Some(presence) = self
-            .presence
-            .as_ref()
-            .filter(|_| agent.session().is_established())
-        {
-            presence.publish_offline(now, wall, agent);
-        }
+        self.say_offline(now, wall, agent);
     }
 }

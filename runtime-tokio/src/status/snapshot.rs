@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub reasons: Vec<String>,
     /// The link to the broker.
     pub broker: BrokerStatus,
+    /// The central, where it has told its version.
+    pub central: Option<CentralStatus>,
     /// What stands in the way of the registration.
     pub registration: Option<RegistrationStatus>,
     /// The certificate that the agent shows to the broker.
@@ -55,6 +57,16 @@ pub struct BrokerStatus {
     pub connections: u64,
     /// Why the last connection or attempt ended.
     pub last_end: Option<String>,
+}
+
+/// The central.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CentralStatus {
+    /// Its version, as it told last.
+    pub version: String,
+    /// Whether that goes with the agent's; if not, the agent stays offline.
+    pub matches: bool,
 }
 
 /// A registration that is not through.
@@ -148,6 +160,14 @@ impl fmt::Display for Snapshot {
                 writeln!(f, "broker     {}, MQTT {protocol} since {since}", broker.address)?;
             }
             _ => writeln!(f, "broker     {}, not connected", broker.address)?,
+        }
+        if let Some(CentralStatus { version, matches }) = &self.central {
+            let state = if *matches {
+                ""
+            } else {
+                ", which does not go with this agent's"
+            };
+            writeln!(f, "central    version {version}{state}")?;
         }
         if let Some(RegistrationStatus { obstacle, pairing_id }) = &self.registration {
             writeln!(f, "register   {obstacle}")?;

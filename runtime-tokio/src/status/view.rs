@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::snapshot::{
-    BrokerStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot,
+    TransactionTotals,
 };
 use super::{Link, Status};
 use crate::driver::{AgentHandle, Report};
@@ -46,7 +47,9 @@ impl View {
         if report.is_none() {
             obstacles.push("the link's task does not answer".to_owned());
         }
-        if let Some((obstacle, _)) = &link.obstacle {
+        if let Some((_, Some(mismatch))) = &link.central {
+            obstacles.push(mismatch.clone());
+        } else if let Some((obstacle, _)) = &link.obstacle {
             obstacles.push(format!("not registered: {obstacle}"));
         } else if link.connected.is_none() {
             let broker = &self.status.0.broker;
@@ -93,6 +96,10 @@ impl View {
                 connections: link.connections,
                 last_end: link.last_end,
             },
+            central: link.central.map(|(version, mismatch)| CentralStatus {
+                version,
+                matches: mismatch.is_none(),
+            }),
             registration: link
                 .obstacle
                 .map(|(obstacle, pairing_id)| RegistrationStatus { obstacle, pairing_id }),

@@ -25,3 +25,4 @@ mod session_properties;
 mod session_resumption;
 mod stored_session;
 mod tls;
+mod version_check;

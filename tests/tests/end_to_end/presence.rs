@@ -118,3 +118,29 @@ fn two_agents_of_one_name_are_told_of_each_other_where_the_broker_is_silent() {
     let _second = Agent::start_with(&example("1-transaction.yml"), broker.port(), &variables);
     first.wait_for_log_line(&["several connections in a row", "`test-agent`", "CYBUS_AGENT_NAME"]);
 }
+
+#[test]
+fn a_state_that_the_broker_refuses_is_told_once_and_the_agent_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let acl = folder.path().join("acl");
+    std::fs::write(&acl, "topic readwrite services/#\n").expect("a writable folder");
+    let mut broker = Mosquitto::start_with(&format!("acl_file {}", acl.display()));
+    let mut agent = Agent::start(&example("1-transaction.yml"), broker.port());
+    let refused = [
+        "does not take this agent's state",
+        "grant it write access to",
+        STATE,
+    ];
+    agent.wait_for_log_line(&refused);
+    // Without a responder the request is held until its time is up.
+    assert_eq!(agent.ask_when_ready(PATH, &[]).status, 500);
+
+    broker.restart();
+    let connected = |agent: &Agent| agent.log().matches("connected to the broker").count();
+    wait::until("the agent is back", wait::PATIENCE, || {
+        (connected(&agent) == 2).then_some(())
+    });
+    assert_eq!(agent.ask_when_ready(PATH, &[]).status, 500);
+    let told = agent.log().matches(refused[0]).count();
+    assert_eq!(told, 1, "{}", agent.log());
+}
