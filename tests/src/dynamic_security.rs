@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::mosquitto::Mosquitto;
+use crate::secrets;
 
 const PLUGIN: &str = "mosquitto_dynamic_security.so";
 const USERNAME: &str = "admin";
@@ -33,6 +34,7 @@ impl DynamicSecurity {
             .args([USERNAME, PASSWORD])
             .output()
             .expect("mosquitto_ctrl is installed with Mosquitto");
+        secrets::keep("the password of Mosquitto's administrator", PASSWORD);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("a writable folder");
         let broker = Mosquitto::start_with(&format!(

@@ -27,6 +27,7 @@ pub mod process;
 pub mod protocol_core_oracle;
 pub mod real_broker;
 pub mod responder;
+pub mod secrets;
 pub mod session_client;
 pub mod session_model;
 pub mod simulation;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use syncline_tests::agent::{Agent, example, syncline};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::Subscription;
-use syncline_tests::process::Process;
+use syncline_tests::process::{self, Process};
 use syncline_tests::responder::{Answer, Responder};
 use syncline_tests::{port, wait};
 
@@ -31,7 +31,7 @@ fn output(command: &mut Command) -> (i32, String, String) {
         status,
         stdout,
         stderr,
-    } = command.output().expect("the command can be started");
+    } = process::run(command);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (status.code().expect("an exit code"), text(stdout), text(stderr))
 }

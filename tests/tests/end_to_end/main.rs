@@ -17,6 +17,7 @@ mod mutual_tls;
 mod packet_capture;
 mod presence;
 mod registration;
+mod secrets;
 mod service_file;
 mod session_authentication;
 mod session_exchange;

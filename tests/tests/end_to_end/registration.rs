@@ -24,30 +24,9 @@ fn start(hub: &Hub, further: &[(&str, &str)]) -> Agent {
     Agent::start_with(&example("1-transaction.yml"), hub.mqtt_port(), &all)
 }
 
-/// The pairing id as the agent's log has it.
-fn pairing_id(agent: &mut Agent) -> String {
-    agent.wait_for_log_line(&["pairing ID: "]);
-    let log = agent.log();
-    let (_, rest) = log.split_once("pairing ID: ").expect("just awaited");
-    let id: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
-    assert_eq!(id.len(), 6, "{log}");
-    id
-}
-
 /// A responder that logs in at the hub's broker as a user of its own.
 fn responder(hub: &Hub) -> Responder {
-    let register = json!({"username": "responder", "password": "a-password"}).to_string();
-    let options = ["--request", "POST", "--data", &register];
-    hub.unlock();
-    let url = hub.url("/api/client-registry/register");
-    let pending = curl::ask(&url, &options);
-    assert_eq!(pending.status, 202, "{}", pending.body);
-    let id = pending.json()["pairingId"]
-        .as_str()
-        .expect("a pairing id")
-        .to_owned();
-    hub.grant(&id, AGENT_PERMISSIONS);
-    assert_eq!(curl::ask(&url, &options).status, 201);
+    hub.admit("responder", "a-password", AGENT_PERMISSIONS);
     let login = Some(("responder", "a-password"));
     Responder::start_at(hub.mqtt_port(), login, BASE, |_| {
         Answer::Value(json!("confirmed"))
@@ -80,7 +59,7 @@ fn an_agent_goes_online_at_a_mosquitto_that_follows_the_hub() {
 /// The whole life at one hub; in the end the agent and a responder are users.
 fn goes_online_and_stays_known(hub: &Hub) {
     let mut unknown = start(hub, &[]);
-    let id = pairing_id(&mut unknown);
+    let id = unknown.pairing_id();
     unknown.wait_for_log_line(&["locked"]);
     assert_eq!(curl::ask(&unknown.url(PATH), &[]).status, 503);
 
@@ -89,7 +68,7 @@ fn goes_online_and_stays_known(hub: &Hub) {
     assert!(!hub.pending(&id).is_empty());
     // A restart while it waits goes on with the same claim.
     let mut waiting = unknown.restart();
-    assert_eq!(pairing_id(&mut waiting), id);
+    assert_eq!(waiting.pairing_id(), id);
     hub.grant(&id, AGENT_PERMISSIONS);
     waiting.wait_for_log_line(&["connected to the broker"]);
 
@@ -110,7 +89,7 @@ fn goes_online_and_stays_known(hub: &Hub) {
     let password = stored_password(&known);
     hub.lock();
     hub.delete("test-agent");
-    assert_eq!(pairing_id(&mut known), id);
+    assert_eq!(known.pairing_id(), id);
     wait::until("requests are refused", wait::PATIENCE, || {
         (curl::ask(&known.url(PATH), &[]).status == 503).then_some(())
     });
@@ -133,12 +112,12 @@ fn a_second_agent_of_the_same_name_is_told_how_to_mend_it() {
     let hub = Hub::start();
     hub.unlock();
     let mut first = start(&hub, &[]);
-    let id = pairing_id(&mut first);
+    let id = first.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     first.wait_for_log_line(&["connected to the broker"]);
 
     let mut rival = start(&hub, &[]);
-    assert_ne!(pairing_id(&mut rival), id);
+    assert_ne!(rival.pairing_id(), id);
     rival.wait_for_log_line(&["registered with other credentials", "delete", "CYBUS_AGENT_NAME"]);
     assert!(rival.is_running() && first.is_running());
 }
@@ -148,7 +127,7 @@ fn a_denied_agent_is_told_and_let_in_after_all() {
     let hub = Hub::start();
     hub.unlock();
     let mut agent = start(&hub, &[]);
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.deny(&id);
     agent.wait_for_log_line(&["denied this request"]);
     assert!(agent.is_running());
@@ -171,7 +150,7 @@ fn an_agent_registers_over_mqtt_alone() {
             ("SYNCLINE_REGISTRY_URL", &nowhere),
         ];
         let mut agent = start(&hub, &variables);
-        let id = pairing_id(&mut agent);
+        let id = agent.pairing_id();
         hub.grant(&id, AGENT_PERMISSIONS);
         agent.wait_for_log_line(&["connected to the broker"]);
         assert!(hub.page().contains("test-agent"), "{mode} {version}");
@@ -183,7 +162,7 @@ fn an_agent_with_a_given_password_registers_with_that() {
     let hub = Hub::start();
     hub.unlock();
     let mut agent = start(&hub, &[("CYBUS_PROTOCOL_MAPPER_PASSWORD", "given-by-hand")]);
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     agent.wait_for_log_line(&["connected to the broker"]);
     assert!(!agent.data().join("credentials.json").exists());
@@ -230,7 +209,7 @@ fn an_agent_registers_and_connects_with_tls_throughout() {
         &hub,
         &[("CYBUS_MQTT_SCHEME", "mqtts"), ("CYBUS_MQTT_PORT", &port)],
     );
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     agent.wait_for_log_line(&["connected to the broker", &port]);
     assert!(!agent.log().contains("WARN"), "{}", agent.log());
@@ -261,7 +240,7 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
         ("AGENT_KEY", &key),
     ];
     let mut agent = start(&hub, &variables);
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.unlock();
     wait::until("the request for a certificate waits", wait::PATIENCE, || {
         hub.page().contains("with a certificate to sign").then_some(())
@@ -269,7 +248,7 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
     // A restart while it waits keeps key and claim.
     let made = std::fs::read(&key).expect("a key");
     let mut agent = agent.restart();
-    assert_eq!(pairing_id(&mut agent), id);
+    assert_eq!(agent.pairing_id(), id);
     hub.grant(&id, "");
     agent.wait_for_log_line(&["connected to the broker"]);
     broker.wait_for_log(" u'test-agent'");
