@@ -16,6 +16,7 @@ mod mio_example;
 mod mutual_tls;
 mod packet_capture;
 mod presence;
+mod reconnects;
 mod registration;
 mod secrets;
 mod service_file;
