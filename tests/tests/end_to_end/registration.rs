@@ -1,5 +1,6 @@
 //! An agent that nobody knows comes to be let in at `syncline hub`, and stays so.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -109,14 +110,23 @@ fn goes_online_and_stays_known(hub: &Hub) {
 
 #[test]
 fn a_second_agent_of_the_same_name_is_told_how_to_mend_it() {
-    let hub = Hub::start();
+    tells_a_rival_how_to_mend_it(&Hub::start());
+}
+
+#[test]
+fn a_second_agent_of_the_same_name_is_told_how_to_mend_it_where_a_mosquitto_follows_the_hub() {
+    let broker = DynamicSecurity::start_with("");
+    tells_a_rival_how_to_mend_it(&Hub::start_with(&broker));
+}
+
+fn tells_a_rival_how_to_mend_it(hub: &Hub) {
     hub.unlock();
-    let mut first = start(&hub, &[]);
+    let mut first = start(hub, &[]);
     let id = first.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     first.wait_for_log_line(&["connected to the broker"]);
 
-    let mut rival = start(&hub, &[]);
+    let mut rival = start(hub, &[]);
     assert_ne!(rival.pairing_id(), id);
     rival.wait_for_log_line(&["registered with other credentials", "delete", "CYBUS_AGENT_NAME"]);
     assert!(rival.is_running() && first.is_running());
@@ -215,6 +225,22 @@ fn an_agent_registers_and_connects_with_tls_throughout() {
     assert!(!agent.log().contains("WARN"), "{}", agent.log());
 }
 
+/// An agent that is to log in by certificate on that port, and has yet to be issued one.
+fn start_without_certificate(hub: &Hub, port: u16, folder: &Path) -> Agent {
+    let path = |name: &str| folder.join("certs").join(name).display().to_string();
+    let variables = [
+        ("USE_MUTUAL_TLS", "true"),
+        ("SYNCLINE_REGISTRATION", "rest"),
+        ("CYBUS_MQTT_SCHEME", "mqtts"),
+        ("CYBUS_MQTT_PORT", &port.to_string()),
+        ("AGENT_CERT", &path("agent.crt")),
+        ("AGENT_KEY", &path("agent.key")),
+        // The key is a secret as well.
+        ("RUST_LOG", "trace"),
+    ];
+    start(hub, &variables)
+}
+
 #[test]
 fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
     let hub = Hub::start();
@@ -229,17 +255,8 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
         file("server.key"),
     ));
     let pair = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| pair.path().join("certs").join(name).display().to_string();
-    let (certificate, key, port) = (path("agent.crt"), path("agent.key"), port.to_string());
-    let variables = [
-        ("USE_MUTUAL_TLS", "true"),
-        ("SYNCLINE_REGISTRATION", "rest"),
-        ("CYBUS_MQTT_SCHEME", "mqtts"),
-        ("CYBUS_MQTT_PORT", &port),
-        ("AGENT_CERT", &certificate),
-        ("AGENT_KEY", &key),
-    ];
-    let mut agent = start(&hub, &variables);
+    let key = pair.path().join("certs/agent.key");
+    let mut agent = start_without_certificate(&hub, port, pair.path());
     let id = agent.pairing_id();
     hub.unlock();
     wait::until("the request for a certificate waits", wait::PATIENCE, || {
@@ -261,5 +278,33 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
     assert_eq!(agent.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
     assert!(!agent.log().contains("registration"), "{}", agent.log());
     assert!(agent.is_running());
+    drop(responder);
+}
+
+#[test]
+fn an_agent_goes_online_by_an_issued_certificate_at_a_mosquitto_that_follows_the_hub() {
+    let mut broker = DynamicSecurity::start_with("");
+    let hub = Hub::start_with(&broker);
+    let port = broker.let_in_by_certificate(&hub.data());
+    hub.unlock();
+    let pair = tempfile::tempdir().expect("a temporary folder");
+    let mut unknown = start_without_certificate(&hub, port, pair.path());
+    let id = unknown.pairing_id();
+    // What it may do comes from the role that the hub gives it, who it is from the certificate.
+    hub.grant(&id, AGENT_PERMISSIONS);
+    unknown.wait_for_log_line(&["connected to the broker", &port.to_string()]);
+    broker.wait_for_log(" u'test-agent'");
+    let responder = responder(&hub);
+    assert_eq!(unknown.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    wait::until("the page shows the agent online", wait::PATIENCE, || {
+        hub.page()
+            .contains("<td>test-agent</td><td>online</td>")
+            .then_some(())
+    });
+
+    hub.lock();
+    let known = unknown.restart();
+    assert_eq!(known.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    assert!(!known.log().contains("registration"), "{}", known.log());
     drop(responder);
 }
