@@ -3,6 +3,7 @@
 mod admin;
 mod broker_gone_wrong;
 mod broker_outage;
+mod broker_wiped;
 mod c_examples;
 mod certificate_rotation;
 mod commands;
