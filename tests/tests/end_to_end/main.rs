@@ -10,6 +10,7 @@ mod commands;
 mod data_folder;
 mod demo;
 mod flowsync_http;
+mod half_open;
 mod harness;
 mod hub_page;
 mod many_held;
