@@ -74,6 +74,20 @@ impl Agent {
         }
     }
 
+    /// The program with other arguments, and with this agent's environment.
+    #[must_use]
+    pub fn beside(&self, arguments: &[&str]) -> Command {
+        let mut command = syncline();
+        command.args(arguments);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -130,6 +144,19 @@ impl Agent {
                     .then_some(())
             },
         );
+    }
+
+    /// The pairing id, once the log has it.
+    ///
+    /// # Panics
+    /// As [`Agent::wait_for_log_line`].
+    pub fn pairing_id(&mut self) -> String {
+        self.wait_for_log_line(&["pairing ID: "]);
+        let log = self.log();
+        let (_, rest) = log.split_once("pairing ID: ").expect("just awaited");
+        let id: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+        assert_eq!(id.len(), 6, "{log}");
+        id
     }
 
     /// Asks the agent to stop, and does not wait for it.

@@ -7,6 +7,8 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
+use crate::secrets;
+
 /// Who issues certificates.
 pub struct Authority {
     certificate: String,
@@ -97,9 +99,11 @@ impl Authority {
     fn issue(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = key.serialize_pem();
+        secrets::keep_key("the key of a certificate", &key);
         Pair {
             certificate: certificate.pem(),
-            key: key.serialize_pem(),
+            key,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::wait;
+use crate::{secrets, wait};
 
 /// curl's own limit, past any that a test sets for the agent.
 const MAX_TIME: &str = "90";
@@ -16,6 +16,7 @@ const MAX_TIME: &str = "90";
 /// A request that has been sent and may be held.
 #[derive(Debug)]
 pub struct Pending {
+    url: String,
     process: Process,
     folder: TempDir,
 }
@@ -55,7 +56,11 @@ pub fn send(url: &str, options: &[&str]) -> Pending {
         .args(options)
         .arg(url);
     let process = Process::start(&command, &folder.path().join("result"));
-    Pending { process, folder }
+    Pending {
+        url: url.to_owned(),
+        process,
+        folder,
+    }
 }
 
 /// Sends a request and waits for its answer.
@@ -84,7 +89,15 @@ impl Pending {
         });
         let result = self.process.output();
         assert!(status.success(), "curl ended with {status}: {result}");
-        parse(&result, self.folder.path())
+        let response = parse(&result, self.folder.path());
+        let place = format!("the answer of {}", self.url);
+        secrets::show(&place, &response.body);
+        // A login is given its cookie.
+        let told = |(name, _): &&(String, String)| !name.eq_ignore_ascii_case("set-cookie");
+        for (_, value) in response.headers.iter().filter(told) {
+            secrets::show(&place, value);
+        }
+        response
     }
 }
 

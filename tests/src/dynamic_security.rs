@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::mosquitto::Mosquitto;
+use crate::{port, secrets};
 
 const PLUGIN: &str = "mosquitto_dynamic_security.so";
 const USERNAME: &str = "admin";
@@ -33,6 +34,7 @@ impl DynamicSecurity {
             .args([USERNAME, PASSWORD])
             .output()
             .expect("mosquitto_ctrl is installed with Mosquitto");
+        secrets::keep("the password of Mosquitto's administrator", PASSWORD);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("a writable folder");
         let broker = Mosquitto::start_with(&format!(
@@ -41,6 +43,33 @@ impl DynamicSecurity {
             file.display()
         ));
         Self { broker, folder }
+    }
+
+    /// Restarts it with a further listener, on the port that this gives: TLS by the hub's certificate, and a certificate of
+    /// the hub's authority in place of a password.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn let_in_by_certificate(&mut self, hub: &Path) -> u16 {
+        let port = port::free();
+        let file = |name: &str| hub.join(name).display().to_string();
+        self.broker.configure(&format!(
+            "listener {port} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n\
+             use_identity_as_username true",
+            file("ca.crt"),
+            file("server.crt"),
+            file("server.key"),
+        ));
+        self.broker.restart();
+        port
+    }
+
+    /// Waits until the broker's log has `text`.
+    ///
+    /// # Panics
+    /// When it does not within [`wait::PATIENCE`](crate::wait::PATIENCE).
+    pub fn wait_for_log(&mut self, text: &str) {
+        self.broker.wait_for_log(text);
     }
 
     /// Its port.

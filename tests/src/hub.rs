@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::dynamic_security::DynamicSecurity;
 use crate::process::Process;
-use crate::{agent, curl, port, wait};
+use crate::{agent, curl, port, secrets, wait};
 
 /// Permissions of an agent that runs commissioning files and presents itself: what the page suggests.
 pub const AGENT_PERMISSIONS: &str = "readwrite services/#\nwrite syncline/agents/test-agent/state";
@@ -71,6 +72,8 @@ impl Hub {
             .find_map(|line| line.strip_prefix("password "))
             .expect("the first start prints a password")
             .to_owned();
+        process.tells_once(&password);
+        secrets::keep("the password of the hub's administrator", &password);
         let hub = Self {
             process,
             folder,
@@ -82,6 +85,7 @@ impl Hub {
         };
         let answer = hub.post("/login", &[("password", &hub.password)]);
         assert_eq!(answer.status, 303, "{}", answer.body);
+        secrets::keep("the cookie of the hub's administrator", &hub.cookie());
         hub
     }
 
@@ -163,7 +167,13 @@ impl Hub {
     /// The overview as the page shows it.
     #[must_use]
     pub fn page(&self) -> String {
-        curl::ask(&self.url("/"), &["--cookie", &self.jar()]).body
+        self.look("/").body
+    }
+
+    /// Any page, as the administrator sees it.
+    #[must_use]
+    pub fn look(&self, path: &str) -> curl::Response {
+        curl::ask(&self.url(path), &["--cookie", &self.jar()])
     }
 
     /// Waits until a request with this pairing id waits, and gives its number.
@@ -187,6 +197,23 @@ impl Hub {
     pub fn deny(&self, pairing_id: &str) {
         let id = self.pending(pairing_id);
         self.act("/deny", &[("id", &id)]);
+    }
+
+    /// Makes a user who is no agent, as one registers over REST and is granted.
+    pub fn admit(&self, username: &str, password: &str, permissions: &str) {
+        secrets::keep(&format!("the password of {username}"), password);
+        let body = json!({"username": username, "password": password}).to_string();
+        let options = ["--request", "POST", "--data", &body];
+        let url = self.url("/api/client-registry/register");
+        self.unlock();
+        let pending = curl::ask(&url, &options);
+        assert_eq!(pending.status, 202, "{}", pending.body);
+        let id = pending.json()["pairingId"]
+            .as_str()
+            .expect("a pairing id")
+            .to_owned();
+        self.grant(&id, permissions);
+        assert_eq!(curl::ask(&url, &options).status, 201);
     }
 
     /// Deletes a user.
@@ -219,6 +246,13 @@ impl Hub {
             options.extend(["--data-urlencode", field]);
         }
         curl::ask(&self.url(path), &options)
+    }
+
+    /// What the administrator's browser shows to be let in.
+    fn cookie(&self) -> String {
+        let jar = std::fs::read_to_string(self.jar()).expect("curl has kept a cookie");
+        let value = jar.lines().last().and_then(|line| line.split('\t').next_back());
+        value.expect("a cookie in Netscape's format").to_owned()
     }
 
     fn jar(&self) -> String {

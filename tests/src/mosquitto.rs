@@ -14,10 +14,11 @@ const PROGRAM: &str = "/usr/sbin/mosquitto";
 /// A broker of its own on a free loopback port, both MQTT versions, anonymous, without persistence.
 #[derive(Debug)]
 pub struct Mosquitto {
+    /// Ends before the folder with its log is removed.
+    process: Option<Process>,
     folder: TempDir,
     port: u16,
     environment: Vec<(String, String)>,
-    process: Option<Process>,
 }
 
 impl Mosquitto {
@@ -73,9 +74,30 @@ impl Mosquitto {
         self.port
     }
 
+    /// Adds lines of configuration, in force from the next start on.
+    ///
+    /// # Panics
+    /// When its folder is not writable any more.
+    pub fn configure(&mut self, lines: &str) {
+        let file = self.folder.path().join("mosquitto.conf");
+        let text = std::fs::read_to_string(&file).expect("the broker's configuration");
+        std::fs::write(&file, format!("{text}{lines}\n")).expect("a writable temporary folder");
+    }
+
     /// Takes the broker away in the middle of whatever it does.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Stops the broker as an operator would, with time to write down what it keeps.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.terminate();
+            process.wait(wait::PATIENCE);
+        }
     }
 
     /// Starts the broker again on the same port, with no memory of before.

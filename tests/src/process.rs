@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use crate::secrets::{self, Watch};
 use crate::wait;
 
-/// A running process. Dropping it kills it; if the test is failing then, its output is printed first.
+/// A running process. Dropping it kills it; if the test is failing then, its output is printed first. If not, what it has
+/// shown and left is searched for [`secrets`].
 #[derive(Debug)]
 pub struct Process {
     name: String,
     child: Child,
     output: PathBuf,
+    watch: Option<Watch>,
+    /// What it may print once.
+    told: Option<String>,
 }
 
 impl Process {
@@ -26,6 +31,7 @@ impl Process {
     /// When the program cannot be started.
     #[must_use]
     pub fn start(command: &Command, output: &Path) -> Self {
+        let watch = Watch::over(command);
         let name = command.get_program().to_string_lossy().into_owned();
         let file = File::create(output)
             .unwrap_or_else(|error| panic!("cannot create {}: {error}", output.display()));
@@ -41,6 +47,8 @@ impl Process {
             name,
             child,
             output: output.to_owned(),
+            watch,
+            told: None,
         }
     }
 
@@ -48,6 +56,11 @@ impl Process {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Says that this process tells its user a secret, once and in its output.
+    pub fn tells_once(&mut self, secret: &str) {
+        self.told = Some(secret.to_owned());
     }
 
     /// What the process has printed so far.
@@ -132,8 +145,36 @@ impl Drop for Process {
                 self.name,
                 tail(&self.output())
             );
+            return;
+        }
+        let output = match &self.told {
+            Some(secret) => self.output().replacen(secret.as_str(), "", 1),
+            None => self.output(),
+        };
+        secrets::show(&format!("the output of {}", self.name), &output);
+        if let Some(watch) = &self.watch {
+            watch.look_through();
         }
     }
+}
+
+/// Runs `command` to its end and searches what it has shown and left for [`secrets`].
+///
+/// # Panics
+/// When it cannot be started, or a secret is found.
+pub fn run(command: &mut Command) -> Output {
+    let watch = Watch::over(command);
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let name = command.get_program().to_string_lossy().into_owned();
+    for text in [&output.stdout, &output.stderr] {
+        secrets::show(&format!("the output of {name}"), &String::from_utf8_lossy(text));
+    }
+    if let Some(watch) = watch {
+        watch.look_through();
+    }
+    output
 }
 
 /// `command`, run such that the kernel kills it when the calling thread ends.
@@ -166,7 +207,7 @@ pub fn output(command: &mut Command) -> (i32, String, String) {
         status,
         stdout,
         stderr,
-    } = command.output().expect("the command can be started");
+    } = run(command);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (status.code().expect("an exit code"), text(stdout), text(stderr))
 }

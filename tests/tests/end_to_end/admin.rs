@@ -8,7 +8,7 @@ use syncline_tests::agent::{Agent, example, run};
 use syncline_tests::curl::{self, Response};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::responder::{Answer, Responder};
-use syncline_tests::{port, wait};
+use syncline_tests::{port, process, wait};
 
 const PATH: &str = "/data/flowsync/example1";
 const BASE: &str = "services/example1/exampleNode";
@@ -153,7 +153,7 @@ fn an_admin_listener_leaves_the_loopback_interface_only_when_told_to() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = run(&example("1-transaction.yml"), folder.path());
     command.env("SYNCLINE_ADMIN_LISTEN", "0.0.0.0:0");
-    let output = command.output().expect("the agent ends");
+    let output = process::run(&mut command);
     assert_eq!(output.status.code(), Some(78));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(

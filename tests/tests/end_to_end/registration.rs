@@ -1,5 +1,6 @@
 //! An agent that nobody knows comes to be let in at `syncline hub`, and stays so.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,30 +25,9 @@ fn start(hub: &Hub, further: &[(&str, &str)]) -> Agent {
     Agent::start_with(&example("1-transaction.yml"), hub.mqtt_port(), &all)
 }
 
-/// The pairing id as the agent's log has it.
-fn pairing_id(agent: &mut Agent) -> String {
-    agent.wait_for_log_line(&["pairing ID: "]);
-    let log = agent.log();
-    let (_, rest) = log.split_once("pairing ID: ").expect("just awaited");
-    let id: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
-    assert_eq!(id.len(), 6, "{log}");
-    id
-}
-
 /// A responder that logs in at the hub's broker as a user of its own.
 fn responder(hub: &Hub) -> Responder {
-    let register = json!({"username": "responder", "password": "a-password"}).to_string();
-    let options = ["--request", "POST", "--data", &register];
-    hub.unlock();
-    let url = hub.url("/api/client-registry/register");
-    let pending = curl::ask(&url, &options);
-    assert_eq!(pending.status, 202, "{}", pending.body);
-    let id = pending.json()["pairingId"]
-        .as_str()
-        .expect("a pairing id")
-        .to_owned();
-    hub.grant(&id, AGENT_PERMISSIONS);
-    assert_eq!(curl::ask(&url, &options).status, 201);
+    hub.admit("responder", "a-password", AGENT_PERMISSIONS);
     let login = Some(("responder", "a-password"));
     Responder::start_at(hub.mqtt_port(), login, BASE, |_| {
         Answer::Value(json!("confirmed"))
@@ -80,7 +60,7 @@ fn an_agent_goes_online_at_a_mosquitto_that_follows_the_hub() {
 /// The whole life at one hub; in the end the agent and a responder are users.
 fn goes_online_and_stays_known(hub: &Hub) {
     let mut unknown = start(hub, &[]);
-    let id = pairing_id(&mut unknown);
+    let id = unknown.pairing_id();
     unknown.wait_for_log_line(&["locked"]);
     assert_eq!(curl::ask(&unknown.url(PATH), &[]).status, 503);
 
@@ -89,7 +69,7 @@ fn goes_online_and_stays_known(hub: &Hub) {
     assert!(!hub.pending(&id).is_empty());
     // A restart while it waits goes on with the same claim.
     let mut waiting = unknown.restart();
-    assert_eq!(pairing_id(&mut waiting), id);
+    assert_eq!(waiting.pairing_id(), id);
     hub.grant(&id, AGENT_PERMISSIONS);
     waiting.wait_for_log_line(&["connected to the broker"]);
 
@@ -110,7 +90,7 @@ fn goes_online_and_stays_known(hub: &Hub) {
     let password = stored_password(&known);
     hub.lock();
     hub.delete("test-agent");
-    assert_eq!(pairing_id(&mut known), id);
+    assert_eq!(known.pairing_id(), id);
     wait::until("requests are refused", wait::PATIENCE, || {
         (curl::ask(&known.url(PATH), &[]).status == 503).then_some(())
     });
@@ -130,15 +110,24 @@ fn goes_online_and_stays_known(hub: &Hub) {
 
 #[test]
 fn a_second_agent_of_the_same_name_is_told_how_to_mend_it() {
-    let hub = Hub::start();
+    tells_a_rival_how_to_mend_it(&Hub::start());
+}
+
+#[test]
+fn a_second_agent_of_the_same_name_is_told_how_to_mend_it_where_a_mosquitto_follows_the_hub() {
+    let broker = DynamicSecurity::start_with("");
+    tells_a_rival_how_to_mend_it(&Hub::start_with(&broker));
+}
+
+fn tells_a_rival_how_to_mend_it(hub: &Hub) {
     hub.unlock();
-    let mut first = start(&hub, &[]);
-    let id = pairing_id(&mut first);
+    let mut first = start(hub, &[]);
+    let id = first.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     first.wait_for_log_line(&["connected to the broker"]);
 
-    let mut rival = start(&hub, &[]);
-    assert_ne!(pairing_id(&mut rival), id);
+    let mut rival = start(hub, &[]);
+    assert_ne!(rival.pairing_id(), id);
     rival.wait_for_log_line(&["registered with other credentials", "delete", "CYBUS_AGENT_NAME"]);
     assert!(rival.is_running() && first.is_running());
 }
@@ -148,7 +137,7 @@ fn a_denied_agent_is_told_and_let_in_after_all() {
     let hub = Hub::start();
     hub.unlock();
     let mut agent = start(&hub, &[]);
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.deny(&id);
     agent.wait_for_log_line(&["denied this request"]);
     assert!(agent.is_running());
@@ -171,7 +160,7 @@ fn an_agent_registers_over_mqtt_alone() {
             ("SYNCLINE_REGISTRY_URL", &nowhere),
         ];
         let mut agent = start(&hub, &variables);
-        let id = pairing_id(&mut agent);
+        let id = agent.pairing_id();
         hub.grant(&id, AGENT_PERMISSIONS);
         agent.wait_for_log_line(&["connected to the broker"]);
         assert!(hub.page().contains("test-agent"), "{mode} {version}");
@@ -183,7 +172,7 @@ fn an_agent_with_a_given_password_registers_with_that() {
     let hub = Hub::start();
     hub.unlock();
     let mut agent = start(&hub, &[("CYBUS_PROTOCOL_MAPPER_PASSWORD", "given-by-hand")]);
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     agent.wait_for_log_line(&["connected to the broker"]);
     assert!(!agent.data().join("credentials.json").exists());
@@ -230,10 +219,26 @@ fn an_agent_registers_and_connects_with_tls_throughout() {
         &hub,
         &[("CYBUS_MQTT_SCHEME", "mqtts"), ("CYBUS_MQTT_PORT", &port)],
     );
-    let id = pairing_id(&mut agent);
+    let id = agent.pairing_id();
     hub.grant(&id, AGENT_PERMISSIONS);
     agent.wait_for_log_line(&["connected to the broker", &port]);
     assert!(!agent.log().contains("WARN"), "{}", agent.log());
+}
+
+/// An agent that is to log in by certificate on that port, and has yet to be issued one.
+fn start_without_certificate(hub: &Hub, port: u16, folder: &Path) -> Agent {
+    let path = |name: &str| folder.join("certs").join(name).display().to_string();
+    let variables = [
+        ("USE_MUTUAL_TLS", "true"),
+        ("SYNCLINE_REGISTRATION", "rest"),
+        ("CYBUS_MQTT_SCHEME", "mqtts"),
+        ("CYBUS_MQTT_PORT", &port.to_string()),
+        ("AGENT_CERT", &path("agent.crt")),
+        ("AGENT_KEY", &path("agent.key")),
+        // The key is a secret as well.
+        ("RUST_LOG", "trace"),
+    ];
+    start(hub, &variables)
 }
 
 #[test]
@@ -250,18 +255,9 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
         file("server.key"),
     ));
     let pair = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| pair.path().join("certs").join(name).display().to_string();
-    let (certificate, key, port) = (path("agent.crt"), path("agent.key"), port.to_string());
-    let variables = [
-        ("USE_MUTUAL_TLS", "true"),
-        ("SYNCLINE_REGISTRATION", "rest"),
-        ("CYBUS_MQTT_SCHEME", "mqtts"),
-        ("CYBUS_MQTT_PORT", &port),
-        ("AGENT_CERT", &certificate),
-        ("AGENT_KEY", &key),
-    ];
-    let mut agent = start(&hub, &variables);
-    let id = pairing_id(&mut agent);
+    let key = pair.path().join("certs/agent.key");
+    let mut agent = start_without_certificate(&hub, port, pair.path());
+    let id = agent.pairing_id();
     hub.unlock();
     wait::until("the request for a certificate waits", wait::PATIENCE, || {
         hub.page().contains("with a certificate to sign").then_some(())
@@ -269,7 +265,7 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
     // A restart while it waits keeps key and claim.
     let made = std::fs::read(&key).expect("a key");
     let mut agent = agent.restart();
-    assert_eq!(pairing_id(&mut agent), id);
+    assert_eq!(agent.pairing_id(), id);
     hub.grant(&id, "");
     agent.wait_for_log_line(&["connected to the broker"]);
     broker.wait_for_log(" u'test-agent'");
@@ -282,5 +278,33 @@ fn an_agent_is_issued_its_certificate_and_logs_in_with_that_alone() {
     assert_eq!(agent.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
     assert!(!agent.log().contains("registration"), "{}", agent.log());
     assert!(agent.is_running());
+    drop(responder);
+}
+
+#[test]
+fn an_agent_goes_online_by_an_issued_certificate_at_a_mosquitto_that_follows_the_hub() {
+    let mut broker = DynamicSecurity::start_with("");
+    let hub = Hub::start_with(&broker);
+    let port = broker.let_in_by_certificate(&hub.data());
+    hub.unlock();
+    let pair = tempfile::tempdir().expect("a temporary folder");
+    let mut unknown = start_without_certificate(&hub, port, pair.path());
+    let id = unknown.pairing_id();
+    // What it may do comes from the role that the hub gives it, who it is from the certificate.
+    hub.grant(&id, AGENT_PERMISSIONS);
+    unknown.wait_for_log_line(&["connected to the broker", &port.to_string()]);
+    broker.wait_for_log(" u'test-agent'");
+    let responder = responder(&hub);
+    assert_eq!(unknown.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    wait::until("the page shows the agent online", wait::PATIENCE, || {
+        hub.page()
+            .contains("<td>test-agent</td><td>online</td>")
+            .then_some(())
+    });
+
+    hub.lock();
+    let known = unknown.restart();
+    assert_eq!(known.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
+    assert!(!known.log().contains("registration"), "{}", known.log());
     drop(responder);
 }
