@@ -15,6 +15,7 @@ pub mod challenging_auth;
 pub mod curl;
 pub mod dynamic_security;
 pub mod fake_broker;
+pub mod guide;
 pub mod held_requests;
 pub mod hub;
 pub mod mosquitto;

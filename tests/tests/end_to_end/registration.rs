@@ -34,26 +34,6 @@ fn pairing_id(agent: &mut Agent) -> String {
     id
 }
 
-/// A responder that logs in at the hub's broker as a user of its own.
-fn responder(hub: &Hub) -> Responder {
-    let register = json!({"username": "responder", "password": "a-password"}).to_string();
-    let options = ["--request", "POST", "--data", &register];
-    hub.unlock();
-    let url = hub.url("/api/client-registry/register");
-    let pending = curl::ask(&url, &options);
-    assert_eq!(pending.status, 202, "{}", pending.body);
-    let id = pending.json()["pairingId"]
-        .as_str()
-        .expect("a pairing id")
-        .to_owned();
-    hub.grant(&id, AGENT_PERMISSIONS);
-    assert_eq!(curl::ask(&url, &options).status, 201);
-    let login = Some(("responder", "a-password"));
-    Responder::start_at(hub.mqtt_port(), login, BASE, |_| {
-        Answer::Value(json!("confirmed"))
-    })
-}
-
 fn stored_password(agent: &Agent) -> String {
     let text = std::fs::read_to_string(agent.data().join("credentials.json")).expect("stored credentials");
     let stored: Value = serde_json::from_str(&text).expect("JSON");
@@ -93,7 +73,7 @@ fn goes_online_and_stays_known(hub: &Hub) {
     hub.grant(&id, AGENT_PERMISSIONS);
     waiting.wait_for_log_line(&["connected to the broker"]);
 
-    let responder = responder(hub);
+    let responder = hub.responder(BASE);
     assert_eq!(waiting.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
     wait::until("the page shows the agent online", wait::PATIENCE, || {
         hub.page()
