@@ -87,6 +87,7 @@ int main(int argc, char **argv) {
     topic = argv[3];
     check(syncline_session_config_new(NULL, 0, &config), NULL);
     check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
-    loop_run(&loop, config);
+    loop_new_session(&loop, config);
+    loop_run(&loop);
     return completed == LEVELS && received == LEVELS ? 0 : 1;
 }

@@ -177,12 +177,15 @@ static void wait_until(struct loop *loop, uint64_t deadline) {
     }
 }
 
-void loop_run(struct loop *loop, struct syncline_session_config *config) {
+void loop_new_session(struct loop *loop, struct syncline_session_config *config) {
     uint8_t seed[32];
     struct syncline_error error = {{0}};
     fill_seed(seed);
     check(syncline_session_new(config, seed, sizeof seed, &error, &loop->session), &error);
     syncline_session_config_free(config);
+}
+
+void loop_run(struct loop *loop) {
     check(syncline_session_connect(loop->session, monotonic()), NULL);
     while (!loop->done) {
         uint64_t deadline = 0, other;

@@ -20,8 +20,11 @@ void handle_output(struct loop *loop, const struct syncline_output *output);
 /* The example's part: does what is due at `now`, and says when there is something to do next; UINT64_MAX: never. */
 uint64_t handle_time(struct loop *loop, uint64_t now);
 
-/* Makes a session of `config`, which it frees, and runs it until `done`. */
-void loop_run(struct loop *loop, struct syncline_session_config *config);
+/* Makes a session of `config`, which it frees. */
+void loop_new_session(struct loop *loop, struct syncline_session_config *config);
+
+/* Runs the session until `done`, and frees it. */
+void loop_run(struct loop *loop);
 
 /* Time on a clock that never goes back, in microseconds; and Unix time in milliseconds. */
 uint64_t monotonic(void);

@@ -96,7 +96,8 @@ int main(int argc, char **argv) {
     syncline_node_config_free(node_config);
     check(syncline_session_config_new(NULL, 0, &config), NULL);
     check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
-    loop_run(&loop, config);
+    loop_new_session(&loop, config);
+    loop_run(&loop);
     syncline_requester_free(requester);
     return replied ? 0 : 1;
 }

@@ -95,7 +95,8 @@ int main(int argc, char **argv) {
     check(syncline_responder_new(NULL, &responder), NULL);
     check(syncline_session_config_new(NULL, 0, &config), NULL);
     check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
-    loop_run(&loop, config);
+    loop_new_session(&loop, config);
+    loop_run(&loop);
     syncline_responder_free(responder);
     return 0;
 }

@@ -13,7 +13,7 @@
  * - The library has no sockets, clock, entropy, files, threads or globals. Time, bytes and a seed are arguments.
  * - `now` is a point on any monotonic clock in microseconds; `wall` is Unix time in milliseconds.
  * - `syncline_x_new` gives a handle that `syncline_x_free` takes back; freeing NULL does nothing. A handle is for one
- *   thread at a time.
+ *   thread at a time, which need not be the one that made it; several handles have nothing in common.
  * - A const handle is not changed: calls that take one may be made from several threads while no other call is made.
  * - Texts and bytes are a pointer and a length; texts are UTF-8 and end with no NUL. (NULL, 0) is the empty one.
  * - Any other NULL is SYNCLINE_RESULT_NULL_POINTER, unless the call says what NULL means. Inputs come before outputs,
@@ -24,12 +24,17 @@
  *   other result nothing has changed.
  * - Calls that take a `syncline_error` write it where they fail for a reason that words can say better than a number.
  * - Numbers of results, kinds and settings are never reused. A newer library may hand out kinds that an older header
- *   does not know: ignore them. Structs keep their layout within a major version.
+ *   does not know: ignore them. Structs keep their layout as long as the library keeps its SONAME.
  * - SYNCLINE_RESULT_PANIC is a bug in this library; the handle can then only be freed.
  */
 
 /* As <sys/uio.h> has it: include that to use `syncline_session_tx_iov`. */
 struct iovec;
+
+/* Version of this header; `syncline_version` gives the library's. */
+#define SYNCLINE_VERSION_MAJOR 0
+#define SYNCLINE_VERSION_MINOR 1
+#define SYNCLINE_VERSION_PATCH 0
 
 /**
  * What a call came to. Numbers are never reused: new ones are added, at the end of their family.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::workspace;
+use crate::{guide, workspace};
 
 /// How a program is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,26 +47,53 @@ impl CExample {
     /// When it does not compile.
     #[must_use]
     pub fn build(name: &str, carrier: Carrier, watch: Watch) -> Self {
+        let transport = match carrier {
+            Carrier::Tcp => "transport_tcp",
+            Carrier::OpenSsl => "transport_openssl",
+        };
+        let own: &[&str] = match name {
+            "agent" => &["credentials_file", "http"],
+            "store" => &["store_file"],
+            _ => &[],
+        };
+        let folder = workspace().join("ffi-c/examples");
+        let sources = [name, "loop", "tcp", transport];
+        let sources = sources
+            .iter()
+            .chain(own)
+            .map(|name| folder.join(name).with_extension("c"));
+        let libraries: &[&str] = match carrier {
+            Carrier::Tcp => &[],
+            Carrier::OpenSsl => &["-lssl", "-lcrypto"],
+        };
+        Self::compile(sources, libraries, watch)
+    }
+
+    /// Compiles the program of the guide, whose pieces stand in it one after the other.
+    ///
+    /// # Panics
+    /// When it does not compile.
+    #[must_use]
+    pub fn of_guide(watch: Watch) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let sources = workspace().join("ffi-c/examples");
+        let source = folder.path().join("hello.c");
+        let program = guide::blocks("docs/guide-c.md", "c").join("\n");
+        std::fs::write(&source, program).expect("a file in a new folder");
+        Self::compile([source], &[], watch)
+    }
+
+    fn compile(sources: impl IntoIterator<Item = PathBuf>, libraries: &[&str], watch: Watch) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let mut gcc = Command::new("gcc");
         gcc.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g"]);
         if watch == Watch::Sanitizers {
             gcc.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
         }
         gcc.arg("-I").arg(workspace().join("ffi-c/include"));
-        let transport = match carrier {
-            Carrier::Tcp => "transport_tcp",
-            Carrier::OpenSsl => "transport_openssl",
-        };
-        gcc.args([name, "loop", "tcp", transport].map(|name| sources.join(name).with_extension("c")));
-        gcc.arg(library()).args(SYSTEM_LIBRARIES);
-        if carrier == Carrier::OpenSsl {
-            gcc.args(["-lssl", "-lcrypto"]);
-        }
-        gcc.arg("-o").arg(folder.path().join(name));
+        gcc.args(sources);
+        gcc.arg(library()).args(SYSTEM_LIBRARIES).args(libraries);
+        gcc.arg("-o").arg(folder.path().join("program"));
         run(&mut gcc);
-        std::fs::rename(folder.path().join(name), folder.path().join("program")).expect("a program");
         Self { folder, watch }
     }
 

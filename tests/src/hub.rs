@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::dynamic_security::DynamicSecurity;
 use crate::process::Process;
+use crate::responder::{Answer, Responder};
 use crate::{agent, curl, port, secrets, wait};
 
 /// Permissions of an agent that runs commissioning files and presents itself: what the page suggests.
@@ -93,6 +94,12 @@ impl Hub {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.http_port)
+    }
+
+    /// Port of its registry and page without TLS.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.http_port
     }
 
     /// The base URL with TLS.
@@ -191,6 +198,30 @@ impl Hub {
     pub fn grant(&self, pairing_id: &str, permissions: &str) {
         let id = self.pending(pairing_id);
         self.act("/grant", &[("id", &id), ("permissions", permissions)]);
+    }
+
+    /// A responder that is let in as a user of its own, and confirms whatever it is asked.
+    ///
+    /// # Panics
+    /// When it is not let in.
+    #[must_use]
+    pub fn responder(&self, base: &str) -> Responder {
+        let register = json!({"username": "responder", "password": "a-password"}).to_string();
+        let options = ["--request", "POST", "--data", &register];
+        self.unlock();
+        let url = self.url("/api/client-registry/register");
+        let pending = curl::ask(&url, &options);
+        assert_eq!(pending.status, 202, "{}", pending.body);
+        let id = pending.json()["pairingId"]
+            .as_str()
+            .expect("a pairing id")
+            .to_owned();
+        self.grant(&id, AGENT_PERMISSIONS);
+        assert_eq!(curl::ask(&url, &options).status, 201);
+        let login = Some(("responder", "a-password"));
+        Responder::start_at(self.mqtt_port(), login, base, |_| {
+            Answer::Value(json!("confirmed"))
+        })
     }
 
     /// Denies it.

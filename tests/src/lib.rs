@@ -17,6 +17,7 @@ pub mod curl;
 pub mod dynamic_security;
 pub mod fake_broker;
 pub mod faulty_link;
+pub mod guide;
 pub mod held_requests;
 pub mod hub;
 pub mod mosquitto;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::dist_c::Version;
+
 fn path() -> PathBuf {
     crate::root().join("ffi-c/include/syncline.h")
 }
@@ -43,7 +45,9 @@ pub(crate) fn check() -> Result<()> {
 
 fn generate() -> Result<String> {
     let ffi = crate::root().join("ffi-c");
-    let config = cbindgen::Config::from_file(ffi.join("cbindgen.toml")).map_err(anyhow::Error::msg)?;
+    let mut config = cbindgen::Config::from_file(ffi.join("cbindgen.toml")).map_err(anyhow::Error::msg)?;
+    let rules = config.after_includes.unwrap_or_default();
+    config.after_includes = Some(format!("{rules}\n\n{}", Version::current()?.macros().trim_end()));
     let bindings = cbindgen::Builder::new()
         .with_crate(&ffi)
         .with_config(config)

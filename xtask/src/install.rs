@@ -67,6 +67,18 @@ pub(crate) const GXX: Program = Program {
     name: "g++",
     package: "g++",
 };
+pub(crate) const BINUTILS: Program = Program {
+    name: "objcopy",
+    package: "binutils",
+};
+pub(crate) const CMAKE: Program = Program {
+    name: "cmake",
+    package: "cmake",
+};
+pub(crate) const PKG_CONFIG: Program = Program {
+    name: "pkg-config",
+    package: "pkg-config",
+};
 pub(crate) const VALGRIND: Program = Program {
     name: "valgrind",
     package: "valgrind",

@@ -1,6 +1,7 @@
 //! `cargo xtask`: every check and every generated file of this project behind one command.
 
 mod bench;
+mod dist_c;
 mod ffi;
 mod fuzz;
 mod header;
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
+use dist_c::Destination;
+
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
@@ -26,6 +29,9 @@ usage: cargo xtask <command>
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
   bench transactions    measure whole transactions beside other gateways
+  dist-c [--prefix DIR] [--destdir DIR]
+                        install the C library below DIR (default /usr/local), within --destdir where it is given
+  dist-c --check        install it in a temporary folder, and build programs with it as its users do
 ";
 
 enum Task {
@@ -34,6 +40,8 @@ enum Task {
     Header { check: bool },
     Fuzz { seconds: u32 },
     Bench(fn() -> Result<()>),
+    DistC(Destination),
+    CheckDistC,
     Help,
 }
 
@@ -50,6 +58,7 @@ fn parse() -> Result<Task> {
                 "transactions" => bench::transactions,
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
             }),
+            "dist-c" => Task::DistC(Destination::default()),
             "help" => Task::Help,
             other => bail!("unknown command `{other}`\n\n{USAGE}"),
         },
@@ -62,6 +71,11 @@ fn parse() -> Result<Task> {
             (Task::Test { quick }, Long("quick")) => *quick = true,
             (Task::Header { check }, Long("check")) => *check = true,
             (Task::Fuzz { seconds }, Long("seconds")) => *seconds = parser.value()?.parse()?,
+            (Task::DistC(_), Long("check")) => task = Task::CheckDistC,
+            (Task::DistC(destination), Long("prefix")) => destination.prefix = parser.value()?.into(),
+            (Task::DistC(destination), Long("destdir")) => {
+                destination.root = Some(std::path::absolute(PathBuf::from(parser.value()?))?);
+            }
             (_, Short('h') | Long("help")) => task = Task::Help,
             (_, other) => bail!("{}\n\n{USAGE}", other.unexpected()),
         }
@@ -70,8 +84,8 @@ fn parse() -> Result<Task> {
 }
 
 fn run(task: &Task) -> Result<()> {
-    match *task {
-        Task::Test { quick } => test::plan(quick).run(),
+    match task {
+        Task::Test { quick } => test::plan(*quick).run(),
         Task::Ci => {
             let mut plan = lint::plan();
             plan.append(test::plan(false));
@@ -79,8 +93,10 @@ fn run(task: &Task) -> Result<()> {
         }
         Task::Header { check: true } => header::check(),
         Task::Header { check: false } => header::write(),
-        Task::Fuzz { seconds } => fuzz::run(seconds),
+        Task::Fuzz { seconds } => fuzz::run(*seconds),
         Task::Bench(run) => run(),
+        Task::CheckDistC => dist_c::check::run(),
+        Task::DistC(destination) => dist_c::run(dist_c::Build::Shipped, destination),
         Task::Help => {
             print!("{USAGE}");
             Ok(())

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::install;
 use crate::plan::Plan;
 use crate::process::Tool;
-use crate::{ffi, python};
+use crate::{dist_c, ffi, python};
 
 /// The one test binary that needs servers: see `tests/tests/end_to_end/`.
 const END_TO_END: &str = "end_to_end";
@@ -23,6 +23,7 @@ pub(crate) fn plan(quick: bool) -> Plan {
         Tool::cargo("test").args(PRODUCT).arg("--doc").run()
     });
     plan.step("C programs", ffi::test);
+    plan.step("C library as it is installed", dist_c::check::run);
     plan.step("Python wheel and tests", python::test);
     if quick {
         plan.skip("end to end", LEFT_OUT);

@@ -1,12 +1,16 @@
 //! The examples in C against Mosquitto, each under valgrind and under the sanitizers.
 
+use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
 use syncline_tests::c_example::{CExample, Carrier, Watch};
+use syncline_tests::hub::{AGENT_PERMISSIONS, Hub};
 use syncline_tests::mosquitto::Mosquitto;
+use syncline_tests::mosquitto_clients::Subscription;
 use syncline_tests::process::Process;
 use syncline_tests::tls_broker::{Clients, Newest, TlsBroker};
-use syncline_tests::wait;
+use syncline_tests::{guide, wait};
 
 /// Runs a command to its end, which has to be a good one.
 fn output_of(command: &Command, example: &CExample) -> String {
@@ -90,4 +94,90 @@ fn a_c_program_gives_up_on_a_question_that_nobody_answers() {
         "{}",
         asking.output()
     );
+}
+
+#[test]
+fn the_program_of_the_c_guide_says_what_the_guide_shows() {
+    let broker = Mosquitto::start();
+    let shown = guide::blocks("docs/guide-c.md", "console").concat();
+    let (_, expected) = shown
+        .split_once("$ ./hello localhost 1883\n")
+        .expect("the guide runs its program");
+    for watch in Watch::ALL {
+        let program = CExample::of_guide(watch);
+        let mut command = program.command();
+        command.args(["127.0.0.1", &broker.port().to_string()]);
+        assert_eq!(output_of(&command, &program), expected);
+    }
+}
+
+/// A run of the example with a store, in a folder that outlives it.
+fn store(program: &CExample, port: u16, file: &Path, text: Option<&str>) -> Command {
+    let mut command = program.command();
+    command
+        .args(["127.0.0.1", &port.to_string(), "examples/store"])
+        .arg(file);
+    command.args(text);
+    command
+}
+
+#[test]
+fn a_message_that_a_c_program_has_stored_arrives_once_after_it_was_killed() {
+    let mut broker = Mosquitto::start();
+    let port = broker.port();
+    for watch in Watch::ALL {
+        let program = CExample::build("store", Carrier::Tcp, watch);
+        let file = program.folder().join("store");
+        let output = program.folder().join("killed");
+        broker.kill();
+        let mut killed = Process::start(&store(&program, port, &file, Some("\"kept\"")), &output);
+        killed.wait_for_output("stored up to change");
+        killed.kill();
+
+        broker.restart();
+        let mut subscription = Subscription::start(&broker, "examples/store");
+        let mut next = || wait::until("the message arrives", wait::PATIENCE, || subscription.poll()).1;
+        let restarted = output_of(&store(&program, port, &file, None), &program);
+        assert!(restarted.starts_with("inherited 1 messages\n"), "{restarted}");
+        assert_eq!(restarted.matches(" acknowledged\n").count(), 1, "{restarted}");
+        assert_eq!(next(), json!("kept"));
+
+        let again = output_of(&store(&program, port, &file, Some("\"second\"")), &program);
+        assert!(again.starts_with("inherited 0 messages\n"), "{again}");
+        assert_eq!(next(), json!("second"));
+    }
+}
+
+#[test]
+fn a_c_program_asks_to_be_let_in_and_is_known_the_next_time() {
+    let hub = Hub::start();
+    let answering = hub.responder("services/c/node");
+    for watch in Watch::ALL {
+        let program = CExample::build("agent", Carrier::Tcp, watch);
+        let name = format!("c-agent-{watch:?}").to_lowercase();
+        let password = program.folder().join("password");
+        let run = || {
+            let mut command = program.command();
+            let [mqtt, http] = [hub.mqtt_port(), hub.http_port()].map(|port| port.to_string());
+            command.args(["127.0.0.1", &mqtt, "127.0.0.1", &http, &name]);
+            command.arg(&password).args(["services/c/node", "{\"order\":42}"]);
+            command
+        };
+        hub.unlock();
+        let mut unknown = Process::start(&run(), &program.folder().join("unknown"));
+        unknown.wait_for_output("pairing id ");
+        let output = unknown.output();
+        let (_, rest) = output.split_once("pairing id ").expect("just awaited");
+        hub.grant(&rest[..6], AGENT_PERMISSIONS);
+        let status = unknown.wait(wait::PATIENCE);
+        assert!(status.success(), "{status}: {}", unknown.output());
+        assert!(
+            unknown.output().contains("granted\nanswered: \"confirmed\"\n"),
+            "{}",
+            unknown.output()
+        );
+        let known = output_of(&run(), &program);
+        assert!(known.starts_with("answered: \"confirmed\"\n"), "{known}");
+    }
+    drop(answering);
 }

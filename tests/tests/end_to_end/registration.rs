@@ -25,15 +25,6 @@ fn start(hub: &Hub, further: &[(&str, &str)]) -> Agent {
     Agent::start_with(&example("1-transaction.yml"), hub.mqtt_port(), &all)
 }
 
-/// A responder that logs in at the hub's broker as a user of its own.
-fn responder(hub: &Hub) -> Responder {
-    hub.admit("responder", "a-password", AGENT_PERMISSIONS);
-    let login = Some(("responder", "a-password"));
-    Responder::start_at(hub.mqtt_port(), login, BASE, |_| {
-        Answer::Value(json!("confirmed"))
-    })
-}
-
 fn stored_password(agent: &Agent) -> String {
     let text = std::fs::read_to_string(agent.data().join("credentials.json")).expect("stored credentials");
     let stored: Value = serde_json::from_str(&text).expect("JSON");
@@ -73,7 +64,7 @@ fn goes_online_and_stays_known(hub: &Hub) {
     hub.grant(&id, AGENT_PERMISSIONS);
     waiting.wait_for_log_line(&["connected to the broker"]);
 
-    let responder = responder(hub);
+    let responder = hub.responder(BASE);
     assert_eq!(waiting.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
     wait::until("the page shows the agent online", wait::PATIENCE, || {
         hub.page()
@@ -294,7 +285,7 @@ fn an_agent_goes_online_by_an_issued_certificate_at_a_mosquitto_that_follows_the
     hub.grant(&id, AGENT_PERMISSIONS);
     unknown.wait_for_log_line(&["connected to the broker", &port.to_string()]);
     broker.wait_for_log(" u'test-agent'");
-    let responder = responder(&hub);
+    let responder = hub.responder(BASE);
     assert_eq!(unknown.ask_when_ready(PATH, &[]).json(), json!("confirmed"));
     wait::until("the page shows the agent online", wait::PATIENCE, || {
         hub.page()
