@@ -163,7 +163,7 @@ fn normal(path: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::driver::Driver;
-    use crate::service::plan::TransactionPlan;
+    use crate::service::plan::{HttpOperation, RuleList};
     use crate::transport::Endpoint;
     use syncline_core::codec::QoS;
     use syncline_core::flowsync::NodeConfig;
@@ -205,16 +205,10 @@ mod tests {
                 resource: resource.into(),
                 method,
                 route: route.into(),
-                topic: resource.into(),
-                treq: TopicName::new(format!("{resource}/treq")).unwrap(),
-                tres: TopicName::new(format!("{resource}/tres")).unwrap(),
+                topic: TopicName::new(resource.to_owned()).unwrap(),
                 qos: QoS::AtMostOnce,
-                transaction: TransactionPlan {
-                    timeout: NodeConfig::DEFAULT_TIMEOUT,
-                    timeout_error_code: 500,
-                    timeout_error_message: String::new(),
-                    max_in_flight: 1,
-                },
+                operation: HttpOperation::Provide,
+                rules: RuleList::default(),
             };
             let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
             self.router.add(&server, &plan, node)

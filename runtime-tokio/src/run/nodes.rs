@@ -7,7 +7,7 @@ use syncline_core::flowsync::NodeConfig;
 use super::{NodeFault, RunError};
 use crate::driver::{Driver, Node};
 use crate::http::Router;
-use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
+use crate::service::plan::{HttpNodePlan, HttpOperation, HttpServerPlan, Plan, TransactionPlan};
 
 /// A URL that is served, and the node behind it.
 #[derive(Debug, Clone)]
@@ -37,7 +37,10 @@ pub(super) fn add_nodes(
     for service in &plan.services {
         for server in &service.http_servers {
             for plan in &server.nodes {
-                let node = add_node(driver, plan).map_err(|cause| RunError::Node {
+                let HttpOperation::Transaction { transaction, .. } = &plan.operation else {
+                    continue;
+                };
+                let node = add_node(driver, plan, transaction).map_err(|cause| RunError::Node {
                     service: service.id.clone(),
                     resource: plan.resource.clone(),
                     cause,
@@ -48,7 +51,7 @@ pub(super) fn add_nodes(
                     resource: plan.resource.clone(),
                     method: plan.method.clone(),
                     url: url(address, server, plan),
-                    topic: plan.topic.clone(),
+                    topic: plan.topic.as_str().to_owned(),
                     node,
                 });
             }
@@ -60,17 +63,17 @@ pub(super) fn add_nodes(
     Ok((router, served))
 }
 
-fn add_node(driver: &mut Driver, plan: &HttpNodePlan) -> Result<Node, NodeFault> {
-    let transaction = &plan.transaction;
-    let config = NodeConfig::new(&plan.topic)
+fn add_node(
+    driver: &mut Driver,
+    plan: &HttpNodePlan,
+    transaction: &TransactionPlan,
+) -> Result<Node, NodeFault> {
+    let config = NodeConfig::new(plan.topic.as_str())
         .and_then(|config| config.timeout(transaction.timeout))
         .and_then(|config| config.max_in_flight(transaction.max_in_flight))
         .map_err(NodeFault::Config)?
         .qos(plan.qos)
-        .timeout_error(
-            transaction.timeout_error_code.into(),
-            &transaction.timeout_error_message,
-        );
+        .timeout_error(transaction.timeout_error_code, &transaction.timeout_error_message);
     driver.add_node(config).map_err(NodeFault::Refused)
 }
 
