@@ -10,6 +10,7 @@ mod data_folder;
 mod demo;
 mod flowsync_http;
 mod harness;
+mod http_nodes;
 mod hub_page;
 mod many_held;
 mod mio_example;

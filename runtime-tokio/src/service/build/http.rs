@@ -130,9 +130,6 @@ impl<'d> Builder<'d, '_> {
             Operation::Receive { retain } => HttpOperation::Receive { retain: *retain },
             Operation::Provide => HttpOperation::Provide,
         };
-        if !matches!(operation, HttpOperation::Transaction { .. }) {
-            self.not_started(document, resource, "HTTP nodes that receive or provide");
-        }
         Some(HttpNodePlan {
             resource: resource.id.clone(),
             method: node.method.clone(),
