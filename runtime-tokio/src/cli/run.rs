@@ -49,11 +49,7 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
             for warning in warnings.diagnostics() {
                 tracing::warn!("{}", warning.line());
             }
-            if plan
-                .services
-                .iter()
-                .all(|service| service.http_servers.is_empty())
-            {
+            if plan.is_empty() {
                 tracing::warn!(
                     "the commissioning files have nothing to run on this agent, see `syncline check`"
                 );

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 use syncline_core::flowsync::{Counters, NodeId, Outcome, Refusal};
 use tokio::sync::{mpsc, oneshot, watch};
+
+use super::publish::Submission;
+use super::subscriptions::Entry;
 
 /// Why a request was not taken. Nothing has been published for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +45,10 @@ pub(super) struct Request {
 pub(super) enum Control {
     /// End all open transactions as cancelled, and take no more.
     CancelAll,
+    /// Keep this subscription in force.
+    Subscribe(u64, Entry),
+    /// End it.
+    Unsubscribe(u64),
     /// Tell how the transactions stand.
     Report(oneshot::Sender<Report>),
     /// Disconnect from the broker and end the driver.
@@ -64,10 +71,14 @@ pub struct Report {
 pub(super) struct Senders {
     /// Bounded: a full queue refuses.
     pub(super) requests: mpsc::Sender<Request>,
+    /// Bounded as well.
+    pub(super) submissions: mpsc::Sender<Submission>,
     /// Tokens of requests that nobody waits for any more. Unbounded, yet never longer than the requests in flight.
     pub(super) aborts: mpsc::UnboundedSender<u64>,
     pub(super) control: mpsc::UnboundedSender<Control>,
     pub(super) tokens: AtomicU64,
+    /// Whether there is a connection to the broker.
+    pub(super) online: AtomicBool,
 }
 
 /// Switches a driver off.

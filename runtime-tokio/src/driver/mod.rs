@@ -12,10 +12,12 @@ mod link;
 mod outage;
 mod output;
 mod probe;
+mod publish;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use syncline_core::agent::{Agent, Output};
 use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
@@ -35,6 +37,10 @@ use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
 use outage::Outage;
 pub(crate) use probe::{ProbeError, probe};
+pub use publish::{Offline, PublishError};
+use publish::{Publications, SUBMISSION_QUEUE, Submission};
+use subscriptions::Subscriptions;
+pub use subscriptions::{Sink, Subscription};
 
 use crate::data::{SessionStore, StoredSession};
 use crate::registry::{Registry, Reply};
@@ -75,6 +81,8 @@ pub struct Driver {
     central: Option<Central>,
     waiters: HashMap<u64, Waiter>,
     nodes: HashMap<NodeId, watch::Sender<bool>>,
+    publications: Publications,
+    subscriptions: Subscriptions,
     senders: Arc<Senders>,
     inboxes: Inboxes,
     outage: Outage,
@@ -89,6 +97,7 @@ struct Waiter {
 
 struct Inboxes {
     requests: mpsc::Receiver<Request>,
+    submissions: mpsc::Receiver<Submission>,
     aborts: mpsc::UnboundedReceiver<u64>,
     control: mpsc::UnboundedReceiver<Control>,
 }
@@ -157,6 +166,7 @@ impl Driver {
 
     fn compose(dialer: Dialer, agent: Agent, store: Option<SessionStore>) -> Self {
         let (requests, request_inbox) = mpsc::channel(REQUEST_QUEUE);
+        let (submissions, submission_inbox) = mpsc::channel(SUBMISSION_QUEUE);
         let (aborts, abort_inbox) = mpsc::unbounded_channel();
         let (control, control_inbox) = mpsc::unbounded_channel();
         let tokens = AtomicU64::new(0);
@@ -171,14 +181,19 @@ impl Driver {
             central: None,
             waiters: HashMap::new(),
             nodes: HashMap::new(),
+            publications: Publications::default(),
+            subscriptions: Subscriptions::default(),
             senders: Arc::new(Senders {
                 requests,
+                submissions,
                 aborts,
                 control,
                 tokens,
+                online: AtomicBool::new(false),
             }),
             inboxes: Inboxes {
                 requests: request_inbox,
+                submissions: submission_inbox,
                 aborts: abort_inbox,
                 control: control_inbox,
             },
@@ -252,12 +267,12 @@ impl Driver {
                 }
                 return how;
             }
-            timer.set(self.agent.poll_timeout(), self.start);
+            timer.set(self.poll_timeout(), self.start);
             let clock = Clock(self.start);
             tokio::select! {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
-                () = timer.elapsed() => self.agent.handle_timeout(self.now()),
+                () = timer.elapsed() => self.handle_timeout(self.now()),
                 persisted = persisted(&mut self.store) => self.handle_persisted(persisted),
                 event = next(&mut self.enrolment) => self.handle_enrolment(&event),
                 (id, reply) = told(&mut self.central) => {
@@ -265,6 +280,7 @@ impl Driver {
                 }
                 Some(control) = self.inboxes.control.recv() => self.handle_control(control),
                 Some(request) = self.inboxes.requests.recv() => self.begin(request),
+                Some(submission) = self.inboxes.submissions.recv() => self.submit(submission),
                 Some(token) = self.inboxes.aborts.recv() => self.abort(token),
             }
             self.catch_up();
@@ -274,8 +290,8 @@ impl Driver {
     /// Gives every source its turn, so that none starves the others, and takes in together what is written together.
     fn catch_up(&mut self) {
         let now = self.now();
-        if self.agent.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.agent.handle_timeout(now);
+        if self.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.handle_timeout(now);
         }
         while let Ok(control) = self.inboxes.control.try_recv() {
             self.handle_control(control);
@@ -287,6 +303,12 @@ impl Driver {
             self.begin(request);
         }
         for _ in 0..BATCH {
+            let Ok(submission) = self.inboxes.submissions.try_recv() else {
+                break;
+            };
+            self.submit(submission);
+        }
+        for _ in 0..BATCH {
             let Ok(token) = self.inboxes.aborts.try_recv() else {
                 break;
             };
@@ -296,6 +318,21 @@ impl Driver {
 
     fn now(&self) -> Instant {
         Clock(self.start).now()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [self.agent.poll_timeout(), self.subscriptions.poll_timeout()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.agent.handle_timeout(now);
+        self.subscriptions.handle_timeout(now, &mut self.agent);
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        let now = self.now();
+        self.publications.submit(now, submission, &mut self.agent);
     }
 
     /// `None`: the store's thread has ended.
@@ -348,6 +385,11 @@ impl Driver {
                     self.agent.remove_node(node);
                 }
             }
+            Control::Subscribe(id, entry) => {
+                let now = self.now();
+                self.subscriptions.add(now, id, entry, &mut self.agent);
+            }
+            Control::Unsubscribe(id) => self.subscriptions.remove(id, &mut self.agent),
             Control::Report(asker) => drop(asker.send(self.report())),
             Control::Stop => {
                 let now = self.now();

@@ -1,5 +1,7 @@
 //! What the core hands out, carried out.
 
+use std::sync::atomic::Ordering;
+
 use syncline_core::agent::{Output, Readiness};
 use syncline_core::flowsync::NodeId;
 use syncline_core::registration::Registration;
@@ -54,10 +56,14 @@ impl Driver {
                 if let Some(enrolment) = &mut self.enrolment {
                     enrolment.connected();
                 }
+                self.senders.online.store(true, Ordering::Relaxed);
+                self.subscriptions.connected(now, &mut self.agent);
                 let (version, session_present) = (connected.version, connected.session_present);
                 tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
             }
             Output::Disconnected(disconnected) => {
+                self.senders.online.store(false, Ordering::Relaxed);
+                self.subscriptions.disconnected();
                 // Refused credentials are the registration's to tell of.
                 let registers = self.enrolment.is_some()
                     && matches!(disconnected.reason, DisconnectReason::Refused(code) if Registration::is_about_credentials(code));
@@ -78,12 +84,13 @@ impl Driver {
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
+            Output::Message(message) => self.subscriptions.message(message),
+            Output::OpCompleted(op, completion) => {
+                self.publications.completed(*op, completion);
+                self.subscriptions.completed(now, *op, completion);
+            }
             // No authentication method is configured here, and the store is seen to before.
-            Output::AuthChallenge(_)
-            | Output::Store(_)
-            | Output::Completed { .. }
-            | Output::Message(_)
-            | Output::OpCompleted(..) => {}
+            Output::AuthChallenge(_) | Output::Store(_) | Output::Completed { .. } => {}
         }
     }
 

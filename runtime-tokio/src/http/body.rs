@@ -165,6 +165,33 @@ pub(super) fn value(
     }
 }
 
+/// What a node that receives publishes.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A JSON value, to go into an envelope.
+    Value(Box<RawValue>),
+    /// The bytes of the body as they are.
+    Bytes(Vec<u8>),
+}
+
+/// Makes what a node that receives publishes: of JSON or a query a value, of everything else the bytes, with text found
+/// to be UTF-8.
+///
+/// # Errors
+/// As [`value`].
+pub(super) fn received(
+    method: &Method,
+    query: Option<&str>,
+    content: Option<Content>,
+    bytes: Vec<u8>,
+) -> Result<Received, Failure> {
+    match content {
+        Some(Content::Text) => text(bytes).map(|text| Received::Bytes(text.into_bytes())),
+        Some(Content::Octets) => Ok(Received::Bytes(bytes)),
+        _ => value(method, query, content, bytes).map(Received::Value),
+    }
+}
+
 /// The query's parameters as an object, in their order; a name that comes again has an array.
 fn query_value(query: &str) -> Box<RawValue> {
     let mut names = HashMap::new();
@@ -360,6 +387,34 @@ mod tests {
             typed.get(),
             r#"{"a":"1"}"#,
             "clients that always send a content-type"
+        );
+    }
+
+    #[test]
+    fn what_is_received_is_a_value_for_json_and_bytes_for_all_else() {
+        let received_of = |content, bytes: &[u8]| {
+            received(&Method::POST, Some("a=1"), content, bytes.to_vec()).map(|received| match received {
+                Received::Value(value) => format!("value {}", value.get()),
+                Received::Bytes(bytes) => format!("bytes {bytes:?}"),
+            })
+        };
+        assert_eq!(received_of(Some(Content::Json), b" [1] ").unwrap(), "value [1]");
+        assert_eq!(
+            received_of(Some(Content::Text), b"[1]").unwrap(),
+            "bytes [91, 49, 93]"
+        );
+        assert_eq!(
+            received_of(Some(Content::Octets), b"\xff").unwrap(),
+            "bytes [255]"
+        );
+        assert_eq!(received_of(None, b"").unwrap(), "value {\"a\":\"1\"}");
+        assert_eq!(
+            status(received_of(Some(Content::Text), b"\xff")),
+            StatusCode::BAD_REQUEST
+        );
+        assert_eq!(
+            status(received_of(None, b"x")),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
         );
     }
 

@@ -1,11 +1,16 @@
-//! The HTTP data plane: requests of clients in, held until their transaction has ended, answers out.
+//! The HTTP data plane: requests of clients in, held until their transaction has ended, published, or
+//! answered with the last value; answers out.
 
 mod body;
 mod framing;
+mod provide;
+mod receive;
 mod reply;
 mod route;
 mod server;
 mod wire;
 
-pub use route::{Route, RouteConflict, Router};
+pub use provide::Provider;
+pub use receive::Receiver;
+pub use route::{Action, Route, RouteConflict, Router};
 pub use server::{Limits, serve};

@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use syncline_core::flowsync::{Outcome, Refusal};
+use syncline_core::session::SubmitError;
 
-use crate::driver::RequestError;
+use crate::driver::{PublishError, RequestError};
 
 /// When a client may try again after 503.
 const RETRY: Duration = Duration::from_secs(1);
@@ -175,6 +176,11 @@ pub(super) fn value(json: Bytes) -> Reply {
     reply
 }
 
+/// 200 without content: what was sent is published.
+pub(super) fn published() -> Reply {
+    Reply::default()
+}
+
 /// 204 with `Allow`, the answer to `OPTIONS`.
 pub(super) fn options(allow: HeaderValue) -> Reply {
     let mut reply = Reply::default();
@@ -193,12 +199,28 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
             "the request could not be delivered to the broker, try again",
         )),
         Ok(Outcome::Cancelled) => Err(Failure::unavailable("this agent is stopping, try again")),
-        Err(RequestError::Refused(Refusal::TooLarge)) => Err(Failure::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the request is longer than the broker's largest packet, send a shorter body",
-        )),
+        Err(RequestError::Refused(Refusal::TooLarge)) => Err(larger_than_the_broker_takes()),
         Err(error) => Err(Failure::unavailable(error.to_string())),
     }
+}
+
+/// Why a message was not published.
+pub(super) fn unpublished(error: PublishError) -> Failure {
+    match error {
+        PublishError::Refused(SubmitError::TooLarge { .. }) => larger_than_the_broker_takes(),
+        PublishError::Rejected(_)
+        | PublishError::Refused(SubmitError::QosNotSupported(_) | SubmitError::RetainNotSupported) => {
+            Failure::new(StatusCode::BAD_GATEWAY, error.to_string())
+        }
+        error => Failure::unavailable(error.to_string()),
+    }
+}
+
+fn larger_than_the_broker_takes() -> Failure {
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the request is longer than the broker's largest packet, send a shorter body",
+    )
 }
 
 #[cfg(test)]

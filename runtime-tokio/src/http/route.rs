@@ -6,6 +6,8 @@ use std::collections::hash_map::Entry;
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
+use super::provide::Provider;
+use super::receive::Receiver;
 use crate::driver::Node;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan};
 
@@ -37,13 +39,24 @@ struct Path {
     routes: Vec<Route>,
 }
 
-/// A transaction node as the data plane needs it.
+/// What a request to a node does.
+#[derive(Debug)]
+pub enum Action {
+    /// It is held until its reply has come.
+    Transaction(Node),
+    /// Its body is published.
+    Receive(Receiver),
+    /// It is answered with the last value.
+    Provide(Provider),
+}
+
+/// A node as the data plane needs it.
 #[derive(Debug)]
 pub struct Route {
     resource: String,
     method: Method,
-    /// Where its requests go.
-    pub(super) node: Node,
+    /// What its requests do.
+    pub(super) action: Action,
     /// Longest request body in bytes.
     pub(super) max_body: usize,
 }
@@ -62,7 +75,7 @@ pub(super) enum Match<'a> {
 }
 
 impl Router {
-    /// Adds a node of `server` that `node` drives.
+    /// Adds a node of `server`.
     ///
     /// # Errors
     /// [`RouteConflict`] if another node has the same path and method; this router is unchanged then.
@@ -70,14 +83,14 @@ impl Router {
         &mut self,
         server: &HttpServerPlan,
         plan: &HttpNodePlan,
-        node: Node,
+        action: Action,
     ) -> Result<(), RouteConflict> {
         let path = format!("{}{}", server.base_path, plan.route);
         let path = normal(&path).unwrap_or_else(|| path.to_lowercase());
         let route = Route {
             resource: plan.resource.clone(),
             method: plan.method.clone(),
-            node,
+            action,
             max_body: server.request_max_body_size,
         };
         match self.paths.entry(path) {
@@ -163,7 +176,7 @@ fn normal(path: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::driver::Driver;
-    use crate::service::plan::TransactionPlan;
+    use crate::service::plan::{HttpOperation, RuleList};
     use crate::transport::Endpoint;
     use syncline_core::codec::QoS;
     use syncline_core::flowsync::NodeConfig;
@@ -205,19 +218,13 @@ mod tests {
                 resource: resource.into(),
                 method,
                 route: route.into(),
-                topic: resource.into(),
-                treq: TopicName::new(format!("{resource}/treq")).unwrap(),
-                tres: TopicName::new(format!("{resource}/tres")).unwrap(),
+                topic: TopicName::new(resource.to_owned()).unwrap(),
                 qos: QoS::AtMostOnce,
-                transaction: TransactionPlan {
-                    timeout: NodeConfig::DEFAULT_TIMEOUT,
-                    timeout_error_code: 500,
-                    timeout_error_message: String::new(),
-                    max_in_flight: 1,
-                },
+                operation: HttpOperation::Provide,
+                rules: RuleList::default(),
             };
             let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
-            self.router.add(&server, &plan, node)
+            self.router.add(&server, &plan, Action::Transaction(node))
         }
 
         fn found(&self, method: Method, path: &str) -> Result<&str, Option<String>> {

@@ -19,9 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::body::{self, Content, ReadLimits};
+use super::body::{self, Content, ReadLimits, Received};
+use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
-use super::route::{Match, Router};
+use super::route::{Action, Match, Router};
 use super::wire::Wire;
 use crate::driver::Node;
 
@@ -154,11 +155,11 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     let format = ErrorFormat::accepted(&parts.headers);
     let result = contained(async {
-        let (node, value) = match prepare(shared, parts, body).await? {
-            Prepared::Held(node, value) => (node, value),
-            Prepared::Answered(reply) => return Ok(reply),
-        };
-        reply::completion(node.request(value, None).await)
+        match prepare(shared, parts, body).await? {
+            Prepared::Held(node, value) => reply::completion(node.request(value, None).await),
+            Prepared::Published(receiver, received) => receiver.publish(received).await,
+            Prepared::Answered(reply) => Ok(reply),
+        }
     })
     .await;
     result.unwrap_or_else(|failure| failure.into_reply(format))
@@ -166,6 +167,7 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
 
 enum Prepared<'a> {
     Held(&'a Node, Box<RawValue>),
+    Published(&'a Receiver, Received),
     Answered(Reply),
 }
 
@@ -177,8 +179,17 @@ async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepar
         Match::WrongMethod(allow) => return Err(Failure::wrong_method(allow)),
         Match::Unknown => return Err(Failure::new(StatusCode::NOT_FOUND, "no node has this path")),
     };
-    let content = Content::of(&parts.headers)?;
-    if !route.node.is_ready() {
+    let is_ready = match &route.action {
+        Action::Transaction(node) => node.is_ready(),
+        Action::Receive(receiver) => receiver.is_ready(),
+        Action::Provide(provider) => provider.is_ready(),
+    };
+    let content = match &route.action {
+        // It takes no content, of whatever type.
+        Action::Provide(_) => None,
+        _ => Content::of(&parts.headers)?,
+    };
+    if !is_ready {
         return Err(Failure::unavailable("the broker cannot be reached, try again"));
     }
     let limits = ReadLimits {
@@ -186,8 +197,14 @@ async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepar
         time: shared.limits.body_time,
     };
     let bytes = body::read(body, limits).await?;
-    let value = body::value(&parts.method, parts.uri.query(), content, bytes)?;
-    Ok(Prepared::Held(&route.node, value))
+    let query = parts.uri.query();
+    Ok(match &route.action {
+        Action::Transaction(node) => Prepared::Held(node, body::value(&parts.method, query, content, bytes)?),
+        Action::Receive(receiver) => {
+            Prepared::Published(receiver, body::received(&parts.method, query, content, bytes)?)
+        }
+        Action::Provide(provider) => Prepared::Answered(provider.answer()?),
+    })
 }
 
 /// Runs `answer`; a panic in it becomes 500.

@@ -6,8 +6,8 @@ use syncline_core::flowsync::NodeConfig;
 
 use super::{NodeFault, RunError};
 use crate::driver::{Driver, Node};
-use crate::http::Router;
-use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
+use crate::http::{Action, Provider, Receiver, Router};
+use crate::service::plan::{HttpNodePlan, HttpOperation, HttpServerPlan, Plan, TransactionPlan};
 
 /// A URL that is served, and the node behind it.
 #[derive(Debug, Clone)]
@@ -37,40 +37,51 @@ pub(super) fn add_nodes(
     for service in &plan.services {
         for server in &service.http_servers {
             for plan in &server.nodes {
-                let node = add_node(driver, plan).map_err(|cause| RunError::Node {
-                    service: service.id.clone(),
-                    resource: plan.resource.clone(),
-                    cause,
-                })?;
-                router.add(server, plan, node.clone())?;
-                served.push(ServedNode {
-                    service: service.id.clone(),
-                    resource: plan.resource.clone(),
-                    method: plan.method.clone(),
-                    url: url(address, server, plan),
-                    topic: plan.topic.clone(),
-                    node,
-                });
+                let url = url(address, server, plan);
+                let action = match &plan.operation {
+                    HttpOperation::Transaction { transaction, .. } => {
+                        let node = add_node(driver, plan, transaction).map_err(|cause| RunError::Node {
+                            service: service.id.clone(),
+                            resource: plan.resource.clone(),
+                            cause,
+                        })?;
+                        served.push(ServedNode {
+                            service: service.id.clone(),
+                            resource: plan.resource.clone(),
+                            method: plan.method.clone(),
+                            url: url.clone(),
+                            topic: plan.topic.as_str().to_owned(),
+                            node: node.clone(),
+                        });
+                        Action::Transaction(node)
+                    }
+                    HttpOperation::Receive { retain } => {
+                        Action::Receive(Receiver::new(driver.handle(), &plan.topic, plan.qos, *retain))
+                    }
+                    HttpOperation::Provide => {
+                        Action::Provide(Provider::new(&driver.handle(), &plan.topic, plan.qos))
+                    }
+                };
+                let operation = plan.operation.name();
+                tracing::info!(method = %plan.method, url, topic = plan.topic.as_str(), operation, "serving a node");
+                router.add(server, plan, action)?;
             }
         }
-    }
-    for node in &served {
-        tracing::info!(method = %node.method, url = node.url, topic = node.topic, "serving a transaction node");
     }
     Ok((router, served))
 }
 
-fn add_node(driver: &mut Driver, plan: &HttpNodePlan) -> Result<Node, NodeFault> {
-    let transaction = &plan.transaction;
-    let config = NodeConfig::new(&plan.topic)
+fn add_node(
+    driver: &mut Driver,
+    plan: &HttpNodePlan,
+    transaction: &TransactionPlan,
+) -> Result<Node, NodeFault> {
+    let config = NodeConfig::new(plan.topic.as_str())
         .and_then(|config| config.timeout(transaction.timeout))
         .and_then(|config| config.max_in_flight(transaction.max_in_flight))
         .map_err(NodeFault::Config)?
         .qos(plan.qos)
-        .timeout_error(
-            transaction.timeout_error_code.into(),
-            &transaction.timeout_error_message,
-        );
+        .timeout_error(transaction.timeout_error_code, &transaction.timeout_error_message);
     driver.add_node(config).map_err(NodeFault::Refused)
 }
 

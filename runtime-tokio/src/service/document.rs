@@ -1,5 +1,6 @@
 //! The whole of one commissioning file: its sections, its names and its resources.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::parameters;
 use super::resource::{self, Resource};
 use super::scope::Scope;
 use super::source::{Source, Span};
-use super::value::{Data, Reporter, did_you_mean, one_of};
+use super::value::{Reporter, did_you_mean, one_of};
 use super::yaml::{self, Content, Entry, Node};
 
 const SECTIONS: [&str; 6] = [
@@ -20,6 +21,8 @@ const SECTIONS: [&str; 6] = [
     "definitions",
     "resources",
 ];
+/// Resources of one file.
+const MAX_RESOURCES: usize = 10_000;
 const METADATA: [&str; 5] = ["name", "version", "icon", "provider", "homepage"];
 
 /// One file, read and checked by itself; how its resources fit together is the plan's part.
@@ -30,8 +33,17 @@ pub(super) struct Document {
     pub(super) name_span: Span,
     pub(super) mqtt_root: String,
     pub(super) resources: Vec<Resource>,
+    /// Where each of them is, by id.
+    positions: HashMap<String, usize>,
     /// Names that `parameters` declares.
     pub(super) parameters: Vec<String>,
+}
+
+impl Document {
+    /// The resource with this id.
+    pub(super) fn resource(&self, id: &str) -> Option<&Resource> {
+        self.positions.get(id).map(|position| &self.resources[*position])
+    }
 }
 
 /// Reads a file. `None` when it has no service id or no topic root, which has been reported then; every other mistake
@@ -55,7 +67,19 @@ pub(super) fn read(source: &Arc<Source>, context: &Context, report: &mut Report)
             taken(entry, "a parameter", &mut reporter);
         }
     }
-    let resources = sections.entries("resources", &mut reporter);
+    let mut resources = sections.entries("resources", &mut reporter);
+    if let Some(beyond) = resources.get(MAX_RESOURCES) {
+        let message = format!(
+            "the file has {} resources, expected at most {MAX_RESOURCES}",
+            resources.len()
+        );
+        reporter.error_with_help(
+            beyond.key_span,
+            message,
+            Some("make several files of it".to_owned()),
+        );
+        resources = &resources[..MAX_RESOURCES];
+    }
     for entry in resources {
         check_resource_id(entry, &mut reporter);
         if !scope.bind_resource(&entry.key) {
@@ -77,6 +101,11 @@ pub(super) fn read(source: &Arc<Source>, context: &Context, report: &mut Report)
         id: id?,
         name_span,
         mqtt_root: mqtt_root?,
+        positions: resources
+            .iter()
+            .enumerate()
+            .map(|(position, resource)| (resource.id.clone(), position))
+            .collect(),
         resources,
         parameters: declared.iter().map(|entry| entry.key.to_string()).collect(),
     })
@@ -190,9 +219,4 @@ fn taken(entry: &Entry, by: &str, reporter: &mut Reporter<'_>) {
     reporter
         .report
         .push(Diagnostic::error(&reporter.source, entry.key_span, message));
-}
-
-/// Whether a value is there: `null` and what has been reported already are not.
-pub(super) fn present(data: &Data) -> bool {
-    !matches!(data, Data::Null | Data::Invalid)
 }

@@ -1,17 +1,18 @@
 //! `Cybus::Server::Http` and `Cybus::Node::Http`: their properties, checked one by one.
 
-use std::time::Duration;
-
 use ::http::Method;
 use syncline_core::codec::QoS;
 
 use super::Context;
-use super::document::present;
-use super::plan::TransactionPlan;
-use super::resource::Placement;
+use super::plan::{RuleList, TransactionPlan};
+use super::record::{Placed, Record};
+use super::resource::{Placement, STATES};
+use super::rule_list;
 use super::scope::Scope;
 use super::source::Span;
-use super::value::{Data, Fields, Reference, Reporter, Value, one_of};
+use super::topic;
+use super::transaction::{self, Codes};
+use super::value::{Reference, Reporter, Value, one_of};
 
 const METHODS: [(&str, &Method); 8] = [
     ("GET", &Method::GET),
@@ -24,25 +25,23 @@ const METHODS: [(&str, &Method); 8] = [
     ("TRACE", &Method::TRACE),
 ];
 
-const OPERATIONS: [(&str, Operation); 5] = [
-    ("transaction", Operation::Transaction),
-    ("serverProvides", Operation::Other),
-    ("serverReceives", Operation::Other),
-    ("serverProvidesReceives", Operation::Other),
-    ("serverProvidesAndReceives", Operation::Other),
+const OPERATIONS: [(&str, Named); 3] = [
+    ("transaction", Named::Transaction),
+    ("serverReceives", Named::Receive),
+    ("serverProvides", Named::Provide),
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Transaction,
-    Other,
-}
+/// What a time-out may tell an HTTP client.
+const CODES: Codes = Codes {
+    range: 400..=599,
+    default: 500,
+};
 
-/// A value and its place.
-#[derive(Debug, Clone)]
-pub(super) struct Placed<T> {
-    pub(super) value: T,
-    pub(super) span: Option<Span>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Transaction,
+    Receive,
+    Provide,
 }
 
 /// `Cybus::Server::Http`.
@@ -57,195 +56,128 @@ pub(super) struct HttpServer {
 /// `Cybus::Node::Http`.
 #[derive(Debug)]
 pub(super) struct HttpNode {
-    pub(super) parent: Placed<String>,
+    pub(super) parent: Placed<Reference>,
     pub(super) method: Method,
     pub(super) route: Placed<String>,
     pub(super) topic: Option<Placed<String>>,
     pub(super) qos: QoS,
-    pub(super) transaction: TransactionPlan,
+    pub(super) operation: Operation,
+    pub(super) rules: RuleList,
+    pub(super) rules_span: Span,
     pub(super) placement: Placement,
-    /// What the node asks for that this version does not do.
-    pub(super) missing: Option<Placed<&'static str>>,
 }
 
-pub(super) fn read_server(
-    mut fields: Fields<'_>,
-    context: &Context,
-    reporter: &mut Reporter<'_>,
-) -> Option<HttpServer> {
-    let base_path = match fields.optional("basePath") {
-        None => Some(Placed {
-            value: String::new(),
-            span: None,
-        }),
-        Some(value) => path("basePath", value, reporter).map(|path| Placed {
+/// What a node does.
+#[derive(Debug)]
+pub(super) enum Operation {
+    Transaction(TransactionPlan),
+    Receive { retain: bool },
+    Provide,
+}
+
+pub(super) fn read_server(mut record: Record<'_, '_, '_>, context: &Context) -> Option<HttpServer> {
+    let base_path = record.optional("basePath", |reporter, value| {
+        let path = path("basePath", value, reporter)?;
+        Some(Placed {
             value: path.trim_end_matches('/').to_owned(),
-            span: Some(value.span),
+            span: value.span,
+        })
+    });
+    let server = HttpServer {
+        base_path: base_path.unwrap_or_else(|| Placed {
+            value: String::new(),
+            span: record.span(),
         }),
+        request_max_body_size: record
+            .integer("requestMaxBodySize", 1..=512_000)
+            .unwrap_or(100_000),
+        placement: record.placement(context, &STATES),
     };
-    let request_max_body_size = match fields.optional("requestMaxBodySize") {
-        None => Some(100_000),
-        Some(value) => reporter.integer("requestMaxBodySize", value, 1..=512_000),
-    };
-    let placement = Placement::read(&mut fields, context, reporter);
-    fields.finish(reporter);
-    Some(HttpServer {
-        base_path: base_path?,
-        request_max_body_size: request_max_body_size?,
-        placement,
-    })
+    record.finish()?;
+    Some(server)
 }
 
 pub(super) fn read_node(
-    mut fields: Fields<'_>,
+    mut record: Record<'_, '_, '_>,
     scope: &mut Scope<'_>,
     context: &Context,
-    reporter: &mut Reporter<'_>,
 ) -> Option<HttpNode> {
-    let parent = fields
-        .required("parent", reporter)
-        .and_then(|value| parent(value, reporter));
-    let method = fields
-        .required("method", reporter)
-        .and_then(|value| method(value, reporter));
-    let route = fields.required("route", reporter).and_then(|value| {
-        path("route", value, reporter).map(|route| Placed {
+    let parent = record.required("parent", |reporter, value| {
+        reporter.reference("parent", value, "a `Cybus::Server::Http`")
+    });
+    let method = record.required("method", |reporter, value| method("method", value, reporter));
+    let route = record.required("route", |reporter, value| {
+        let route = path("route", value, reporter)?;
+        Some(Placed {
             value: route,
-            span: Some(value.span),
+            span: value.span,
         })
     });
-    let operation = match fields.optional("operation") {
-        None => Some(Operation::Other),
-        Some(value) => reporter.choice("operation", value, &OPERATIONS),
-    };
-    let block = fields.optional("transaction");
-    if let (Some(block), Some(Operation::Other)) = (block, operation) {
-        let span = fields.key_span("transaction").unwrap_or(block.span);
-        let help = Some("add `operation: transaction` or remove the block".to_owned());
-        reporter.error_with_help(
-            span,
+    let named = operation(&mut record, method.as_ref());
+    let topic = topic::own(&mut record, scope);
+    let qos = topic::quality(&mut record);
+    let has_block = record.value("transaction").is_some();
+    let transaction = transaction::read(&mut record, &CODES);
+    if has_block && named.is_some_and(|named| named != Named::Transaction) {
+        let place = record.place("transaction");
+        record.error_with_help(
+            place,
             "`transaction`: expected only with `operation: transaction`",
-            help,
+            "add `operation: transaction` or remove the block",
         );
     }
-    let transaction = transaction(block, reporter);
-    let topic = match fields.optional("topic") {
-        None => Some(None),
-        Some(value) => topic(value, scope, reporter).map(Some),
-    };
-    let qos = match fields.optional("qos") {
-        None => Some(QoS::AtMostOnce),
-        Some(value) => reporter.integer("qos", value, 0..=2).map(|qos: u8| match qos {
-            0 => QoS::AtMostOnce,
-            1 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        }),
-    };
-    if let Some(value) = fields.optional("retain")
-        && reporter.boolean("retain", value) == Some(true)
-        && operation == Some(Operation::Transaction)
-    {
-        reporter.warning(
-            value.span,
-            "`retain` has no effect: a transaction's messages are never retained",
-        );
+    let retain = record.boolean("retain").unwrap_or(false);
+    if retain && matches!(named, Some(Named::Transaction | Named::Provide)) {
+        let place = record.place("retain");
+        let message = match named {
+            Some(Named::Provide) => "`retain` has no effect: a node that provides publishes nothing",
+            _ => "`retain` has no effect: a transaction's messages are never retained",
+        };
+        record.reporter.warning(place, message);
     }
-    let rules = fields.optional("rules").filter(|rules| present(&rules.data));
-    let rules = rules.filter(|rules| {
-        reporter
-            .list("rules", rules)
-            .is_some_and(|rules| !rules.is_empty())
-    });
-    let rules_span = rules.and_then(|_| fields.key_span("rules"));
-    let operation_span = fields.key_span("operation");
-    let placement = Placement::read(&mut fields, context, reporter);
-    fields.finish(reporter);
-    let missing = match operation? {
-        Operation::Other => Some(Placed {
-            value: "only `operation: transaction` is",
-            span: operation_span,
-        }),
-        Operation::Transaction if rules.is_some() => Some(Placed {
-            value: "`rules` of a node are not",
-            span: rules_span,
-        }),
-        Operation::Transaction => None,
+    let rules_span = record.place("rules");
+    let rules = rule_list::read(&mut record);
+    let placement = record.placement(context, &STATES);
+    record.finish()?;
+    let operation = match named? {
+        Named::Transaction => Operation::Transaction(transaction),
+        Named::Receive => Operation::Receive { retain },
+        Named::Provide => Operation::Provide,
     };
     Some(HttpNode {
         parent: parent?,
         method: method?,
         route: route?,
-        topic: topic?,
-        qos: qos?,
-        transaction: transaction?,
+        topic,
+        qos,
+        operation,
+        rules,
+        rules_span,
         placement,
-        missing,
     })
 }
 
-fn transaction(block: Option<&Value>, reporter: &mut Reporter<'_>) -> Option<TransactionPlan> {
-    let mut plan = TransactionPlan {
-        timeout: Duration::from_millis(2000),
-        timeout_error_code: 500,
-        timeout_error_message: "Request timed out while waiting for response".to_owned(),
-        max_in_flight: 10_000,
-    };
-    let Some(block) = block else { return Some(plan) };
-    let mut fields = reporter.fields("transaction", block)?;
-    let mut complete = true;
-    if let Some(value) = fields.optional("timeout") {
-        match reporter.integer("timeout", value, 1..=600_000) {
-            Some(timeout) => plan.timeout = Duration::from_millis(timeout),
-            None => complete = false,
+/// `operation`; without it POST and PUT receive, and GET provides.
+fn operation(record: &mut Record<'_, '_, '_>, method: Option<&Method>) -> Option<Named> {
+    if record.value("operation").is_some() {
+        return record.choice("operation", &OPERATIONS);
+    }
+    match *method? {
+        Method::POST | Method::PUT => Some(Named::Receive),
+        Method::GET => Some(Named::Provide),
+        ref other => {
+            let place = record.place("method");
+            let names = one_of(OPERATIONS.iter().map(|(name, _)| *name));
+            let message = format!("`operation`: expected {names} with the method `{other}`, found none");
+            record.error(place, message);
+            None
         }
     }
-    if let Some(value) = fields.optional("timeoutErrorCode") {
-        match reporter.integer("timeoutErrorCode", value, 400..=599) {
-            Some(code) => plan.timeout_error_code = code,
-            None => complete = false,
-        }
-    }
-    if let Some(value) = fields.optional("timeoutErrorMessage") {
-        match reporter.text("timeoutErrorMessage", value) {
-            Some(message) => message.clone_into(&mut plan.timeout_error_message),
-            None => complete = false,
-        }
-    }
-    if let Some(value) = fields.optional("maxInFlight") {
-        match reporter.integer("maxInFlight", value, 1..=1_000_000) {
-            Some(most) => plan.max_in_flight = most,
-            None => complete = false,
-        }
-    }
-    fields.finish(reporter);
-    complete.then_some(plan)
 }
 
-fn parent(value: &Value, reporter: &mut Reporter<'_>) -> Option<Placed<String>> {
-    match &value.data {
-        Data::Reference(Reference::Own(name)) => {
-            return Some(Placed {
-                value: name.clone(),
-                span: Some(value.span),
-            });
-        }
-        Data::String(text) => {
-            let found = reporter.describe(value);
-            let help = Some(format!("write `parent: !ref {text}`")).filter(|_| text.len() <= 80);
-            let message = format!("`parent`: found {found}, expected a reference to a `Cybus::Server::Http`");
-            reporter.error_with_help(value.span, message, help);
-        }
-        _ => reporter.mismatch(
-            "parent",
-            value,
-            "a reference to a `Cybus::Server::Http` of this file",
-        ),
-    }
-    None
-}
-
-fn method(value: &Value, reporter: &mut Reporter<'_>) -> Option<Method> {
-    let text = reporter.text("method", value)?;
+/// A request method, in any case.
+pub(super) fn method(name: &str, value: &Value, reporter: &mut Reporter<'_>) -> Option<Method> {
+    let text = reporter.text(name, value)?;
     let upper = text.to_ascii_uppercase();
     let method = METHODS
         .iter()
@@ -254,14 +186,14 @@ fn method(value: &Value, reporter: &mut Reporter<'_>) -> Option<Method> {
     if method.is_none() {
         let found = reporter.describe(value);
         let names = one_of(METHODS.iter().map(|(name, _)| *name));
-        reporter.error(value.span, format!("`method`: found {found}, expected {names}"));
+        reporter.error(value.span, format!("`{name}`: found {found}, expected {names}"));
     }
     method
 }
 
 /// A path of a URL: begins with `/` (added when missing), holds only what RFC 3986 §3.3 allows, and nothing that
 /// clients rewrite on their way.
-fn path(name: &str, value: &Value, reporter: &mut Reporter<'_>) -> Option<String> {
+pub(super) fn path(name: &str, value: &Value, reporter: &mut Reporter<'_>) -> Option<String> {
     let text = reporter.text(name, value)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c);
     if let Some(wrong) = text.chars().find(|c| !allowed(*c)) {
@@ -286,32 +218,4 @@ fn path(name: &str, value: &Value, reporter: &mut Reporter<'_>) -> Option<String
         return None;
     }
     Some(path)
-}
-
-fn topic(value: &Value, scope: &mut Scope<'_>, reporter: &mut Reporter<'_>) -> Option<Placed<String>> {
-    let text = reporter.text("topic", value)?;
-    let topic = scope.substitute_root(text, value.span, reporter)?;
-    let wrong = topic.chars().find(|c| matches!(c, '+' | '#' | '\0'));
-    if let Some(wrong) = wrong {
-        reporter.error(
-            value.span,
-            format!("`topic`: found {wrong:?}, expected a topic without wildcards"),
-        );
-        return None;
-    }
-    if topic.is_empty() {
-        reporter.error(value.span, "`topic`: found an empty text, expected a topic");
-        return None;
-    }
-    if scope
-        .mqtt_root(reporter)
-        .is_some_and(|root| topic.starts_with(&root))
-    {
-        let message = "`topic` begins with the topic root, which is put in front of it once more";
-        reporter.warning(value.span, message);
-    }
-    Some(Placed {
-        value: topic,
-        span: Some(value.span),
-    })
 }

@@ -1,22 +1,31 @@
 //! Service commissioning files: from YAML text to the plan of what this agent runs.
 //!
 //! ```text
-//! Source ─ yaml ─▶ Node ─ scope ─▶ Value ─ resource, http ─▶ Document ─ build ─▶ Plan
-//!          tree with places,  tags carried out,  types checked,        collisions found
-//!          tags and bounds    still with places  one file by itself    over all files
+//! Source ─ yaml ─▶ Node ─ scope ─▶ Value ─ resource, record ─▶ Document ─ build ─▶ Plan
+//!          tree with places,  tags carried out,  types checked,        references followed, collisions
+//!          tags and bounds    still with places  one file by itself    found, over all files
 //! ```
 //! Every stage reports what is wrong and goes on with the rest, so that one run names all mistakes of all files.
 
 mod build;
+mod connection;
 mod diagnostic;
 mod document;
+mod endpoint;
 mod http;
+mod mapping;
+mod opcua;
+mod opcua_value;
 mod parameters;
 pub mod plan;
+mod record;
 mod resource;
+mod rule_list;
 mod scalar;
 mod scope;
 mod source;
+mod topic;
+mod transaction;
 mod value;
 mod yaml;
 
@@ -25,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Paint, Report, Severity};
-pub use plan::{HttpNodePlan, HttpServerPlan, Plan, ServicePlan, TransactionPlan};
+pub use plan::Plan;
 pub use source::{Position, Source};
 
 use crate::regular_file;
@@ -89,7 +98,7 @@ fn plan_readable(sources: Vec<Source>, context: &Context, mut report: Report) ->
             None => unread = true,
         }
     }
-    let plan = build::build(&documents, &mut report);
+    let plan = build::build(&documents, !unread, &mut report);
     for name in context.parameters.keys() {
         let declared = documents.iter().flat_map(|document| &document.parameters);
         // A file that could not be read may be the one that declares it.

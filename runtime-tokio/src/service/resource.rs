@@ -1,14 +1,19 @@
 //! Resources: which of them this agent runs, and what every one of them has in common.
 
 use super::Context;
+use super::connection::{self, Connection};
 use super::diagnostic::quoted;
+use super::endpoint::{self, Endpoint};
 use super::http::{self, HttpNode, HttpServer};
+use super::mapping::{self, Mapping};
+use super::opcua::{self, OpcuaNode, OpcuaServer};
+use super::record::Record;
 use super::scope::Scope;
 use super::source::Span;
-use super::value::{Data, Fields, Reporter, Value, did_you_mean};
+use super::value::{Data, Reporter, Value, did_you_mean};
 use super::yaml::Entry;
 
-/// Types that this product runs or will run.
+/// Types that this product reads.
 const OWN_TYPES: [&str; 7] = [
     "Cybus::Server::Http",
     "Cybus::Node::Http",
@@ -30,6 +35,16 @@ const FOREIGN_TYPES: [&str; 8] = [
     "Cybus::Volume",
 ];
 
+/// `targetState` of most resources.
+pub(super) const STATES: [(&str, bool); 2] = [("enabled", true), ("disabled", false)];
+/// `targetState` of a connection.
+pub(super) const CONNECTION_STATES: [(&str, bool); 4] = [
+    ("connected", true),
+    ("disconnected", false),
+    ("enabled", true),
+    ("disabled", false),
+];
+
 /// One resource of a file.
 #[derive(Debug)]
 pub(super) struct Resource {
@@ -43,6 +58,11 @@ pub(super) struct Resource {
 pub(super) enum Kind {
     HttpServer(HttpServer),
     HttpNode(Box<HttpNode>),
+    OpcuaServer(Box<OpcuaServer>),
+    OpcuaNode(Box<OpcuaNode>),
+    Connection(Box<Connection>),
+    Endpoint(Box<Endpoint>),
+    Mapping(Mapping),
     /// Left out, as the report says.
     NotRun,
     /// Meant to be run but wrong, as the report says.
@@ -57,20 +77,10 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Reads `targetState` and `agentName`.
-    pub(super) fn read(fields: &mut Fields<'_>, context: &Context, reporter: &mut Reporter<'_>) -> Self {
-        let enabled = fields
-            .optional("targetState")
-            .and_then(|value| {
-                let choices = [("enabled", true), ("disabled", false)];
-                reporter.choice("targetState", value, &choices)
-            })
-            .unwrap_or(true);
-        let other_agent = fields
-            .optional("agentName")
-            .and_then(|value| reporter.text("agentName", value))
-            .filter(|name| context.agent_name.as_deref().is_some_and(|own| own != *name))
-            .map(str::to_owned);
+    /// `agent_name` is what the file says.
+    pub(super) fn new(enabled: bool, agent_name: Option<String>, context: &Context) -> Self {
+        let other_agent =
+            agent_name.filter(|name| context.agent_name.as_ref().is_some_and(|own| own != name));
         Self { enabled, other_agent }
     }
 
@@ -78,7 +88,7 @@ impl Placement {
     pub(super) fn obstacle(&self) -> Option<String> {
         match (&self.other_agent, self.enabled) {
             (Some(agent), _) => Some(format!("it belongs to the agent {}", quoted(agent))),
-            (None, false) => Some("its `targetState` is `disabled`".to_owned()),
+            (None, false) => Some("its `targetState` switches it off".to_owned()),
             (None, true) => None,
         }
     }
@@ -137,29 +147,37 @@ fn read_kind(
         return Kind::Invalid;
     };
     fields.span = id_span;
-    match name {
-        "Cybus::Server::Http" => http::read_server(fields, context, reporter).map(Kind::HttpServer),
-        "Cybus::Node::Http" => {
-            http::read_node(fields, scope, context, reporter).map(|node| Kind::HttpNode(Box::new(node)))
-        }
-        name if OWN_TYPES.contains(&name) => {
-            let message = format!("{} is not run here yet: {} is left out", quoted(name), quoted(id));
-            reporter.warning(kind.span, message);
-            return Kind::NotRun;
-        }
-        name if FOREIGN_TYPES.contains(&name) => {
-            let message = format!("{} is not run here: {} is left out", quoted(name), quoted(id));
-            reporter.warning(kind.span, message);
-            return Kind::NotRun;
-        }
-        name => {
-            let help = reporter
-                .nearest(name, OWN_TYPES.into_iter().chain(FOREIGN_TYPES))
-                .map(did_you_mean);
-            let message = format!("`type`: found {}, expected a resource type", quoted(name));
-            reporter.error_with_help(kind.span, message, help);
-            None
-        }
+    if OWN_TYPES.contains(&name) {
+        let record = Record::new(fields, reporter);
+        return read_own(name, record, scope, context).unwrap_or(Kind::Invalid);
     }
-    .unwrap_or(Kind::Invalid)
+    if FOREIGN_TYPES.contains(&name) {
+        let message = format!("{} is not run here: {} is left out", quoted(name), quoted(id));
+        reporter.warning(kind.span, message);
+        return Kind::NotRun;
+    }
+    let help = reporter
+        .nearest(name, OWN_TYPES.into_iter().chain(FOREIGN_TYPES))
+        .map(did_you_mean);
+    let message = format!("`type`: found {}, expected a resource type", quoted(name));
+    reporter.error_with_help(kind.span, message, help);
+    Kind::Invalid
+}
+
+fn read_own(
+    name: &str,
+    record: Record<'_, '_, '_>,
+    scope: &mut Scope<'_>,
+    context: &Context,
+) -> Option<Kind> {
+    Some(match name {
+        "Cybus::Server::Http" => Kind::HttpServer(http::read_server(record, context)?),
+        "Cybus::Node::Http" => Kind::HttpNode(Box::new(http::read_node(record, scope, context)?)),
+        "Cybus::Server::Opcua" => Kind::OpcuaServer(Box::new(opcua::read_server(record, context)?)),
+        "Cybus::Node::Opcua" => Kind::OpcuaNode(Box::new(opcua::read_node(record, scope, context)?)),
+        "Cybus::Connection" => Kind::Connection(Box::new(connection::read(record, context)?)),
+        "Cybus::Endpoint" => Kind::Endpoint(Box::new(endpoint::read(record, scope)?)),
+        "Cybus::Mapping" => Kind::Mapping(mapping::read(record, scope, context)?),
+        _ => return None,
+    })
 }

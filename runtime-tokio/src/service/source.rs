@@ -11,13 +11,13 @@ pub struct Source {
 
 /// A range of bytes of a [`Source`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Span {
-    pub(super) const fn new(start: usize, end: usize) -> Self {
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
         Self { start, end }
     }
 }
@@ -66,12 +66,12 @@ impl Source {
     }
 
     /// The text of `span`, empty when the span is no range of this text.
-    pub(super) fn slice(&self, span: Span) -> &str {
+    pub(crate) fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// Line and column of a byte offset; an offset past the end is the end.
-    pub(super) fn position(&self, offset: usize) -> Position {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         let line = self.line_index(offset);
         let before = self.slice(Span::new(self.line_starts[line], offset.min(self.text.len())));
         Position {
@@ -81,7 +81,7 @@ impl Source {
     }
 
     /// The line that holds `offset`, without its line break, and the byte offset at which it begins.
-    pub(super) fn line_at(&self, offset: usize) -> (&str, usize) {
+    pub(crate) fn line_at(&self, offset: usize) -> (&str, usize) {
         let line = self.line_index(offset);
         let start = self.line_starts[line];
         let end = self.line_starts.get(line + 1).copied().unwrap_or(self.text.len());

@@ -4,19 +4,22 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use serde_json::Number;
+
 use super::diagnostic::{Diagnostic, Report, quoted};
+use super::record::Placed;
 use super::source::{Source, Span};
 
 /// A value and the place that it was written at; for `!ref` that is the place of the reference.
 #[derive(Debug, Clone)]
-pub(super) struct Value {
-    pub(super) span: Span,
-    pub(super) data: Data,
+pub(crate) struct Value {
+    pub(crate) span: Span,
+    pub(crate) data: Data,
 }
 
 /// What a value is.
 #[derive(Debug, Clone)]
-pub(super) enum Data {
+pub(crate) enum Data {
     Null,
     Bool(bool),
     Integer(i128),
@@ -31,8 +34,8 @@ pub(super) enum Data {
 }
 
 /// What a `!ref` of a resource names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reference {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Reference {
     /// A resource of this file.
     Own(String),
     /// A resource of another service.
@@ -41,14 +44,14 @@ pub(super) enum Reference {
 
 /// One pair of a mapping.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
-    pub(super) key: String,
-    pub(super) key_span: Span,
-    pub(super) value: Value,
+pub(crate) struct Field {
+    pub(crate) key: String,
+    pub(crate) key_span: Span,
+    pub(crate) value: Value,
 }
 
 impl Value {
-    pub(super) const fn invalid(span: Span) -> Self {
+    pub(crate) const fn invalid(span: Span) -> Self {
         Self {
             span,
             data: Data::Invalid,
@@ -58,18 +61,18 @@ impl Value {
 
 /// A source and the report that messages about it go to.
 #[derive(Debug)]
-pub(super) struct Reporter<'r> {
-    pub(super) source: Arc<Source>,
-    pub(super) report: &'r mut Report,
+pub(crate) struct Reporter<'r> {
+    pub(crate) source: Arc<Source>,
+    pub(crate) report: &'r mut Report,
 }
 
 impl Reporter<'_> {
-    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
+    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) {
         self.report.push(Diagnostic::error(&self.source, span, message));
     }
 
     /// The candidate that a mistyped `name` most likely meant.
-    pub(super) fn nearest<'n>(
+    pub(crate) fn nearest<'n>(
         &self,
         name: &str,
         candidates: impl IntoIterator<Item = &'n str>,
@@ -81,18 +84,18 @@ impl Reporter<'_> {
         }
     }
 
-    pub(super) fn error_with_help(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn error_with_help(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
         self.report
             .push(Diagnostic::error(&self.source, span, message).maybe_help(help));
     }
 
-    pub(super) fn warning(&mut self, span: Span, message: impl Into<String>) {
+    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) {
         self.report.push(Diagnostic::warning(&self.source, span, message));
     }
 
     /// What a value is, for "found …". A text is quoted only when the file itself says it at that place: what comes by
     /// reference may be a password.
-    pub(super) fn describe(&self, value: &Value) -> String {
+    pub(crate) fn describe(&self, value: &Value) -> String {
         match &value.data {
             Data::Null => "nothing".to_owned(),
             Data::Bool(value) => format!("the boolean {value}"),
@@ -112,7 +115,7 @@ impl Reporter<'_> {
         }
     }
 
-    pub(super) fn mismatch(&mut self, name: &str, value: &Value, expected: impl Display) {
+    pub(crate) fn mismatch(&mut self, name: &str, value: &Value, expected: impl Display) {
         if !matches!(value.data, Data::Invalid) {
             let found = self.describe(value);
             self.error(
@@ -123,7 +126,7 @@ impl Reporter<'_> {
     }
 
     /// A text. Numbers and booleans are refused with the cure, because YAML may have changed them already (`1.10`).
-    pub(super) fn text<'v>(&mut self, name: &str, value: &'v Value) -> Option<&'v str> {
+    pub(crate) fn text<'v>(&mut self, name: &str, value: &'v Value) -> Option<&'v str> {
         match &value.data {
             Data::String(text) => return Some(text),
             Data::Bool(_) | Data::Integer(_) | Data::Float(_) => {
@@ -135,7 +138,7 @@ impl Reporter<'_> {
     }
 
     /// A boolean.
-    pub(super) fn boolean(&mut self, name: &str, value: &Value) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, name: &str, value: &Value) -> Option<bool> {
         if let Data::Bool(value) = value.data {
             return Some(value);
         }
@@ -144,7 +147,7 @@ impl Reporter<'_> {
     }
 
     /// An integer within `range`.
-    pub(super) fn integer<T>(&mut self, name: &str, value: &Value, range: RangeInclusive<T>) -> Option<T>
+    pub(crate) fn integer<T>(&mut self, name: &str, value: &Value, range: RangeInclusive<T>) -> Option<T>
     where
         T: TryFrom<i128> + PartialOrd + Display,
     {
@@ -163,7 +166,7 @@ impl Reporter<'_> {
     }
 
     /// One of a fixed set of texts.
-    pub(super) fn choice<T: Copy>(&mut self, name: &str, value: &Value, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&mut self, name: &str, value: &Value, choices: &[(&str, T)]) -> Option<T> {
         let text = match &value.data {
             Data::String(text) => text.as_str(),
             _ => "",
@@ -184,8 +187,72 @@ impl Reporter<'_> {
         None
     }
 
+    /// A reference to a resource; `expected` says which ones fit.
+    pub(crate) fn reference(
+        &mut self,
+        name: &str,
+        value: &Value,
+        expected: &str,
+    ) -> Option<Placed<Reference>> {
+        match &value.data {
+            Data::Reference(reference) => {
+                return Some(Placed {
+                    value: reference.clone(),
+                    span: value.span,
+                });
+            }
+            Data::String(text) => {
+                let found = self.describe(value);
+                let help = Some(format!("write `{name}: !ref {text}`")).filter(|_| text.len() <= 80);
+                let message = format!("`{name}`: found {found}, expected a reference to {expected}");
+                self.error_with_help(value.span, message, help);
+            }
+            _ => self.mismatch(name, value, format_args!("a reference to {expected}")),
+        }
+        None
+    }
+
+    /// Any JSON value: no reference, and no number that JSON does not have.
+    pub(crate) fn json(&mut self, name: &str, value: &Value) -> Option<serde_json::Value> {
+        Some(match &value.data {
+            Data::Null => serde_json::Value::Null,
+            Data::Bool(value) => (*value).into(),
+            Data::Integer(number) => match Number::from_i128(*number) {
+                Some(number) => number.into(),
+                None => {
+                    self.mismatch(name, value, "a number of at most 64 bits");
+                    return None;
+                }
+            },
+            Data::Float(number) => match Number::from_f64(*number) {
+                Some(number) => number.into(),
+                None => {
+                    self.mismatch(name, value, "a number that JSON has");
+                    return None;
+                }
+            },
+            Data::String(text) => text.as_str().into(),
+            Data::Sequence(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.json(name, item)).collect();
+                items.into_iter().collect::<Option<Vec<_>>>()?.into()
+            }
+            Data::Mapping(fields) => {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|field| Some((field.key.clone(), self.json(name, &field.value)?)))
+                    .collect();
+                serde_json::Value::Object(fields.into_iter().collect::<Option<_>>()?)
+            }
+            Data::Reference(_) => {
+                self.mismatch(name, value, "a value");
+                return None;
+            }
+            Data::Invalid => return None,
+        })
+    }
+
     /// A list.
-    pub(super) fn list<'v>(&mut self, name: &str, value: &'v Value) -> Option<&'v [Value]> {
+    pub(crate) fn list<'v>(&mut self, name: &str, value: &'v Value) -> Option<&'v [Value]> {
         if let Data::Sequence(items) = &value.data {
             return Some(items);
         }
@@ -194,7 +261,7 @@ impl Reporter<'_> {
     }
 
     /// A mapping, whose keys are then taken one by one; `owner` is what messages call it.
-    pub(super) fn fields<'v>(&mut self, owner: &str, value: &'v Value) -> Option<Fields<'v>> {
+    pub(crate) fn fields<'v>(&mut self, owner: &str, value: &'v Value) -> Option<Fields<'v>> {
         match &value.data {
             Data::Mapping(fields) => return Some(Fields::new(owner, value.span, fields)),
             Data::Invalid => {}
@@ -209,16 +276,16 @@ impl Reporter<'_> {
 
 /// The pairs of one mapping, taken by key; what is left over at the end is unknown.
 #[derive(Debug)]
-pub(super) struct Fields<'v> {
+pub(crate) struct Fields<'v> {
     owner: String,
-    pub(super) span: Span,
+    pub(crate) span: Span,
     fields: &'v [Field],
     known: Vec<&'static str>,
 }
 
 impl<'v> Fields<'v> {
     /// `owner` is what messages call the mapping.
-    pub(super) fn new(owner: impl Into<String>, span: Span, fields: &'v [Field]) -> Self {
+    pub(crate) fn new(owner: impl Into<String>, span: Span, fields: &'v [Field]) -> Self {
         Self {
             owner: owner.into(),
             span,
@@ -228,14 +295,16 @@ impl<'v> Fields<'v> {
     }
 
     /// The value of `key`; absent and `null` are the same.
-    pub(super) fn optional(&mut self, key: &'static str) -> Option<&'v Value> {
-        self.known.push(key);
+    pub(crate) fn optional(&mut self, key: &'static str) -> Option<&'v Value> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let field = self.fields.iter().find(|field| field.key == key)?;
         (!matches!(field.value.data, Data::Null)).then_some(&field.value)
     }
 
     /// The value of `key`, which must be there.
-    pub(super) fn required(&mut self, key: &'static str, reporter: &mut Reporter<'_>) -> Option<&'v Value> {
+    pub(crate) fn required(&mut self, key: &'static str, reporter: &mut Reporter<'_>) -> Option<&'v Value> {
         let value = self.optional(key);
         if value.is_none() {
             let span = self.key_span(key).unwrap_or(self.span);
@@ -252,7 +321,7 @@ impl<'v> Fields<'v> {
     }
 
     /// Place of the key itself.
-    pub(super) fn key_span(&self, key: &str) -> Option<Span> {
+    pub(crate) fn key_span(&self, key: &str) -> Option<Span> {
         self.fields
             .iter()
             .find(|field| field.key == key)
@@ -260,12 +329,12 @@ impl<'v> Fields<'v> {
     }
 
     /// Accepts keys that need no reading.
-    pub(super) fn ignore(&mut self, keys: &[&'static str]) {
+    pub(crate) fn ignore(&mut self, keys: &[&'static str]) {
         self.known.extend(keys);
     }
 
     /// Reports every key that was not asked for.
-    pub(super) fn finish(self, reporter: &mut Reporter<'_>) {
+    pub(crate) fn finish(self, reporter: &mut Reporter<'_>) {
         for field in self
             .fields
             .iter()
@@ -293,12 +362,12 @@ impl<'v> Fields<'v> {
 }
 
 /// "did you mean …", for a help line.
-pub(super) fn did_you_mean(name: &str) -> String {
+pub(crate) fn did_you_mean(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 
 /// "`a`, `b` or `c`".
-pub(super) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.pop() {
         None => "nothing".to_owned(),

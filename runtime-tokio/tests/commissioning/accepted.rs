@@ -1,6 +1,7 @@
 //! What a correct file means: names, tags, parameters, placement.
 
-use syncline::service::{Context, HttpNodePlan, Planned, Severity};
+use syncline::service::plan::{HttpNodePlan, HttpOperation, TransactionPlan};
+use syncline::service::{Context, Planned, Severity};
 
 use super::{messages, plan, plan_with};
 
@@ -24,7 +25,21 @@ fn node(text: &str, context: &Context) -> HttpNodePlan {
 }
 
 fn topic(sections: &str, properties: &str, context: &Context) -> String {
-    node(&file(sections, properties), context).topic
+    node(&file(sections, properties), context)
+        .topic
+        .as_str()
+        .to_owned()
+}
+
+fn transaction(text: &str, context: &Context) -> TransactionPlan {
+    transaction_of(&node(text, context))
+}
+
+fn transaction_of(node: &HttpNodePlan) -> TransactionPlan {
+    match &node.operation {
+        HttpOperation::Transaction { transaction, .. } => transaction.clone(),
+        other => panic!("expected a transaction, found {other:?}"),
+    }
 }
 
 fn agent(name: &str) -> Context {
@@ -71,7 +86,7 @@ fn the_root_is_put_into_a_topic_without_sub_and_the_repetition_is_a_warning() {
     );
     let node = &planned.plan.services[0].http_servers[0].nodes[0];
     assert_eq!(
-        node.topic,
+        node.topic.as_str(),
         "services/azureiothubtest10/services/azureiothubtest10/x"
     );
     assert_eq!(
@@ -85,9 +100,7 @@ fn a_topic_that_mqtt_does_not_allow_is_an_error_at_its_place() {
     let wildcard = plan(&file("definitions: {CYBUS_MQTT_ROOT: plant/+}\n", "")).unwrap_err();
     assert_eq!(
         messages(&wildcard, Severity::Error),
-        [
-            "5:3 `/treq` behind `plant/+/n`: topic name contains a wildcard at byte 6: name one topic, without + and #"
-        ]
+        ["5:3 the topic of `n`: topic name contains a wildcard at byte 6: name one topic, without + and #"]
     );
     let long = plan(&file("", &format!("      topic: {}\n", "x".repeat(65_536)))).unwrap_err();
     let messages = messages(&long, Severity::Error);
@@ -139,7 +152,7 @@ fn a_parameter_can_be_a_mapping_given_as_flow_yaml() {
     let sections = "parameters:\n  times: {type: object}\n";
     let properties = "      transaction: !ref times\n";
     let text = file(sections, properties);
-    let transaction = node(&text, &with_parameter("times", "{timeout: 50}")).transaction;
+    let transaction = transaction(&text, &with_parameter("times", "{timeout: 50}"));
     assert_eq!(transaction.timeout.as_millis(), 50);
     let report = plan_with(&text, &with_parameter("times", "{timeout: 0}")).unwrap_err();
     assert_eq!(
@@ -182,7 +195,7 @@ fn a_value_for_an_undeclared_parameter_is_an_error() {
 fn merge_is_shallow_and_the_last_mapping_wins() {
     let sections = "definitions:\n  slow: {timeout: 9000, timeoutErrorCode: 504}\n";
     let properties = "      transaction: !merge [!ref slow, {timeout: 100}]\n";
-    let transaction = node(&file(sections, properties), &Context::default()).transaction;
+    let transaction = transaction(&file(sections, properties), &Context::default());
     assert_eq!(
         (transaction.timeout.as_millis(), transaction.timeout_error_code),
         (100, 504)
@@ -199,12 +212,8 @@ fn anchors_aliases_and_merge_keys_work() {
     let nodes = &planned.plan.services[0].http_servers[0].nodes;
     let times: Vec<_> = nodes
         .iter()
-        .map(|node| {
-            (
-                node.transaction.timeout.as_millis(),
-                node.transaction.max_in_flight,
-            )
-        })
+        .map(transaction_of)
+        .map(|transaction| (transaction.timeout.as_millis(), transaction.max_in_flight))
         .collect();
     assert_eq!(times, [(10, 3), (20, 3), (10, 3)]);
 }
@@ -237,24 +246,18 @@ fn a_disabled_resource_is_left_out() {
     assert!(planned.plan.services[0].http_servers[0].nodes.is_empty());
     assert_eq!(
         messages(&planned.warnings, Severity::Warning),
-        ["4:3 resource `n` is not run here: its `targetState` is `disabled`"]
+        ["4:3 resource `n` is not run here: its `targetState` switches it off"]
     );
 }
 
 #[test]
 fn what_this_version_does_not_do_is_left_out_by_name_and_never_run_half() {
-    let receive = file("", "").replace("operation: transaction", "operation: serverReceives");
     let rules = file("", "      rules: [{parse: {format: json}}]\n");
     let container = format!(
         "{}  c: {{type: 'Cybus::Container', properties: {{image: x}}}}\n",
         file("", "")
     );
     for (text, nodes, expected) in [
-        (
-            receive,
-            0,
-            "10:7 only `operation: transaction` is run here yet: node `n` is left out",
-        ),
         (
             rules,
             0,
@@ -288,8 +291,8 @@ fn the_edges_of_every_range_are_accepted() {
     assert_eq!(
         (
             upper.qos as u8,
-            upper.transaction.timeout.as_millis(),
-            upper.transaction.timeout_error_code
+            transaction_of(&upper).timeout.as_millis(),
+            transaction_of(&upper).timeout_error_code
         ),
         (2, 600_000, 599)
     );
@@ -299,8 +302,8 @@ fn the_edges_of_every_range_are_accepted() {
     );
     assert_eq!(
         (
-            lower.transaction.timeout.as_millis(),
-            lower.transaction.timeout_error_code
+            transaction_of(&lower).timeout.as_millis(),
+            transaction_of(&lower).timeout_error_code
         ),
         (1, 400)
     );

@@ -1,14 +1,9 @@
-//! The documented examples, planned exactly.
+//! Files read together: the documented examples, and files that cannot be read. What each example is planned as stands in
+//! `tests/golden/check`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use http::Method;
-use syncline::service::{
-    Context, HttpNodePlan, HttpServerPlan, Plan, Planned, ServicePlan, Severity, TransactionPlan, plan_files,
-};
-use syncline_core::codec::QoS;
-use syncline_core::topic::TopicName;
+use syncline::service::{Context, Severity, plan_files};
 
 use super::messages;
 
@@ -16,128 +11,6 @@ fn example(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../examples")
         .join(file)
-}
-
-fn planned(file: &str) -> Planned {
-    plan_files(&[example(file)], &Context::default()).unwrap_or_else(|report| panic!("{report}"))
-}
-
-fn service(id: &str, method: Method, node: &str, transaction: TransactionPlan) -> Plan {
-    let topic = format!("services/{id}/{node}");
-    Plan {
-        services: vec![ServicePlan {
-            id: id.to_owned(),
-            http_servers: vec![HttpServerPlan {
-                resource: "testServer".to_owned(),
-                base_path: "/data/FlowSync".to_owned(),
-                request_max_body_size: 100_000,
-                nodes: vec![HttpNodePlan {
-                    resource: node.to_owned(),
-                    method,
-                    route: format!("/{id}"),
-                    treq: TopicName::new(format!("{topic}/treq")).unwrap(),
-                    tres: TopicName::new(format!("{topic}/tres")).unwrap(),
-                    topic,
-                    qos: QoS::AtMostOnce,
-                    transaction,
-                }],
-            }],
-        }],
-    }
-}
-
-fn defaults() -> TransactionPlan {
-    TransactionPlan {
-        timeout: Duration::from_secs(2),
-        timeout_error_code: 500,
-        timeout_error_message: "Request timed out while waiting for response".to_owned(),
-        max_in_flight: 10_000,
-    }
-}
-
-#[test]
-fn example_1_is_one_node_with_every_default() {
-    let planned = planned("1-transaction.yml");
-    assert_eq!(
-        planned.plan,
-        service("example1", Method::GET, "exampleNode", defaults())
-    );
-    assert!(planned.warnings.diagnostics().is_empty());
-}
-
-#[test]
-fn example_4_has_its_own_timeout_code_and_message() {
-    let planned = planned("4-timeout-code-and-message.yml");
-    let transaction = TransactionPlan {
-        timeout_error_code: 408,
-        timeout_error_message: "No answer came in time".to_owned(),
-        ..defaults()
-    };
-    assert_eq!(
-        planned.plan,
-        service("example4", Method::GET, "exampleNode", transaction)
-    );
-    assert!(planned.warnings.diagnostics().is_empty());
-}
-
-#[test]
-fn examples_2_and_3_run_without_the_mapping_that_is_reported() {
-    for (file, id, mapping) in [
-        ("2-node-responds.yml", "example2", "answer"),
-        ("3-node-with-error.yml", "example3", "refuse"),
-    ] {
-        let planned = planned(file);
-        assert_eq!(
-            planned.plan,
-            service(id, Method::GET, "exampleNode", defaults()),
-            "{file}"
-        );
-        assert_eq!(
-            messages(&planned.warnings, Severity::Warning),
-            [format!(
-                "19:11 `Cybus::Mapping` is not run here yet: `{mapping}` is left out"
-            )],
-            "{file}"
-        );
-    }
-}
-
-#[test]
-fn example_5_runs_its_node_and_names_every_resource_that_is_left_out() {
-    let planned = planned("5-full-flow-http.yml");
-    let transaction = TransactionPlan {
-        timeout: Duration::from_secs(5),
-        timeout_error_code: 504,
-        timeout_error_message: "The back end did not answer".to_owned(),
-        ..defaults()
-    };
-    assert_eq!(
-        planned.plan,
-        service("example5", Method::POST, "orderNode", transaction)
-    );
-    assert_eq!(
-        messages(&planned.warnings, Severity::Warning),
-        [
-            "31:11 `Cybus::Connection` is not run here yet: `backend` is left out",
-            "40:11 `Cybus::Endpoint` is not run here yet: `putOrder` is left out",
-            "48:11 `Cybus::Mapping` is not run here yet: `forward` is left out",
-        ]
-    );
-}
-
-#[test]
-fn example_6_has_nothing_to_run_yet_and_says_so() {
-    let planned = planned("6-full-flow-opcua.yml");
-    assert_eq!(
-        planned.plan,
-        Plan {
-            services: vec![ServicePlan {
-                id: "example6".to_owned(),
-                http_servers: vec![]
-            }]
-        }
-    );
-    assert_eq!(messages(&planned.warnings, Severity::Warning).len(), 5);
 }
 
 #[test]

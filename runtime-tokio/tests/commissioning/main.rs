@@ -1,9 +1,13 @@
 //! Commissioning files from text to plan: what is accepted, what is refused and where, and what a hostile text costs.
 
 mod accepted;
+mod connections;
 mod examples;
 mod hostile;
+mod mappings;
 mod names;
+mod opcua;
+mod planned;
 mod resources;
 mod syntax;
 

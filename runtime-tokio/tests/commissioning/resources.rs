@@ -142,7 +142,7 @@ resources:
       route: /r
       operation: transactions
 ", &[
-        r"10:18 `operation`: found the text `transactions`, expected `transaction`, `serverProvides`, `serverReceives`, `serverProvidesReceives` or `serverProvidesAndReceives`",
+        r"10:18 `operation`: found the text `transactions`, expected `transaction`, `serverReceives` or `serverProvides`",
     ]),
     ("a transaction block without the operation", r"metadata: {name: t}
 resources:

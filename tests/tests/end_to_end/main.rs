@@ -12,6 +12,7 @@ mod demo;
 mod flowsync_http;
 mod half_open;
 mod harness;
+mod http_nodes;
 mod hub_page;
 mod many_held;
 mod mio_example;

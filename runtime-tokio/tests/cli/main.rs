@@ -1,5 +1,7 @@
 //! The `syncline` command as its callers see it: exit codes, and what goes to stdout and what to stderr.
 
+mod check;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -31,63 +33,6 @@ fn folder_with(name: &str, text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), text).unwrap();
     folder
-}
-
-#[test]
-fn check_prints_the_plan_on_stdout_and_the_next_command_on_stderr() {
-    let output = syncline(&["check", "examples/1-transaction.yml"], &[]);
-    assert_eq!(code(&output), 0);
-    assert_eq!(
-        stdout(&output),
-        "SERVICE   METHOD  URL                      TOPIC                          QOS  TIMEOUT  THEN  MAX HELD\n\
-         example1  GET     /data/FlowSync/example1  services/example1/exampleNode  0    2000 ms  500   10000\n"
-    );
-    assert_eq!(
-        stderr(&output),
-        "next: syncline run --service examples/1-transaction.yml\n"
-    );
-}
-
-#[test]
-fn check_as_json_holds_plan_and_warnings() {
-    let output = syncline(&["check", "--json", "examples/2-node-responds.yml"], &[]);
-    assert_eq!((code(&output), stderr(&output)), (0, ""));
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let node = &document["services"][0]["httpServers"][0]["nodes"][0];
-    assert_eq!(node["url"], "/data/FlowSync/example2");
-    assert_eq!(node["treq"], "services/example2/exampleNode/treq");
-    assert_eq!(node["transaction"]["timeoutErrorCode"], 500);
-    assert_eq!(document["warnings"][0]["line"], 19);
-    assert_eq!(document["errors"], serde_json::json!([]));
-}
-
-#[test]
-fn check_names_every_mistake_with_its_place_and_ends_with_78() {
-    let folder = folder_with(
-        "a.yml",
-        "metadata: {name: t}\nresources:\n  s-1: {type: 'Cybus::Server::Htp'}\n",
-    );
-    let file = folder.path().join("a.yml");
-    let file = file.to_str().unwrap();
-    let output = syncline(&["check", file], &[]);
-    assert_eq!((code(&output), stdout(&output)), (78, ""));
-    let expected = format!(
-        "{file}:3:3: error: resource id `s-1`: expected a letter or digit, then letters, digits, `_` and `.`\n  |\n\
-         3 |   s-1: {{type: 'Cybus::Server::Htp'}}\n  |   ^^^\n\
-         {file}:3:15: error: `type`: found `Cybus::Server::Htp`, expected a resource type\n  |\n\
-         3 |   s-1: {{type: 'Cybus::Server::Htp'}}\n  |               ^^^^^^^^^^^^^^^^^^^^\n  \
-         = help: did you mean `Cybus::Server::Http`?\n2 errors\n"
-    );
-    assert_eq!(stderr(&output), expected);
-
-    let output = syncline(&["check", "--json", file], &[]);
-    assert_eq!((code(&output), stderr(&output)), (78, ""));
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(document["errors"][1]["column"], 15);
-    assert_eq!(
-        document["errors"][1]["help"],
-        "did you mean `Cybus::Server::Http`?"
-    );
 }
 
 #[test]

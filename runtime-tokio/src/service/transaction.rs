@@ -1,0 +1,52 @@
+//! The `transaction` block of a node.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::plan::TransactionPlan;
+use super::record::Record;
+use super::value::{Reporter, Value};
+
+/// Which codes a node's protocol has for a timeout.
+pub(super) struct Codes {
+    pub(super) range: RangeInclusive<u32>,
+    /// Code where the block has none.
+    pub(super) default: u32,
+}
+
+/// `transaction`, with its defaults where absent.
+pub(super) fn read(record: &mut Record<'_, '_, '_>, codes: &Codes) -> TransactionPlan {
+    record
+        .optional("transaction", |reporter, value| block(reporter, value, codes))
+        .unwrap_or_else(|| defaults(codes))
+}
+
+fn defaults(codes: &Codes) -> TransactionPlan {
+    TransactionPlan {
+        timeout: Duration::from_millis(2000),
+        timeout_error_code: codes.default,
+        timeout_error_message: "Request timed out while waiting for response".to_owned(),
+        max_in_flight: 10_000,
+    }
+}
+
+fn block(reporter: &mut Reporter<'_>, value: &Value, codes: &Codes) -> Option<TransactionPlan> {
+    let defaults = defaults(codes);
+    let mut record = Record::of("transaction", value, reporter)?;
+    let plan = TransactionPlan {
+        timeout: record
+            .milliseconds("timeout", 1..=600_000)
+            .unwrap_or(defaults.timeout),
+        timeout_error_code: record
+            .integer("timeoutErrorCode", codes.range.clone())
+            .unwrap_or(defaults.timeout_error_code),
+        timeout_error_message: record
+            .text("timeoutErrorMessage")
+            .unwrap_or(defaults.timeout_error_message),
+        max_in_flight: record
+            .integer("maxInFlight", 1..=1_000_000)
+            .unwrap_or(defaults.max_in_flight),
+    };
+    record.finish()?;
+    Some(plan)
+}

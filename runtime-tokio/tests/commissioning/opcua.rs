@@ -1,0 +1,202 @@
+//! Wrong OPC UA servers and nodes.
+
+use super::{Case, assert_reported};
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    ("an unknown security policy", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {securityPolicies: [Basic256Sha265]}}
+", &[
+        r"3:69 `securityPolicies`: found the text `Basic256Sha265`, expected `None`, `Basic128Rsa15`, `Basic256`, `Basic256Sha256`, `Aes128_Sha256_RsaOaep` or `Aes256_Sha256_RsaPss`",
+    ]),
+    ("a security policy list that is empty", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {securityPolicies: []}}
+", &[
+        r"3:68 `securityPolicies`: found an empty list, expected one name at least",
+    ]),
+    ("mode None without the policy", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {securityModes: [None]}}
+", &[
+        r"3:50 `securityModes`: found `None`, which no policy but `None` has",
+    ]),
+    ("policy None alone with a mode that signs", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {securityPolicies: [None]}}
+", &[
+        r"3:50 `securityPolicies`: found no policy for the modes `Sign` and `SignAndEncrypt`",
+    ]),
+    ("a port beyond the range", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {port: 65536}}
+", &[
+        r"3:56 `port`: found the number 65536, expected an integer from 1 to 65535",
+    ]),
+    ("a second server", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  s2: {type: 'Cybus::Server::Opcua'}
+", &[
+        r"4:3 found a second `Cybus::Server::Opcua`, expected one for an agent",
+    ]),
+    ("a node without its properties", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  n: {type: 'Cybus::Node::Opcua'}
+", &[
+        r"4:3 properties of `n`: expected `parent`, found none",
+        r"4:3 properties of `n`: expected `nodeType`, found none",
+    ]),
+    ("an unknown node type", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Variabel, dataType: Int32}}
+", &[
+        r"4:74 `nodeType`: found the text `Variabel`, expected `Object`, `Variable` or `Method`",
+    ]),
+    ("a variable without data type", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable}}
+", &[
+        r"5:3 properties of `n`: expected `dataType`, found none",
+    ]),
+    ("an unknown data type", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Doubel}}
+", &[
+        r"5:97 `dataType`: found the text `Doubel`, expected `Boolean`, `SByte`, `Byte`, `Int16`, `UInt16`, `Int32`, `UInt32`, `Int64`, `UInt64`, `Float`, `Double`, `String`, `DateTime`, `Guid`, `ByteString`, `XmlElement`, `NodeId`, `ExpandedNodeId`, `StatusCode`, `QualifiedName`, `LocalizedText`, `Variant` or `DataValue`",
+    ]),
+    ("an initial value of another type", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, initialValue: 1.5}}
+", &[
+        r"5:118 `initialValue`: found the number 1.5, expected a value of the type `Int32`",
+    ]),
+    ("a scalar as the initial value of a list", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, valueRank: 1, initialValue: 1}}
+", &[
+        r"5:132 `initialValue`: found the number 1, expected a list of values of the type `Int32`",
+    ]),
+    ("a node id in another form", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, nodeId: 'ns=1,s=x'}}
+", &[
+        r"5:112 `nodeId`: found the text `ns=1,s=x`, expected a `NodeId` such as `ns=1;s=name` or `ns=1;i=17`",
+    ]),
+    ("two nodes with one node id", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, nodeId: ns=1;s=root}}
+", &[
+        r"5:112 the node id `ns=1;s=root` is already that of another node",
+    ]),
+    ("a second root node", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+", &[
+        r"5:61 the server `s` has a root node already",
+    ]),
+    ("a parent that is a variable", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32}}
+  o: {type: 'Cybus::Node::Opcua', properties: {parent: !ref n, nodeType: Object}}
+", &[
+        r"6:61 `parent`: found the node `n`, expected an `Object`, which alone holds other nodes",
+    ]),
+    ("a parent of another kind", r"metadata: {name: t}
+resources:
+  h: {type: 'Cybus::Server::Http'}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref h, nodeType: Object}}
+", &[
+        r"4:61 `parent`: found the resource `h`, expected a `Cybus::Server::Opcua` or a `Cybus::Node::Opcua`",
+    ]),
+    ("parents in a circle", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  a: {type: 'Cybus::Node::Opcua', properties: {parent: !ref b, nodeType: Object}}
+  b: {type: 'Cybus::Node::Opcua', properties: {parent: !ref a, nodeType: Object}}
+", &[
+        r"4:61 the parents of `a` go in a circle",
+        r"5:61 the parents of `b` go in a circle",
+    ]),
+    ("an object with an operation", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Object, operation: serverProvides}}
+", &[
+        r"5:85 `operation`: an object has no value, expected none",
+    ]),
+    ("a method that provides", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Method, operation: serverProvides}}
+", &[
+        r"5:85 `operation`: a method is called and has no value",
+    ]),
+    ("a transaction block without the operation", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, operation: serverProvides, transaction: {timeout: 5}}}
+", &[
+        r"5:131 `transaction`: expected only with `operation: transaction`",
+    ]),
+    ("a property of another node type", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Method, dataType: Int32}}
+", &[
+        r"5:85 properties of `n`: unknown key `dataType`, expected `parent`, `nodeType`, `browseName`, `nodeId`, `topic`, `transaction`, `operation`, `qos`, `rules`, `inputArguments`, `outputArguments`, `targetState` or `agentName`",
+    ]),
+    ("an argument without type", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Method, inputArguments: [{name: a}]}}
+", &[
+        r"5:102 argument: expected `dataType`, found none",
+    ]),
+    ("two arguments with one name", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Method, inputArguments: [{name: a, dataType: Byte}, {name: a, dataType: Byte}]}}
+", &[
+        r"5:129 `inputArguments`: found two arguments with the name `a`",
+    ]),
+    ("two transactions on one topic", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, operation: transaction, topic: x}}
+  o: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, operation: transaction, topic: x}}
+", &[
+        r"6:135 the topic `services/t/x` is already that of another node",
+    ]),
+];
+
+#[test]
+fn wrong_opcua_resources_are_reported_at_their_place() {
+    assert_reported(CASES);
+}
