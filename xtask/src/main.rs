@@ -5,6 +5,7 @@ mod ffi;
 mod fuzz;
 mod header;
 mod install;
+mod jsonata;
 mod lint;
 mod plan;
 mod process;
@@ -26,6 +27,7 @@ usage: cargo xtask <command>
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
   bench transactions    measure whole transactions beside other gateways
+  jsonata               measure which share of JSONata's own suite the rules pass
 ";
 
 enum Task {
@@ -34,6 +36,7 @@ enum Task {
     Header { check: bool },
     Fuzz { seconds: u32 },
     Bench(fn() -> Result<()>),
+    Jsonata,
     Help,
 }
 
@@ -50,6 +53,7 @@ fn parse() -> Result<Task> {
                 "transactions" => bench::transactions,
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
             }),
+            "jsonata" => Task::Jsonata,
             "help" => Task::Help,
             other => bail!("unknown command `{other}`\n\n{USAGE}"),
         },
@@ -81,6 +85,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Header { check: false } => header::write(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Bench(run) => run(),
+        Task::Jsonata => jsonata::run(),
         Task::Help => {
             print!("{USAGE}");
             Ok(())
