@@ -780,6 +780,20 @@ enum syncline_output_kind
    * After a disconnection that nobody asked for: nothing is tried again until `syncline_session_connect`.
    */
   SYNCLINE_OUTPUT_KIND_GAVE_UP = 16,
+  /**
+   * Make this request of the central, then call `syncline_agent_handle_version_answer`: see `request`. Nobody waits for
+   * the answer to an earlier one any more.
+   */
+  SYNCLINE_OUTPUT_KIND_ASK_VERSION = 17,
+  /**
+   * The central's version does not go with this agent's: see `mismatch`. What is submitted before the next poll is still
+   * sent, then the connection ends, until the versions go together.
+   */
+  SYNCLINE_OUTPUT_KIND_VERSION_DIFFERS = 18,
+  /**
+   * The central's version goes with this agent's, or it tells none: see `central`.
+   */
+  SYNCLINE_OUTPUT_KIND_VERSION_AGREES = 19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1056,6 +1070,10 @@ enum syncline_limit
    * Longest wait that a client registry may ask for in milliseconds.
    */
   SYNCLINE_LIMIT_RETRY_AFTER_MAX = 19,
+  /**
+   * Longest version of a central in bytes; a longer one is none.
+   */
+  SYNCLINE_LIMIT_MAX_VERSION_TEXT = 20,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1161,6 +1179,31 @@ enum syncline_registry_failure
 typedef enum syncline_registry_failure syncline_registry_failure;
 #else
 typedef uint32_t syncline_registry_failure;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How alike the versions of agent and central have to be.
+ */
+enum syncline_version_likeness
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * The same major and minor number; a version that does not begin with two numbers is none.
+   */
+  SYNCLINE_VERSION_LIKENESS_COMPATIBLE = 0,
+  /**
+   * The same text.
+   */
+  SYNCLINE_VERSION_LIKENESS_EXACT = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum syncline_version_likeness syncline_version_likeness;
+#else
+typedef uint32_t syncline_version_likeness;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -1473,7 +1516,7 @@ struct syncline_credentials {
 };
 
 /**
- * An HTTP request to make of the client registry. A redirect is an answer and is not followed: it would carry the password
+ * An HTTP request to make of the client registry, or of the central that tells its version. A redirect is an answer and is not followed: it would carry the password
  * to another server.
  */
 struct syncline_registry_request {
@@ -1486,7 +1529,7 @@ struct syncline_registry_request {
    */
   struct syncline_bytes path;
   /**
-   * Body, `application/json`. It holds the password.
+   * Body, `application/json`, empty where there is none. It holds the password.
    */
   struct syncline_bytes body;
   /**
@@ -2071,6 +2114,28 @@ struct syncline_auth_challenge {
 };
 
 /**
+ * Versions of agent and central that do not go together.
+ */
+struct syncline_version_mismatch {
+  /**
+   * Both versions and how to mend it, in words for an operator.
+   */
+  struct syncline_bytes text;
+  /**
+   * The agent's version.
+   */
+  struct syncline_bytes own;
+  /**
+   * The central's version.
+   */
+  struct syncline_bytes central;
+  /**
+   * When the central is asked again.
+   */
+  uint64_t retry_at;
+};
+
+/**
  * What an output tells; its kind says which member counts.
  */
 union syncline_output_event {
@@ -2115,7 +2180,7 @@ union syncline_output_event {
    */
   struct syncline_credentials credentials;
   /**
-   * Of SYNCLINE_OUTPUT_KIND_ASK_REGISTRY.
+   * Of SYNCLINE_OUTPUT_KIND_ASK_REGISTRY and SYNCLINE_OUTPUT_KIND_ASK_VERSION.
    */
   struct syncline_registry_request request;
   /**
@@ -2130,6 +2195,14 @@ union syncline_output_event {
    * Of SYNCLINE_OUTPUT_KIND_DENIED.
    */
   struct syncline_denial denial;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_VERSION_DIFFERS.
+   */
+  struct syncline_version_mismatch mismatch;
+  /**
+   * Of SYNCLINE_OUTPUT_KIND_VERSION_AGREES: the central's version; data is NULL where it tells none.
+   */
+  struct syncline_bytes central;
   /**
    * Of the kinds that tell nothing more.
    */
@@ -2308,6 +2381,30 @@ syncline_result syncline_agent_handle_registry_answer(struct syncline_session *s
  */
 syncline_result syncline_agent_registration_status(const struct syncline_session *session,
                                                    struct syncline_registration_status *status);
+
+/**
+ * Has the session, whose version is the text at `own`, ask its central for its version with each connection, and stay
+ * offline while the two do not go together. `likeness` is one of
+ * `SYNCLINE_VERSION_LIKENESS_...`.
+ *
+ * # Safety
+ * `session` is a live handle, `own` points to `own_len` bytes.
+ */
+syncline_result syncline_agent_check_version(struct syncline_session *session,
+                                             const uint8_t *own,
+                                             size_t own_len,
+                                             uint32_t likeness);
+
+/**
+ * What came of the request `id` of SYNCLINE_OUTPUT_KIND_ASK_VERSION; that of an earlier one is ignored.
+ *
+ * # Safety
+ * `session` is a live handle, `answer` points to an answer whose texts can be read.
+ */
+syncline_result syncline_agent_handle_version_answer(struct syncline_session *session,
+                                                     uint64_t now,
+                                                     uint64_t id,
+                                                     const struct syncline_registry_answer *answer);
 
 /**
  * Makes a configuration: requests leave on `<base>/treq`, replies are read from `<base>/tres`.

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use syncline_core::agent::{Agent, Readiness};
 use syncline_core::flowsync::{Ignored, NodeId};
 use syncline_core::registration::RequestId;
+use syncline_core::registration::version::Likeness;
 use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
@@ -63,6 +64,16 @@ pub enum IgnoredKind {
     Unknown = 4,
     /// Another reason.
     Other = 5,
+}
+
+/// How alike the versions of agent and central have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum VersionLikeness {
+    /// The same major and minor number; a version that does not begin with two numbers is none.
+    Compatible = 0,
+    /// The same text.
+    Exact = 1,
 }
 
 impl NodeStatus {
@@ -342,6 +353,56 @@ pub unsafe extern "C" fn syncline_agent_registration_status(
         let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(status)?) };
         let registration = handle.agent().registration().ok_or(Code::Empty)?;
         out.write(RegistrationStatus::of(registration));
+        Ok(())
+    })
+}
+
+/// Has the session, whose version is the text at `own`, ask its central for its version with each connection, and stay
+/// offline while the two do not go together. `likeness` is one of
+/// `SYNCLINE_VERSION_LIKENESS_...`.
+///
+/// # Safety
+/// `session` is a live handle, `own` points to `own_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_agent_check_version(
+    session: *mut SessionHandle,
+    own: *const u8,
+    own_len: usize,
+    likeness: u32,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both pointers.
+        let (handle, own) = unsafe { (pointer::exclusive(session)?, pointer::text(own, own_len)?) };
+        let likeness = match likeness {
+            value if value == VersionLikeness::Compatible as u32 => Likeness::Compatible,
+            value if value == VersionLikeness::Exact as u32 => Likeness::Exact,
+            _ => return Err(Code::OutOfRange),
+        };
+        handle.change().check_version(own, likeness);
+        Ok(())
+    })
+}
+
+/// What came of the request `id` of SYNCLINE_OUTPUT_KIND_ASK_VERSION; that of an earlier one is ignored.
+///
+/// # Safety
+/// `session` is a live handle, `answer` points to an answer whose texts can be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncline_agent_handle_version_answer(
+    session: *mut SessionHandle,
+    now: u64,
+    id: u64,
+    answer: *const RegistryAnswerRecord,
+) -> Code {
+    border::cross(|| {
+        // SAFETY: the caller vouches for both pointers.
+        let (handle, answer) = unsafe { (pointer::exclusive(session)?, pointer::shared(answer)?) };
+        // SAFETY: the caller vouches for the texts.
+        let answer = unsafe { answer.answer() }?;
+        let id = RequestId::from_u64(id);
+        handle
+            .change()
+            .handle_version_answer(Instant::from_micros(now), id, &answer);
         Ok(())
     })
 }

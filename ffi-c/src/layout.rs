@@ -41,6 +41,7 @@ fn c_asserts_the_layout_that_rust_uses() {
     DelayRecord as "syncline_delay": text, retry_at, obstacle, status, reason, pairing_id;
     GrantRecord as "syncline_grant": certificate;
     DenialRecord as "syncline_denial": text, status;
+    MismatchRecord as "syncline_version_mismatch": text, own, central, retry_at;
     ResponderBounds as "syncline_responder_bounds": max_transactions, max_answer_bytes, retention_ms;
     IncomingRecord as "syncline_incoming": value, tres, shared, timestamp, deadline, transaction, kind;
     TresMessage as "syncline_tres": payload, shared;

@@ -205,12 +205,48 @@ static void a_registry_that_never_accepts_ends_it(void) {
     syncline_session_free(client.session);
 }
 
+static void a_central_of_another_version_keeps_the_session_offline(void) {
+    struct client client = new_client(new_config(4));
+    CHECK_RESULT(SYNCLINE_RESULT_OUT_OF_RANGE, syncline_agent_check_version(client.session, TEXT("1.2.3"), 9));
+    CHECK_OK(syncline_agent_check_version(client.session, TEXT("1.2.3"), SYNCLINE_VERSION_LIKENESS_COMPATIBLE));
+    CHECK_OK(syncline_session_connect(client.session, NOW));
+    next(&client, SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT);
+    CHECK_OK(syncline_session_handle_transport_open(client.session, NOW));
+    RECEIVE(&client, 0x20, 2, 0, 0);
+    next(&client, SYNCLINE_OUTPUT_KIND_CONNECTED);
+    struct syncline_registry_request ask = next(&client, SYNCLINE_OUTPUT_KIND_ASK_VERSION)->request;
+    CHECK(is_text(ask.method, "GET") && is_text(ask.path, "/api/system/info") && ask.body.len == 0);
+    struct syncline_registry_answer answer = {.status = 200, .body = {TEXT("{\"version\":\"2.0.0\"}")}};
+    CHECK_OK(syncline_agent_handle_version_answer(client.session, NOW, ask.id + 1, &answer));
+    nothing_more(&client);
+    CHECK_OK(syncline_agent_handle_version_answer(client.session, NOW, ask.id, &answer));
+    struct syncline_version_mismatch mismatch = next(&client, SYNCLINE_OUTPUT_KIND_VERSION_DIFFERS)->mismatch;
+    CHECK(is_text(mismatch.own, "1.2.3") && is_text(mismatch.central, "2.0.0"));
+    CHECK(mismatch.retry_at > NOW && mismatch.text.len > 0);
+    uint64_t retry_at = mismatch.retry_at;
+    nothing_more(&client);
+    uint8_t goodbye[64];
+    size_t len = sent(&client, goodbye, sizeof goodbye);
+    CHECK(len >= 2 && goodbye[len - 2] == 0xE0 && goodbye[len - 1] == 0);
+    next(&client, SYNCLINE_OUTPUT_KIND_CLOSE_TRANSPORT);
+    CHECK(next(&client, SYNCLINE_OUTPUT_KIND_DISCONNECTED)->disconnected.kind == SYNCLINE_DISCONNECT_KIND_REQUESTED);
+
+    CHECK_OK(syncline_session_handle_timeout(client.session, retry_at));
+    ask = next(&client, SYNCLINE_OUTPUT_KIND_ASK_VERSION)->request;
+    answer.body = (struct syncline_bytes){TEXT("{\"version\":\"1.2.9\"}")};
+    CHECK_OK(syncline_agent_handle_version_answer(client.session, retry_at, ask.id, &answer));
+    CHECK(is_text(next(&client, SYNCLINE_OUTPUT_KIND_VERSION_AGREES)->central, "1.2.9"));
+    next(&client, SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT);
+    syncline_session_free(client.session);
+}
+
 int main(void) {
     a_node_is_subscribed_asked_and_answered();
     every_transaction_is_counted_by_its_end();
     a_refused_node_says_with_which_reason();
     a_session_registers_with_credentials_that_are_stored_first();
     a_registry_that_never_accepts_ends_it();
+    a_central_of_another_version_keeps_the_session_offline();
     puts("agent: ok");
     return 0;
 }

@@ -146,6 +146,10 @@ static void agents(void) {
     REFUSED(syncline_agent_handle_credentials_stored(NULL, 0));
     REFUSED(syncline_agent_handle_registry_answer(NULL, 0, 0, 0, &given.registry_answer));
     REFUSED(syncline_agent_handle_registry_answer(live.session, 0, 0, 0, NULL));
+    REFUSED(syncline_agent_check_version(NULL, BYTE, 1, 0));
+    REFUSED(syncline_agent_check_version(live.session, NULL, 1, 0));
+    REFUSED(syncline_agent_handle_version_answer(NULL, 0, 0, &given.registry_answer));
+    REFUSED(syncline_agent_handle_version_answer(live.session, 0, 0, NULL));
     REFUSED(syncline_agent_registration_status(NULL, &places.registration_status));
     REFUSED(syncline_agent_registration_status(live.session, NULL));
 }
@@ -293,6 +297,7 @@ static void slices_within_structs(void) {
     REFUSED(syncline_registration_new(&options, BYTE, 32, NULL, &made.registration));
     struct syncline_registry_answer answer = {.body = missing};
     REFUSED(syncline_agent_handle_registry_answer(live.session, 0, 0, 0, &answer));
+    REFUSED(syncline_agent_handle_version_answer(live.session, 0, 0, &answer));
     answer = (struct syncline_registry_answer){.retry_after = missing};
     REFUSED(syncline_registration_handle_answer(live.registration, 0, 0, 0, &answer));
     struct syncline_stored_record record = {.key = 0, .record = missing};

@@ -18,6 +18,7 @@ pub mod presence;
 pub mod register;
 pub mod registry;
 mod regular_file;
+pub mod rules;
 pub mod run;
 pub mod service;
 pub mod status;

@@ -6,6 +6,7 @@ mod ffi;
 mod fuzz;
 mod header;
 mod install;
+mod jsonata;
 mod lint;
 mod plan;
 mod process;
@@ -32,6 +33,7 @@ usage: cargo xtask <command>
   dist-c [--prefix DIR] [--destdir DIR]
                         install the C library below DIR (default /usr/local), within --destdir where it is given
   dist-c --check        install it in a temporary folder, and build programs with it as its users do
+  jsonata               measure which share of JSONata's own suite the rules pass
 ";
 
 enum Task {
@@ -42,6 +44,7 @@ enum Task {
     Bench(fn() -> Result<()>),
     DistC(Destination),
     CheckDistC,
+    Jsonata,
     Help,
 }
 
@@ -59,6 +62,7 @@ fn parse() -> Result<Task> {
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
             }),
             "dist-c" => Task::DistC(Destination::default()),
+            "jsonata" => Task::Jsonata,
             "help" => Task::Help,
             other => bail!("unknown command `{other}`\n\n{USAGE}"),
         },
@@ -97,6 +101,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Bench(run) => run(),
         Task::CheckDistC => dist_c::check::run(),
         Task::DistC(destination) => dist_c::run(dist_c::Build::Shipped, destination),
+        Task::Jsonata => jsonata::run(),
         Task::Help => {
             print!("{USAGE}");
             Ok(())

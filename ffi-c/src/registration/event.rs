@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use syncline_core::registration::version::Mismatch;
 use syncline_core::registration::{Credentials, Delay, Denial, Grant, Obstacle, PairingId, Request};
 use syncline_core::time::Instant;
 
@@ -19,7 +20,7 @@ pub struct CredentialsRecord {
     pub pairing_id: [c_char; 8],
 }
 
-/// An HTTP request to make of the client registry. A redirect is an answer and is not followed: it would carry the password
+/// An HTTP request to make of the client registry, or of the central that tells its version. A redirect is an answer and is not followed: it would carry the password
 /// to another server.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -28,7 +29,7 @@ pub struct RegistryRequestRecord {
     pub method: Slice,
     /// Path, to be appended to the base URL of the registry.
     pub path: Slice,
-    /// Body, `application/json`. It holds the password.
+    /// Body, `application/json`, empty where there is none. It holds the password.
     pub body: Slice,
     /// Comes back with the answer.
     pub id: u64,
@@ -99,6 +100,20 @@ pub struct DenialRecord {
     pub status: u16,
 }
 
+/// Versions of agent and central that do not go together.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct MismatchRecord {
+    /// Both versions and how to mend it, in words for an operator.
+    pub text: Slice,
+    /// The agent's version.
+    pub own: Slice,
+    /// The central's version.
+    pub central: Slice,
+    /// When the central is asked again.
+    pub retry_at: u64,
+}
+
 impl CredentialsRecord {
     pub(crate) fn of(credentials: Option<&Credentials>) -> Self {
         Self {
@@ -163,6 +178,19 @@ impl DenialRecord {
         Self {
             text: text.as_str().into(),
             status: denial.status,
+        }
+    }
+}
+
+impl MismatchRecord {
+    /// `text` is where the words are kept.
+    pub(crate) fn of(mismatch: &Mismatch, retry_at: Instant, text: &mut String) -> Self {
+        *text = mismatch.to_string();
+        Self {
+            text: text.as_str().into(),
+            own: mismatch.own.as_str().into(),
+            central: mismatch.central.as_str().into(),
+            retry_at: retry_at.as_micros(),
         }
     }
 }

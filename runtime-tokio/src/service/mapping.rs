@@ -188,11 +188,10 @@ fn check_variables(record: &mut Record<'_, '_, '_>, sources: &[Source], target: 
         Side::Topic(named) => named.captures.as_slice(),
         Side::Endpoint(_) => &[],
     });
-    let set = rules.0.iter().filter(|rule| rule.name == "setContextVars");
-    let set = set
-        .filter_map(|rule| rule.parameters.get("vars")?.as_object())
-        .flat_map(|vars| vars.keys().map(String::as_str));
-    let known: Vec<&str> = captured.map(|capture| capture.name.as_str()).chain(set).collect();
+    let known: Vec<&str> = captured
+        .map(|capture| capture.name.as_str())
+        .chain(rules.variables())
+        .collect();
     for name in template.variables().filter(|name| !known.contains(name)) {
         let message = format!(
             "`topic`: `{{{name}}}` is set by no wildcard `+{name}` of `subscribe` and by no `setContextVars`"

@@ -1,22 +1,17 @@
-//! Lists of rules: their shape, the names of the rules and where they stand.
+//! Lists of rules: each with its parameters, checked one by one.
+
+use std::time::Duration;
 
 use super::diagnostic::quoted;
-use super::plan::{Rule, RuleList};
 use super::record::Record;
-use super::value::{Data, Reporter, Value, did_you_mean, one_of};
+use super::value::{Data, Field, Reporter, Value, did_you_mean, one_of};
+use crate::rules::limits::{BURST_INTERVAL, BURST_MESSAGES, RULES};
+use crate::rules::{Burst, Cov, DeadbandMode, Expression, Format, Rule, RuleList};
 
-const RULES: [&str; 8] = [
-    "parse",
-    "transform",
-    "filter",
-    "cov",
-    "burst",
-    "collect",
-    "stash",
-    "setContextVars",
+const DEADBAND_MODES: [(&str, DeadbandMode); 2] = [
+    ("absolute", DeadbandMode::Absolute),
+    ("relative", DeadbandMode::Relative),
 ];
-/// Longest list of rules.
-const MAX_RULES: usize = 100;
 
 /// `rules`, empty where absent.
 pub(super) fn read(record: &mut Record<'_, '_, '_>) -> RuleList {
@@ -25,25 +20,19 @@ pub(super) fn read(record: &mut Record<'_, '_, '_>) -> RuleList {
 
 fn list(reporter: &mut Reporter<'_>, value: &Value) -> Option<RuleList> {
     let items = reporter.list("rules", value)?;
-    if items.len() > MAX_RULES {
-        let message = format!(
-            "`rules`: found {} rules, expected at most {MAX_RULES}",
-            items.len()
-        );
+    if items.len() > RULES {
+        let message = format!("`rules`: found {} rules, expected at most {RULES}", items.len());
         reporter.error(value.span, message);
         return None;
     }
     let rules: Vec<_> = items.iter().map(|item| rule(reporter, item)).collect();
-    rules.into_iter().collect::<Option<_>>().map(RuleList)
+    RuleList::new(rules.into_iter().collect::<Option<_>>()?)
 }
 
 fn rule(reporter: &mut Reporter<'_>, item: &Value) -> Option<Rule> {
     let Data::Mapping(fields) = &item.data else {
-        reporter.mismatch(
-            "rules",
-            item,
-            format_args!("a mapping with one of {}", one_of(RULES)),
-        );
+        let expected = format!("a mapping with one of {}", one_of(RuleList::NAMES));
+        reporter.mismatch("rules", item, expected);
         return None;
     };
     let [field] = fields.as_slice() else {
@@ -55,15 +44,105 @@ fn rule(reporter: &mut Reporter<'_>, item: &Value) -> Option<Rule> {
         reporter.error_with_help(item.span, message, help);
         return None;
     };
-    let Some(name) = RULES.into_iter().find(|name| *name == field.key) else {
-        let help = reporter.nearest(&field.key, RULES).map(did_you_mean);
-        let message = format!("unknown rule {}, expected {}", quoted(&field.key), one_of(RULES));
-        reporter.error_with_help(field.key_span, message, help);
+    match field.key.as_str() {
+        "parse" => parameters(reporter, field, |record| {
+            let format = record.required("format", |reporter, value| {
+                reporter.choice("format", value, &Format::ALL)
+            });
+            format.map(Rule::Parse)
+        }),
+        "transform" => parameters(reporter, field, |record| {
+            record.required("expression", expression).map(Rule::Transform)
+        }),
+        "filter" => parameters(reporter, field, |record| {
+            record.required("expression", expression).map(Rule::Filter)
+        }),
+        "cov" => parameters(reporter, field, cov),
+        "burst" => parameters(reporter, field, burst),
+        "collect" => parameters(reporter, field, |_| Some(Rule::Collect)),
+        "stash" => parameters(reporter, field, |record| {
+            record.required_text("label").map(Rule::Stash)
+        }),
+        "setContextVars" => parameters(reporter, field, |record| {
+            record.required("vars", variables).map(Rule::SetContextVars)
+        }),
+        name => {
+            let help = reporter.nearest(name, RuleList::NAMES).map(did_you_mean);
+            let message = format!(
+                "unknown rule {}, expected {}",
+                quoted(name),
+                one_of(RuleList::NAMES)
+            );
+            reporter.error_with_help(field.key_span, message, help);
+            None
+        }
+    }
+}
+
+/// The parameters of one rule; `null` is a rule without any.
+fn parameters<'r>(
+    reporter: &mut Reporter<'r>,
+    field: &Field,
+    read: impl FnOnce(&mut Record<'_, '_, 'r>) -> Option<Rule>,
+) -> Option<Rule> {
+    let none = Value {
+        span: field.key_span,
+        data: Data::Mapping(Vec::new()),
+    };
+    let value = match field.value.data {
+        Data::Null => &none,
+        _ => &field.value,
+    };
+    let mut record = Record::of(&format!("rule `{}`", field.key), value, reporter)?;
+    let rule = read(&mut record);
+    record.finish()?;
+    rule
+}
+
+fn expression(reporter: &mut Reporter<'_>, value: &Value) -> Option<Expression> {
+    let text = reporter.text("expression", value)?;
+    Expression::new(text)
+        .map_err(|error| reporter.error(value.span, format!("`expression`: {error}")))
+        .ok()
+}
+
+fn cov(record: &mut Record<'_, '_, '_>) -> Option<Rule> {
+    let key = record.text("key");
+    let deadband = record.optional("deadband", |reporter, value| {
+        let number = number(value).filter(|number| *number >= 0.0 && number.is_finite());
+        if number.is_none() {
+            reporter.mismatch("deadband", value, "a number, 0 or more");
+        }
+        number
+    });
+    let mode = record.choice("deadbandMode", &DEADBAND_MODES);
+    Cov::new(key, deadband.unwrap_or(0.0), mode.unwrap_or_default()).map(Rule::Cov)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a deadband is a quantity, not a count")]
+fn number(value: &Value) -> Option<f64> {
+    match value.data {
+        Data::Integer(number) => Some(number as f64),
+        Data::Float(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn burst(record: &mut Record<'_, '_, '_>) -> Option<Rule> {
+    let longest = u64::try_from(BURST_INTERVAL.as_millis()).unwrap_or(u64::MAX);
+    let interval = record.integer("interval", 1..=longest).map(Duration::from_millis);
+    let max_size = record.integer("maxSize", 1..=BURST_MESSAGES);
+    Burst::new(interval, max_size).map(Rule::Burst)
+}
+
+fn variables(reporter: &mut Reporter<'_>, value: &Value) -> Option<Vec<(String, Expression)>> {
+    let Data::Mapping(fields) = &value.data else {
+        reporter.mismatch("vars", value, "a mapping from names to expressions");
         return None;
     };
-    Some(Rule {
-        name,
-        parameters: reporter.json(name, &field.value)?,
-        place: reporter.source.position(field.key_span.start),
-    })
+    let variables: Vec<_> = fields
+        .iter()
+        .map(|field| Some((field.key.clone(), expression(reporter, &field.value)?)))
+        .collect();
+    variables.into_iter().collect()
 }

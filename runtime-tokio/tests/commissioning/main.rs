@@ -9,6 +9,7 @@ mod names;
 mod opcua;
 mod planned;
 mod resources;
+mod rules;
 mod syntax;
 
 use syncline::service::{Context, Planned, Report, Severity, Source, plan_sources};

@@ -16,9 +16,11 @@ use syncline_core::time::Instant;
 use super::SessionHandle;
 use crate::agent::{IgnoredKind, NodeStatus};
 use crate::border;
-use crate::pointer::{self, Out};
+use crate::pointer::{self, Out, Slice};
 use crate::properties::PropertyRecord;
-use crate::registration::{CredentialsRecord, DelayRecord, DenialRecord, GrantRecord, RegistryRequestRecord};
+use crate::registration::{
+    CredentialsRecord, DelayRecord, DenialRecord, GrantRecord, MismatchRecord, RegistryRequestRecord,
+};
 use crate::requester::CompletionRecord;
 use crate::result::Code;
 use crate::shared_bytes::SharedBytes;
@@ -64,6 +66,14 @@ pub enum OutputKind {
     Denied = 15,
     /// After a disconnection that nobody asked for: nothing is tried again until `syncline_session_connect`.
     GaveUp = 16,
+    /// Make this request of the central, then call `syncline_agent_handle_version_answer`: see `request`. Nobody waits for
+    /// the answer to an earlier one any more.
+    AskVersion = 17,
+    /// The central's version does not go with this agent's: see `mismatch`. What is submitted before the next poll is still
+    /// sent, then the connection ends, until the versions go together.
+    VersionDiffers = 18,
+    /// The central's version goes with this agent's, or it tells none: see `central`.
+    VersionAgrees = 19,
 }
 
 /// What an output tells; its kind says which member counts.
@@ -90,7 +100,7 @@ pub union OutputEvent {
     pub ignored: IgnoredKind,
     /// Of SYNCLINE_OUTPUT_KIND_STORE_CREDENTIALS.
     pub credentials: CredentialsRecord,
-    /// Of SYNCLINE_OUTPUT_KIND_ASK_REGISTRY.
+    /// Of SYNCLINE_OUTPUT_KIND_ASK_REGISTRY and SYNCLINE_OUTPUT_KIND_ASK_VERSION.
     pub request: RegistryRequestRecord,
     /// Of SYNCLINE_OUTPUT_KIND_REGISTRATION_DELAYED.
     pub delay: DelayRecord,
@@ -98,6 +108,10 @@ pub union OutputEvent {
     pub grant: GrantRecord,
     /// Of SYNCLINE_OUTPUT_KIND_DENIED.
     pub denial: DenialRecord,
+    /// Of SYNCLINE_OUTPUT_KIND_VERSION_DIFFERS.
+    pub mismatch: MismatchRecord,
+    /// Of SYNCLINE_OUTPUT_KIND_VERSION_AGREES: the central's version; data is NULL where it tells none.
+    pub central: Slice,
     /// Of the kinds that tell nothing more.
     pub nothing: u8,
 }
@@ -243,6 +257,18 @@ impl Shown {
             Output::AskRegistry(request) => {
                 let request = RegistryRequestRecord::of(request);
                 (Kind::AskRegistry, Event { request })
+            }
+            Output::AskVersion(request) => {
+                let request = RegistryRequestRecord::of(request);
+                (Kind::AskVersion, Event { request })
+            }
+            Output::VersionDiffers(mismatch, retry_at) => {
+                let mismatch = MismatchRecord::of(mismatch, *retry_at, text);
+                (Kind::VersionDiffers, Event { mismatch })
+            }
+            Output::VersionAgrees(central) => {
+                let central = central.as_deref().into();
+                (Kind::VersionAgrees, Event { central })
             }
             Output::RegistrationDelayed(delay) => {
                 let delay = DelayRecord::of(delay, text);

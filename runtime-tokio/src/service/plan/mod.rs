@@ -4,10 +4,10 @@ mod connection;
 mod http;
 mod mapping;
 mod opcua;
-mod rule;
 mod secret;
 mod topics;
 
+pub use crate::rules::RuleList;
 pub use connection::{
     BasicAuth, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan, EndpointTarget,
     HttpConnection, HttpRequest, HttpScheme, MqttConnection, MqttScheme, Probe, ProbeMethod, RetryStrategy,
@@ -18,7 +18,6 @@ pub use opcua::{
     ArgumentPlan, DataType, NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, SecurityMode,
     SecurityPolicy,
 };
-pub use rule::{Rule, RuleList};
 pub use secret::Secret;
 pub use topics::{Publication, Subscription};
 
