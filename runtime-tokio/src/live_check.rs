@@ -3,13 +3,20 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use syncline_core::limits::REGISTRY_TIMEOUT;
+use syncline_core::registration::Failure;
+use syncline_core::registration::version::{self, Likeness};
 use syncline_core::session;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::driver::{ProbeError, probe};
-use crate::transport::{DIAL_TIME, Dialer, Endpoint, text};
+use crate::registry::{Registry, Reply};
+use crate::tls::Fault;
+use crate::transport::{DIAL_TIME, DialError, Dialer, Endpoint, text};
 use crate::visit::Visit;
+
+const REGISTRY_URL: &str = "SYNCLINE_REGISTRY_URL";
 
 /// One step of the way.
 #[derive(Debug)]
@@ -38,6 +45,8 @@ pub enum Blame {
     Network,
     /// The server does not want this agent.
     Server,
+    /// What this agent was told of the server, or who the server says it is.
+    Configuration,
 }
 
 /// Goes the way to the broker: name, TCP, TLS where there is to be one, CONNECT. The last step is the one that failed, if
@@ -66,12 +75,30 @@ pub async fn broker(visit: &Visit) -> Vec<Step> {
     steps
 }
 
-/// Goes the way to another server as far as TCP.
-pub async fn server(endpoint: &Endpoint, variable: &'static str) -> Vec<Step> {
+/// Goes the way to the client registry: name, TCP, TLS where there is to be one, and a request that changes nothing there:
+/// for its version, which is held against this agent's. The last step is the one that failed, if one did.
+pub async fn registry(registry: &Registry, likeness: Option<Likeness>) -> Vec<Step> {
+    let endpoint = registry.url().endpoint();
     let mut steps = Vec::new();
-    if let Some(addresses) = taken(&mut steps, "DNS", resolve(endpoint, variable)).await {
-        taken(&mut steps, "TCP", connect(endpoint, &addresses, variable)).await;
+    let Some(addresses) = taken(&mut steps, "DNS", resolve(endpoint, REGISTRY_URL)).await else {
+        return steps;
+    };
+    if taken(&mut steps, "TCP", connect(endpoint, &addresses, REGISTRY_URL))
+        .await
+        .is_none()
+    {
+        return steps;
     }
+    if registry.url().is_secure() {
+        let handshake = async {
+            let dialer = registry.dialer().await.map_err(misconfigured)?;
+            handshake(&dialer).await
+        };
+        if taken(&mut steps, "TLS", handshake).await.is_none() {
+            return steps;
+        }
+    }
+    taken(&mut steps, "GET", version(registry, likeness)).await;
     steps
 }
 
@@ -97,6 +124,13 @@ async fn taken<T>(
 fn network(message: String) -> Obstacle {
     Obstacle {
         blame: Blame::Network,
+        message,
+    }
+}
+
+fn misconfigured(message: String) -> Obstacle {
+    Obstacle {
+        blame: Blame::Configuration,
         message,
     }
 }
@@ -149,9 +183,51 @@ async fn handshake(dialer: &Dialer) -> Result<(String, ()), Obstacle> {
     match dialer.dial().await {
         Ok(_) => Ok(("the server is who it says it is".to_owned(), ())),
         Err(error) => Err(Obstacle {
-            blame: Blame::Server,
+            blame: match &error {
+                DialError::Tls(failure) => match failure.fault() {
+                    Fault::Configuration => Blame::Configuration,
+                    Fault::Refusal => Blame::Server,
+                    Fault::Network => Blame::Network,
+                },
+                DialError::Resolve(_) | DialError::Connect(_) => Blame::Network,
+            },
             message: error.to_string(),
         }),
+    }
+}
+
+async fn version(registry: &Registry, likeness: Option<Likeness>) -> Result<(String, ()), Obstacle> {
+    let asked = timeout(REGISTRY_TIMEOUT, registry.exchange(version::question()));
+    let answer = match asked.await {
+        Err(_) => {
+            return Err(network(format!(
+                "no answer within {} s; see whether this is a client registry, and {REGISTRY_URL}",
+                REGISTRY_TIMEOUT.as_secs()
+            )));
+        }
+        Ok(Err((failure @ Failure::NotHttp, _))) => return Err(misconfigured(failure.to_string())),
+        Ok(Err((_, message))) => return Err(network(message)),
+        Ok(Ok(answer)) => answer,
+    };
+    let Reply::Response { status, body, .. } = answer else {
+        return Err(network("no answer".to_owned()));
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    match (status, version::version_told(status, &body)) {
+        (_, Some(central)) => match likeness.and_then(|likeness| likeness.mismatch(own, &central)) {
+            Some(mismatch) => Err(misconfigured(mismatch.to_string())),
+            None => Ok((format!("the central has version {central}, this agent {own}"), ())),
+        },
+        (300..=399, None) => Err(misconfigured(format!(
+            "the server redirects with {status}, which is not followed with a password: set {REGISTRY_URL} to where it leads"
+        ))),
+        (500.., None) => Err(network(format!(
+            "the server answers with {status}: its log says more"
+        ))),
+        (status, None) => Ok((
+            format!("a server is there, which tells no version ({status})"),
+            (),
+        )),
     }
 }
 

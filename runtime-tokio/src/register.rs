@@ -17,6 +17,7 @@ use crate::config::RunConfig;
 use crate::data::DataFolder;
 use crate::driver::{AgentHandle, Driver, GaveUp, Reactor};
 use crate::run::{BrokerTls, RegistrationSettings, RunError, Settings, enrol, login};
+use crate::tls::Fault;
 use crate::transport::{DialError, Dialer};
 
 /// Connections that may end before there is one: the session tries the older version of MQTT in the second.
@@ -271,7 +272,11 @@ impl Reactor for Teller {
     fn dial_failed(&mut self, error: &DialError) {
         let remedy = match error {
             DialError::Resolve(_) | DialError::Connect(_) => Remedy::Service,
-            DialError::Tls(_) => Remedy::Configuration,
+            DialError::Tls(failure) => match failure.fault() {
+                Fault::Configuration => Remedy::Configuration,
+                Fault::Refusal => Remedy::Decision,
+                Fault::Network => Remedy::Service,
+            },
         };
         self.tell(Event::DialFailed(remedy, error.to_string()));
     }

@@ -83,7 +83,7 @@ impl Dialer {
                 shows_certificate: client.identity().is_some(),
             }))),
             Ok(Err(failure)) => Err(DialError::Tls(failure)),
-            Err(_) => Err(DialError::Tls(tls::Failure::silence(DIAL_TIME))),
+            Err(_) => Err(DialError::Tls(tls::Failure::silence(DIAL_TIME, client.kind()))),
         }
     }
 }

@@ -147,9 +147,7 @@ impl VersionCheck {
         self.deadline = Some(now.after(REGISTRY_TIMEOUT));
         self.outputs.push_back(Output::Ask(Request {
             id: self.last_request,
-            method: "GET",
-            path: SYSTEM_INFO_PATH,
-            body: Bytes::new(),
+            ..question()
         }));
     }
 
@@ -163,23 +161,19 @@ impl VersionCheck {
         self.is_asked = false;
         self.deadline = None;
         let told = told.filter(|central| self.likeness.is_version(central));
-        match told {
-            Some(central) if !self.likeness.holds(&self.own, &central) => {
-                self.differs = true;
+        let mismatch = told
+            .as_ref()
+            .and_then(|central| self.likeness.mismatch(&self.own, central));
+        self.differs = mismatch.is_some();
+        let output = match mismatch {
+            Some(mismatch) => {
                 let again = self.later(now);
                 self.deadline = Some(again);
-                let mismatch = Mismatch {
-                    own: self.own.clone(),
-                    central,
-                    likeness: self.likeness,
-                };
-                self.outputs.push_back(Output::Differs(mismatch, again));
+                Output::Differs(mismatch, again)
             }
-            told => {
-                self.differs = false;
-                self.outputs.push_back(Output::Agrees(told));
-            }
-        }
+            None => Output::Agrees(told),
+        };
+        self.outputs.push_back(output);
     }
 
     fn later(&mut self, now: Instant) -> Instant {
@@ -189,9 +183,19 @@ impl VersionCheck {
 }
 
 impl Likeness {
-    /// Whether an agent of version `own` goes with a central of version `central`.
+    /// The mismatch of an agent of version `own` with a central that has told `central`, where there is one.
     #[must_use]
-    pub fn holds(self, own: &str, central: &str) -> bool {
+    pub fn mismatch(self, own: &str, central: &str) -> Option<Mismatch> {
+        let differs = self.is_version(central) && !self.holds(own, central);
+        differs.then(|| Mismatch {
+            own: own.to_owned(),
+            central: central.to_owned(),
+            likeness: self,
+        })
+    }
+
+    /// Whether an agent of version `own` goes with a central of version `central`.
+    fn holds(self, own: &str, central: &str) -> bool {
         match self {
             Self::Exact => own == central,
             Self::Compatible => series(own).is_some() && series(own) == series(central),
@@ -214,6 +218,17 @@ fn series(version: &str) -> Option<(u64, u64)> {
     let major = numbers.next()?.parse().ok()?;
     let minor = numbers.next()?.parse().ok()?;
     Some((major, minor))
+}
+
+/// The request for a central's version, for who asks without a [`VersionCheck`].
+#[must_use]
+pub fn question() -> Request {
+    Request {
+        id: RequestId(0),
+        method: "GET",
+        path: SYSTEM_INFO_PATH,
+        body: Bytes::new(),
+    }
 }
 
 /// The version in an answer under [`SYSTEM_INFO_PATH`]; `None` where it tells none.

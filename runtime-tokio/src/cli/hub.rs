@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use syncline::config::{LogFormat, LogLevel};
+use syncline::config::{self, Environment, Flags};
 use syncline::hub::{self, BrokerSettings, HubError, Settings};
 use syncline::tls::{self, Trust};
 use syncline::transport::{Dialer, Endpoint};
@@ -64,10 +64,18 @@ pub(super) struct Hub {
     /// Make a new password for the admin page and print it
     #[arg(long)]
     new_password: bool,
+    /// Least grave message that is logged: debug, info, warn, error [env: CYBUS_LOG_LEVEL] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Form of the log's lines: text, logfmt, json, pino [env: SYNCLINE_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
 }
 
-pub(super) fn main(options: Hub) -> Exit {
-    logging::start(LogLevel::Info, LogFormat::Text);
+pub(super) fn main(options: Hub, environment: &Environment) -> Exit {
+    if let Err(exit) = start_log(&options, environment) {
+        return exit;
+    }
     let https = match (options.https, options.http) {
         (None, None) => Some(SocketAddr::from(([0, 0, 0, 0], 443))),
         (https, _) => https,
@@ -105,6 +113,21 @@ pub(super) fn main(options: Hub) -> Exit {
             Err(error) => failed(&error.to_string()),
         }
     })
+}
+
+/// Starts the log as `syncline run` does. What else the environment says is an agent's concern.
+fn start_log(options: &Hub, environment: &Environment) -> Result<(), Exit> {
+    let given = [
+        ("CYBUS_LOG_LEVEL", &options.log_level),
+        ("SYNCLINE_LOG_FORMAT", &options.log_format),
+    ];
+    let flags: Flags = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.clone()?)))
+        .collect();
+    let loaded = config::load(&flags, environment).map_err(|error| output::configuration(&error))?;
+    logging::start(loaded.config.log_level, loaded.config.log_format);
+    Ok(())
 }
 
 /// Which broker the options ask for.

@@ -1,93 +1,102 @@
 //! `syncline check --live`: the way to broker and registry, a line a step.
 
-use syncline::config::{self, Environment};
+use syncline::config::{self, Environment, Loaded, LogFormat, LogLevel, Origin};
 use syncline::live_check::{self, Blame, Step};
-use syncline::transport::Endpoint;
+use syncline_core::registration::Mode;
 
 use super::exit::Exit;
 use super::flags::Overrides;
-use super::{mqtt, output, progress, run};
-
-/// Port of HTTPS.
-const HTTPS: u16 = 443;
+use super::{logging, mqtt, output, progress, run};
 
 pub(super) fn main(overrides: &Overrides, environment: &Environment) -> Exit {
-    let visit = match mqtt::visit(overrides, environment) {
+    let Loaded {
+        config,
+        settings,
+        warnings,
+    } = match config::load(&overrides.0, environment) {
+        Ok(loaded) => loaded,
+        Err(error) => return output::configuration(&error),
+    };
+    output::warnings(&warnings);
+    logging::start(LogLevel::Warn, LogFormat::Text);
+    let config = match config.run() {
+        Ok(config) => config,
+        Err(error) => return output::configuration(&error),
+    };
+    let visit = match mqtt::visit_of(&config) {
         Ok(visit) => visit,
         Err(exit) => return exit,
     };
-    let registry = registry(overrides, environment);
+    let mode = config.registration.mode;
+    let registry = &config.registration.registry;
     let steps = run::one_shot(async {
         let broker = progress::shown("on the way to the broker", live_check::broker(&visit)).await;
-        let registry = match &registry {
-            Some(registry) => {
-                let way = live_check::server(registry, "SYNCLINE_REGISTRY_URL");
-                Some((
-                    registry.to_string(),
-                    progress::shown("on the way to the registry", way).await,
-                ))
+        let registry = match mode {
+            Mode::Off | Mode::Mqtt => Vec::new(),
+            Mode::Auto | Mode::Rest => {
+                let way = live_check::registry(registry, config.version_check);
+                progress::shown("on the way to the registry", way).await
             }
-            None => None,
         };
         (broker, registry)
     });
-    let (broker, registry) = match steps {
+    let (broker, registry_steps) = match steps {
         Ok(steps) => steps,
         Err(exit) => return exit,
     };
-    let address = visit.dialer.endpoint.to_string();
+    let at_broker = exit(&broker);
+    // Whom the broker lets in needs no registry, unless the operator has named one.
+    let is_named = settings.iter().any(|resolved| {
+        let is_set = |setting: &config::Setting| *setting.origin() != Origin::Default;
+        resolved.variable.name == "SYNCLINE_REGISTRY_URL" && resolved.setting.as_ref().is_some_and(is_set)
+    });
+    let is_needed = is_named || mode == Mode::Rest || at_broker != Exit::Ok;
+
     let mut rows = vec![["SERVER", "STEP", "TIME", "RESULT"].map(str::to_owned)];
-    let mut exit = add(&mut rows, &format!("broker {address}"), &broker);
-    if let Some((address, steps)) = registry
-        && add(&mut rows, &format!("registry {address}"), &steps) != Exit::Ok
-        && exit == Exit::Refused
-    {
+    let address = visit.dialer.endpoint.to_string();
+    rows.extend(
+        broker
+            .iter()
+            .map(|step| row(&format!("broker {address}"), step, "FAILED")),
+    );
+    let failed = if is_needed { "FAILED" } else { "none, nor needed" };
+    rows.extend(
+        registry_steps
+            .iter()
+            .map(|step| row(&format!("registry {}", registry.url()), step, failed)),
+    );
+    let at_registry = match is_needed {
+        true => exit(&registry_steps),
+        false => Exit::Ok,
+    };
+    let exit = match (at_broker, at_registry) {
         // Whom the broker refuses has to register, and cannot.
-        exit = Exit::Unreachable;
-    }
+        (Exit::Ok | Exit::Refused, failed) if failed != Exit::Ok => failed,
+        (at_broker, _) => at_broker,
+    };
     match output::data(&output::table(&rows)) {
         Exit::Ok => exit,
         unwritten => unwritten,
     }
 }
 
-fn add(rows: &mut Vec<[String; 4]>, server: &str, steps: &[Step]) -> Exit {
-    let mut exit = Exit::Ok;
-    for step in steps {
-        let result = match &step.outcome {
-            Ok(found) => format!("ok: {found}"),
-            Err(obstacle) => {
-                exit = match obstacle.blame {
-                    Blame::Network => Exit::Unreachable,
-                    Blame::Server => Exit::Refused,
-                };
-                format!("FAILED: {}", obstacle.message)
-            }
-        };
-        let time = format!("{} ms", step.time.as_millis());
-        rows.push([server.to_owned(), step.name.to_owned(), time, result]);
-    }
-    exit
+fn row(server: &str, step: &Step, failed: &str) -> [String; 4] {
+    let result = match &step.outcome {
+        Ok(found) => format!("ok: {found}"),
+        Err(obstacle) => format!("{failed}: {}", obstacle.message),
+    };
+    let time = format!("{} ms", step.time.as_millis());
+    [server.to_owned(), step.name.to_owned(), time, result]
 }
 
-/// Where the registry is; `None` where the agent does not register, or not there.
-fn registry(overrides: &Overrides, environment: &Environment) -> Option<Endpoint> {
-    let loaded = config::load(&overrides.0, environment).ok()?;
-    let value = |name: &str| {
-        let resolved = loaded
-            .settings
-            .iter()
-            .find(|resolved| resolved.variable.name == name)?;
-        Some(resolved.setting.as_ref()?.shown().to_owned())
-    };
-    if matches!(value("SYNCLINE_REGISTRATION").as_deref(), Some("off" | "mqtt")) {
-        return None;
+/// What the way's last step says.
+fn exit(steps: &[Step]) -> Exit {
+    match steps.last().map(|step| &step.outcome) {
+        None | Some(Ok(_)) => Exit::Ok,
+        Some(Err(obstacle)) => match obstacle.blame {
+            Blame::Network => Exit::Unreachable,
+            Blame::Server => Exit::Refused,
+            Blame::Configuration => Exit::Configuration,
+        },
     }
-    let url: http::Uri = value("SYNCLINE_REGISTRY_URL")?.parse().ok()?;
-    let host = url.host()?.trim_matches(['[', ']']).to_owned();
-    let port = url.port_u16().unwrap_or(match url.scheme_str() {
-        Some("http") => 80,
-        _ => HTTPS,
-    });
-    Some(Endpoint { host, port })
 }

@@ -60,7 +60,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(Demo),
     #[cfg(feature = "hub")]
-    Hub(hub::Hub),
+    Hub(Box<hub::Hub>),
     Status(Status),
     Health(Health),
     Flow(Flow),
@@ -103,7 +103,8 @@ struct Check {
     /// Commissioning files, planned together
     #[arg(required_unless_present = "live", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Go the way to broker and registry, step by step: name, TCP, TLS, login
+    /// Go the way to broker and registry, step by step: name, TCP, TLS, login or a request; the exit code is that of the
+    /// step that fails
     #[arg(long, conflicts_with_all = ["files", "json"])]
     live: bool,
     /// Value for a parameter of the commissioning files, may be given more than once
@@ -378,7 +379,7 @@ pub(crate) fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Some(Command::Demo(demo)) => run::demo(demo.once),
         #[cfg(feature = "hub")]
-        Some(Command::Hub(options)) => hub::main(options),
+        Some(Command::Hub(options)) => hub::main(*options, &environment),
         Some(Command::Status(options)) => ask::status(&options, &environment),
         Some(Command::Health(options)) => ask::health(&options, &environment),
         Some(Command::Flow(options)) => ask::flow(&options, &environment),

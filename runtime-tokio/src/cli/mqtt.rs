@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use syncline::config::{self, Environment, LogFormat, LogLevel};
+use syncline::config::{self, Environment, LogFormat, LogLevel, RunConfig};
 use syncline::driver::{Driver, Reactor};
 use syncline::visit::{Visit, VisitError};
 use syncline_core::agent::{Agent, Output};
@@ -117,7 +117,7 @@ fn quality(qos: u8) -> QoS {
 }
 
 /// How the broker is reached; what is wrong has been told when this fails.
-pub(super) fn visit(overrides: &Overrides, environment: &Environment) -> Result<Visit, Exit> {
+fn visit(overrides: &Overrides, environment: &Environment) -> Result<Visit, Exit> {
     let loaded = config::load(&overrides.0, environment).map_err(|error| output::configuration(&error))?;
     output::warnings(&loaded.warnings);
     logging::start(LogLevel::Warn, LogFormat::Text);
@@ -125,7 +125,12 @@ pub(super) fn visit(overrides: &Overrides, environment: &Environment) -> Result<
         .config
         .run()
         .map_err(|error| output::configuration(&error))?;
-    Visit::new(&config).map_err(|error| {
+    visit_of(&config)
+}
+
+/// As [`visit`], of a configuration that has been read.
+pub(super) fn visit_of(config: &RunConfig) -> Result<Visit, Exit> {
+    Visit::new(config).map_err(|error| {
         output::error(&error.to_string());
         match error {
             VisitError::Credentials(_) => Exit::InputOutput,

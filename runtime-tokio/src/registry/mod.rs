@@ -79,15 +79,24 @@ impl Registry {
         }
     }
 
-    async fn exchange(&self, request: Request) -> Result<Reply, (Failure, String)> {
+    /// How it is reached, with TLS as the files are now.
+    pub(crate) async fn dialer(&self) -> Result<Dialer, String> {
         let tls = match self.url.is_secure() {
             true => Some(Arc::new(self.tls().await?)),
             false => None,
         };
-        let dialer = Dialer {
+        Ok(Dialer {
             endpoint: self.url.endpoint().clone(),
             tls,
-        };
+        })
+    }
+
+    /// As [`Registry::ask`], with a failure in words.
+    pub(crate) async fn exchange(&self, request: Request) -> Result<Reply, (Failure, String)> {
+        let dialer = self.dialer().await.map_err(|detail| {
+            tracing::warn!("the client registry cannot be asked with TLS: {detail}");
+            (Failure::Untrusted, detail)
+        })?;
         let transport = dialer.dial().await.map_err(|error| {
             let failure = match error {
                 DialError::Resolve(_) | DialError::Connect(_) => Failure::Unreachable,
@@ -135,8 +144,8 @@ impl Registry {
         }
     }
 
-    /// TLS as the files are now: whoever waits for a grant may be given the right authority meanwhile.
-    async fn tls(&self) -> Result<tls::Client, (Failure, String)> {
+    /// Whoever waits for a grant may be given the right authority meanwhile.
+    async fn tls(&self) -> Result<tls::Client, String> {
         let settings = tls::Settings {
             trust: self.trust.clone(),
             identity: None,
@@ -146,14 +155,11 @@ impl Registry {
             let snapshot = settings.read()?;
             tls::Client::new(&host, &settings, &snapshot, tls::Moment::now())
         };
-        let failed = |detail: String| {
-            tracing::warn!("the client registry cannot be asked with TLS: {detail}");
-            (Failure::Untrusted, detail)
-        };
         tokio::task::spawn_blocking(load)
             .await
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(error.to_string()))
+            .map_err(|error| error.to_string())?
+            .map(tls::Client::of_registry)
+            .map_err(|error| error.to_string())
     }
 }
 

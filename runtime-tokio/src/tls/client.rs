@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::failure::{Failure, Handshake};
+use super::failure::{Failure, Handshake, Server};
 use super::files::{Settings, Snapshot};
 use super::trust::{self, Roots};
 use super::{Identity, LoadError, Looked, Moment};
@@ -21,6 +21,7 @@ use super::{Identity, LoadError, Looked, Moment};
 #[derive(Debug)]
 pub struct Client {
     server: ServerName<'static>,
+    kind: Server,
     in_force: RwLock<InForce>,
     looked: watch::Sender<Looked>,
 }
@@ -44,11 +45,27 @@ impl Client {
         let name = host.strip_suffix('.').unwrap_or(host);
         let server =
             ServerName::try_from(name.to_owned()).map_err(|_| LoadError::HostName(host.to_owned()))?;
-        Self::to(server, settings, snapshot, now)
+        Self::to(server, Server::Broker, settings, snapshot, now)
+    }
+
+    /// The same for a client registry in place of a broker, as far as messages name it.
+    #[must_use]
+    pub fn of_registry(self) -> Self {
+        Self {
+            kind: Server::Registry,
+            ..self
+        }
+    }
+
+    /// Which server this is.
+    #[must_use]
+    pub fn kind(&self) -> Server {
+        self.kind
     }
 
     fn to(
         server: ServerName<'static>,
+        kind: Server,
         settings: &Settings,
         snapshot: &Snapshot,
         now: Moment,
@@ -60,6 +77,7 @@ impl Client {
         };
         Ok(Self {
             server,
+            kind,
             in_force: RwLock::new(in_force),
             looked: watch::Sender::new(looked),
         })
@@ -72,7 +90,7 @@ impl Client {
         snapshot: &Snapshot,
         now: Moment,
     ) -> Result<Self, LoadError> {
-        Self::to(self.server.clone(), settings, snapshot, now)
+        Self::to(self.server.clone(), self.kind, settings, snapshot, now)
     }
 
     /// Uses what `other` uses, from the next connection on.
@@ -126,6 +144,7 @@ impl Client {
         }
         outcome.map_err(|error: io::Error| {
             let known = Handshake {
+                server: self.kind,
                 host: &self.server.to_str(),
                 roots: &in_force.roots,
                 shows_certificate: in_force.identity.is_some(),

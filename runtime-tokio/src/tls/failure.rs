@@ -11,12 +11,56 @@ use crate::transport::text;
 
 /// TLS with the server failed; the text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{text}")]
+pub struct Failure {
+    text: String,
+    fault: Fault,
+}
+
+/// Where to mend a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// In what this side was told of the server, or in the server's own certificate.
+    Configuration,
+    /// At the server, which does not take this agent as it is.
+    Refusal,
+    /// On the way.
+    Network,
+}
+
+/// Which server is spoken to: its name in messages, and the variables that lead to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The broker.
+    Broker,
+    /// The client registry.
+    Registry,
+}
+
+impl Server {
+    /// The variable that says where it is.
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::Broker => "CYBUS_MQTT_HOST",
+            Self::Registry => "SYNCLINE_REGISTRY_URL",
+        }
+    }
+
+    /// What to do where no TLS is spoken.
+    const fn other_port(self) -> &'static str {
+        match self {
+            Self::Broker => {
+                "set CYBUS_MQTT_PORT to its port for TLS, usually 8883, or CYBUS_MQTT_SCHEME=mqtt to do without TLS"
+            }
+            Self::Registry => "set SYNCLINE_REGISTRY_URL with the registry's port for TLS",
+        }
+    }
+}
 
 /// What is known of a handshake beside its error.
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
+    pub(super) server: Server,
     /// The name that the certificate must be for.
     pub(super) host: &'a str,
     pub(super) roots: &'a Roots,
@@ -28,50 +72,66 @@ pub(super) struct Handshake<'a> {
 
 impl Failure {
     /// The server has not answered the handshake in `time`.
-    pub(crate) fn silence(time: Duration) -> Self {
-        Self(format!(
-            "the server did not answer the TLS handshake within {} s, it may not speak TLS on this port: {OTHER_PORT}",
-            time.as_secs()
-        ))
+    pub(crate) fn silence(time: Duration, server: Server) -> Self {
+        Self {
+            text: format!(
+                "the server did not answer the TLS handshake within {} s, it may not speak TLS on this port: {}",
+                time.as_secs(),
+                server.other_port()
+            ),
+            fault: Fault::Configuration,
+        }
+    }
+
+    /// Where to mend it.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.fault
     }
 
     pub(super) fn of_handshake(error: &io::Error, handshake: &Handshake<'_>, now: Moment) -> Self {
-        Self(match tls_error(error) {
-            Some(Error::InvalidCertificate(cause)) => refused(cause, handshake, now),
-            Some(Error::AlertReceived(alert)) => alert_received(*alert, handshake.shows_certificate),
-            Some(Error::InvalidMessage(_)) => {
-                format!("the server does not speak TLS on this port: {OTHER_PORT}")
+        let other_port = handshake.server.other_port();
+        let (fault, text) = match tls_error(error) {
+            Some(Error::InvalidCertificate(cause)) => (Fault::Configuration, refused(cause, handshake, now)),
+            Some(Error::AlertReceived(alert)) => {
+                alert_received(*alert, handshake.shows_certificate, handshake.server)
             }
-            Some(Error::PeerIncompatible(why)) => {
+            Some(Error::InvalidMessage(_)) => (
+                Fault::Configuration,
+                format!("the server does not speak TLS on this port: {other_port}"),
+            ),
+            Some(Error::PeerIncompatible(why)) => (
+                Fault::Configuration,
                 format!(
                     "the server and this agent have no TLS in common ({why:?}): have the server offer TLS 1.2 or 1.3"
-                )
-            }
-            Some(other) => lower(&other.to_string()),
-            None if is_end(error) => {
+                ),
+            ),
+            Some(other) => (Fault::Configuration, lower(&other.to_string())),
+            None if is_end(error) => (
+                Fault::Configuration,
                 format!(
-                    "the server closed the connection instead of answering, it may not speak TLS on this port: {OTHER_PORT}"
-                )
-            }
-            None => text(error),
-        })
+                    "the server closed the connection instead of answering, it may not speak TLS on this port: {other_port}"
+                ),
+            ),
+            None => (Fault::Network, text(error)),
+        };
+        Self { text, fault }
     }
 }
-
-const OTHER_PORT: &str =
-    "set CYBUS_MQTT_PORT to its port for TLS, usually 8883, or CYBUS_MQTT_SCHEME=mqtt to do without TLS";
 
 /// The error of an established connection, in plain words where it is one of TLS: with TLS 1.3 a server tells only
 /// after the handshake that it refuses the client's certificate.
 pub(crate) fn lost(error: io::Error, shows_certificate: bool) -> io::Error {
-    let plain = match tls_error(&error) {
-        Some(Error::AlertReceived(alert)) => alert_received(*alert, shows_certificate),
-        Some(other) => lower(&other.to_string()),
+    let (fault, text) = match tls_error(&error) {
+        Some(Error::AlertReceived(alert)) => alert_received(*alert, shows_certificate, Server::Broker),
+        Some(other) => (Fault::Network, lower(&other.to_string())),
         // The library tells at length that the end was not announced; nothing follows from that here.
-        None if error.kind() == io::ErrorKind::UnexpectedEof => "closed by the broker".to_owned(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            (Fault::Network, "closed by the broker".to_owned())
+        }
         None => return error,
     };
-    io::Error::new(error.kind(), Failure(plain))
+    io::Error::new(error.kind(), Failure { text, fault })
 }
 
 fn tls_error(error: &io::Error) -> Option<&Error> {
@@ -135,9 +195,10 @@ fn refused(cause: &CertificateError, handshake: &Handshake<'_>, now: Moment) -> 
                     facts.subject
                 ),
                 false => format!(
-                    "the server's certificate is for {}, not for {host}: set CYBUS_MQTT_HOST to a name that it is for, or \
-                     have it issued for {host}",
-                    facts.names_listed()
+                    "the server's certificate is for {}, not for {host}: set {} to a name that it is for, or have it \
+                     issued for {host}",
+                    facts.names_listed(),
+                    handshake.server.variable()
                 ),
             }
         }
@@ -159,10 +220,14 @@ fn refused(cause: &CertificateError, handshake: &Handshake<'_>, now: Moment) -> 
 }
 
 /// The server has said why it ends the connection.
-fn alert_received(alert: AlertDescription, shows_certificate: bool) -> String {
+fn alert_received(alert: AlertDescription, shows_certificate: bool, server: Server) -> (Fault, String) {
     use AlertDescription as Alert;
     const SHOW_ONE: &str = "set USE_MUTUAL_TLS=true, with AGENT_CERT and AGENT_KEY";
-    match (alert, shows_certificate) {
+    let fault = match alert {
+        Alert::ProtocolVersion | Alert::UnrecognisedName => Fault::Configuration,
+        _ => Fault::Refusal,
+    };
+    let text = match (alert, shows_certificate) {
         (Alert::CertificateRequired | Alert::NoCertificate, false) => {
             format!("the server wants a client certificate: {SHOW_ONE}")
         }
@@ -193,10 +258,11 @@ fn alert_received(alert: AlertDescription, shows_certificate: bool) -> String {
             "the server speaks neither TLS 1.2 nor 1.3: have it updated or configured to".to_owned()
         }
         (Alert::UnrecognisedName, _) => {
-            "the server has no certificate for this host name: check CYBUS_MQTT_HOST".to_owned()
+            format!("the server has no certificate for this host name: check {}", server.variable())
         }
         _ => format!("the server ended TLS ({alert:?}): its log says why"),
-    }
+    };
+    (fault, text)
 }
 
 fn lower(text: &str) -> String {

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 pub use client::Client;
 pub use facts::{CertificateFacts, Moment, NotACertificate, Validity};
-pub use failure::Failure;
 pub(crate) use failure::lost;
+pub use failure::{Failure, Fault, Server};
 pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};

@@ -249,25 +249,3 @@ fn mqtt_commands_end_with_69_without_a_broker_and_with_77_where_they_are_refused
         "{text}"
     );
 }
-
-#[test]
-fn check_live_goes_the_way_to_the_broker_step_by_step() {
-    let broker = Mosquitto::start();
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (code, text, _) = output(&mut command(&["check", "--live"], broker.port(), folder.path()));
-    assert_eq!(code, 0, "{text}");
-    let steps: Vec<&str> = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().nth(2))
-        .collect();
-    assert_eq!(steps, ["DNS", "TCP", "CONNECT"], "{text}");
-
-    let (code, text, _) = output(&mut command(&["check", "--live"], port::free(), folder.path()));
-    assert_eq!(code, 69);
-    let last = text.lines().last().expect("a step");
-    assert!(
-        last.contains("TCP") && last.contains("FAILED") && last.contains("CYBUS_MQTT_PORT"),
-        "{text}"
-    );
-}

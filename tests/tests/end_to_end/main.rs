@@ -14,6 +14,8 @@ mod half_open;
 mod harness;
 mod http_nodes;
 mod hub_page;
+mod hub_process;
+mod live_check;
 mod many_held;
 mod mio_example;
 mod mutual_tls;
