@@ -91,11 +91,11 @@ impl Pending {
         assert!(status.success(), "curl ended with {status}: {result}");
         let response = parse(&result, self.folder.path());
         let place = format!("the answer of {}", self.url);
-        secrets::show(&place, &response.body);
+        secrets::show(&place, response.body.as_str());
         // A login is given its cookie.
         let told = |(name, _): &&(String, String)| !name.eq_ignore_ascii_case("set-cookie");
         for (_, value) in response.headers.iter().filter(told) {
-            secrets::show(&place, value);
+            secrets::show(&place, value.as_str());
         }
         response
     }

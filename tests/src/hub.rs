@@ -39,6 +39,17 @@ impl Hub {
         hub
     }
 
+    /// As [`Hub::start`], on the ports and for the name under which agents in the field look for it.
+    ///
+    /// # Panics
+    /// As [`Hub::start`].
+    #[must_use]
+    pub fn start_as(name: &str) -> Self {
+        let addresses = ["--mqtt", "127.0.0.1:1883", "--mqtts", "127.0.0.1:8883"];
+        let options = [&addresses[..], &["--name", name]].concat();
+        Self::start_at([port::free(), 443], 1883, &options)
+    }
+
     /// As [`Hub::start`], with Mosquitto in place of the embedded broker.
     ///
     /// # Panics
@@ -54,8 +65,11 @@ impl Hub {
     }
 
     fn start_on(mqtt_port: u16, options: &[&str]) -> Self {
+        Self::start_at([0; 2].map(|_: u16| port::free()), mqtt_port, options)
+    }
+
+    fn start_at([http_port, https_port]: [u16; 2], mqtt_port: u16, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let [http_port, https_port] = [0; 2].map(|_: u16| port::free());
         let mut command = agent::syncline();
         command
             .arg("hub")

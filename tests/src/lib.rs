@@ -13,6 +13,7 @@ pub mod capture;
 pub mod central;
 pub mod certificates;
 pub mod challenging_auth;
+pub mod container;
 pub mod curl;
 pub mod dynamic_security;
 pub mod fake_broker;
@@ -40,6 +41,7 @@ pub mod virtual_broker;
 pub mod virtual_link;
 pub mod wait;
 pub mod walk;
+pub mod yaml;
 
 /// The workspace's top folder.
 ///

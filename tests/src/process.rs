@@ -151,7 +151,7 @@ impl Drop for Process {
             Some(secret) => self.output().replacen(secret.as_str(), "", 1),
             None => self.output(),
         };
-        secrets::show(&format!("the output of {}", self.name), &output);
+        secrets::show(&format!("the output of {}", self.name), output);
         if let Some(watch) = &self.watch {
             watch.look_through();
         }
@@ -169,7 +169,7 @@ pub fn run(command: &mut Command) -> Output {
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let name = command.get_program().to_string_lossy().into_owned();
     for text in [&output.stdout, &output.stderr] {
-        secrets::show(&format!("the output of {name}"), &String::from_utf8_lossy(text));
+        secrets::show(&format!("the output of {name}"), String::from_utf8_lossy(text));
     }
     if let Some(watch) = watch {
         watch.look_through();

@@ -44,8 +44,8 @@ pub fn keep_key(what: &str, pem: &str) {
 ///
 /// # Panics
 /// When it has.
-pub fn show(place: &str, text: &str) {
-    let found = book().show(place, text);
+pub fn show(place: &str, text: impl Into<String>) {
+    let found = book().show(place, text.into());
     complain(&found);
 }
 
@@ -112,13 +112,13 @@ impl Book {
         found
     }
 
-    fn show(&mut self, place: &str, text: &str) -> Vec<String> {
+    fn show(&mut self, place: &str, text: String) -> Vec<String> {
         let found = self
             .secrets
             .iter()
-            .filter_map(|secret| secret.find(place, text))
+            .filter_map(|secret| secret.find(place, &text))
             .collect();
-        self.shown.push((place.to_owned(), text.to_owned()));
+        self.shown.push((place.to_owned(), text));
         found
     }
 }
@@ -181,7 +181,7 @@ impl Watch {
         let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
         let verb = words.iter().find(|word| !word.starts_with('-'));
         let program = format!("syncline {}", verb.map_or("", |verb| verb));
-        show(&format!("the command line of `{program}`"), &words.join(" "));
+        show(&format!("the command line of `{program}`"), words.join(" "));
         let variable = |wanted: &str| {
             let (_, value) = command.get_envs().find(|(name, _)| *name == wanted)?;
             Some(value?.to_string_lossy().into_owned())
@@ -221,7 +221,7 @@ impl Watch {
             }
             if let Ok(bytes) = std::fs::read(&file) {
                 let place = format!("{} of `{}`", file.display(), self.program);
-                show(&place, &String::from_utf8_lossy(&bytes));
+                show(&place, String::from_utf8_lossy(&bytes));
             }
         }
     }
@@ -292,14 +292,14 @@ mod tests {
             let text = format!("a line\nanother with {form} in it\n");
             let mut before = Book::new();
             assert_eq!(before.keep("it", SECRET), [""; 0]);
-            let found = before.show("the log", &text);
+            let found = before.show("the log", text.clone());
             assert!(
                 matches!(&*found, [one] if one.starts_with("the log shows it: another with ")),
                 "{found:?}"
             );
             assert!(!found[0].contains(form.trim_matches(['[', ']'])), "{found:?}");
             let mut after = Book::new();
-            assert_eq!(after.show("the log", &text), [""; 0]);
+            assert_eq!(after.show("the log", text), [""; 0]);
             assert_eq!(after.keep("it", SECRET), found);
         }
     }
@@ -308,6 +308,6 @@ mod tests {
     fn other_words_are_no_secret() {
         let mut book = Book::new();
         assert_eq!(book.keep("it", SECRET), [""; 0]);
-        assert_eq!(book.show("the log", "n0t-t0-be-sh0w"), [""; 0]);
+        assert_eq!(book.show("the log", "n0t-t0-be-sh0w".to_owned()), [""; 0]);
     }
 }

@@ -51,6 +51,11 @@ pub(crate) const CHROMEDRIVER: Program = Program {
     name: "chromedriver",
     package: "chromium-driver",
 };
+/// For a container's network.
+pub(crate) const IP: Program = Program {
+    name: "ip",
+    package: "iproute2",
+};
 pub(crate) const NODE: Program = Program {
     name: "node",
     package: "nodejs",

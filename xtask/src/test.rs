@@ -66,6 +66,7 @@ fn end_to_end() -> Result<()> {
         install::DUMPCAP,
         install::CHROMIUM,
         install::CHROMEDRIVER,
+        install::IP,
         install::GCC,
         install::VALGRIND,
     ])?;

@@ -9,6 +9,7 @@ mod certificate_rotation;
 mod commands;
 mod data_folder;
 mod demo;
+mod deployment;
 mod flowsync_http;
 mod half_open;
 mod harness;

@@ -103,6 +103,7 @@ fn live(format: &str) {
     for (arguments, code) in COMMANDS {
         is_ended_with(&agent, arguments, code);
     }
+    is_ended_with(&agent, &["register"], 75);
     let service = example("1-transaction.yml");
     is_ended_with(&agent, &["run", "--service", &service.to_string_lossy()], 75);
     // A key in place of a certificate is an error of the kind that quotes what it has found.
