@@ -29,6 +29,15 @@ impl Rng {
         Self(ChaCha12Rng::from_seed(seed))
     }
 
+    /// Starts a second sequence of `seed`, which has nothing in common with that of [`from_seed`](Self::from_seed): for what
+    /// stands around a machine that has the seed itself.
+    #[must_use]
+    pub fn beside_seed(seed: [u8; SEED_LEN]) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        rng.set_stream(1);
+        Self(rng)
+    }
+
     /// The next random bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
@@ -73,6 +82,15 @@ mod tests {
             assert_eq!(a.uuid(), b.uuid());
         }
         assert_eq!(a.uuid().get_version_num(), 4);
+    }
+
+    #[test]
+    fn the_sequence_beside_a_seed_is_another_one() {
+        let (mut own, mut beside) = (Rng::from_seed([7; 32]), Rng::beside_seed([7; 32]));
+        let own: [u8; 4096] = own.bytes();
+        let beside: [u8; 64] = beside.bytes();
+        assert!(own.windows(8).all(|window| window != &beside[..8]));
+        assert_eq!(Rng::beside_seed([7; 32]).bytes::<64>(), beside);
     }
 
     #[test]

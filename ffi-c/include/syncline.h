@@ -176,7 +176,7 @@ enum syncline_result
    */
   SYNCLINE_RESULT_PROTOCOL_ERROR = 2001,
   /**
-   * The peer's packet, or one's own, is larger than allowed.
+   * A packet is larger than allowed.
    */
   SYNCLINE_RESULT_PACKET_TOO_LARGE = 3000,
   /**
@@ -215,6 +215,10 @@ enum syncline_result
    * The server has no Subscription Identifiers.
    */
   SYNCLINE_RESULT_SUBSCRIPTION_ID_NOT_SUPPORTED = 4004,
+  /**
+   * The server does not accept packets so large.
+   */
+  SYNCLINE_RESULT_PACKET_SIZE_NOT_SUPPORTED = 4005,
   /**
    * A bug in this library was caught; free the handle.
    */

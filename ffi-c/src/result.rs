@@ -82,7 +82,7 @@ pub enum Code {
     /// The peer's packet holds what the protocol forbids.
     ProtocolError = 2001,
 
-    /// The peer's packet, or one's own, is larger than allowed.
+    /// A packet is larger than allowed.
     PacketTooLarge = 3000,
     /// The node holds as many transactions as it may.
     TooManyInFlight = 3001,
@@ -103,6 +103,8 @@ pub enum Code {
     SharedNotSupported = 4003,
     /// The server has no Subscription Identifiers.
     SubscriptionIdNotSupported = 4004,
+    /// The server does not accept packets so large.
+    PacketSizeNotSupported = 4005,
 
     /// A bug in this library was caught; free the handle.
     Panic = 9000,
@@ -166,6 +168,7 @@ texts! {
     WildcardNotSupported => c"server does not support wildcard subscriptions",
     SharedNotSupported => c"server does not support shared subscriptions",
     SubscriptionIdNotSupported => c"server does not support subscription identifiers",
+    PacketSizeNotSupported => c"server does not accept packets so large: shorten the message",
     Panic => c"bug in the library: free the handle and report it",
 }
 
@@ -195,7 +198,7 @@ impl From<SubmitError> for Code {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::QueueFull => Self::QueueFull,
-            SubmitError::TooLarge { .. } => Self::PacketTooLarge,
+            SubmitError::TooLarge { .. } => Self::PacketSizeNotSupported,
             SubmitError::QosNotSupported(_) => Self::QosNotSupported,
             SubmitError::RetainNotSupported => Self::RetainNotSupported,
             SubmitError::WildcardNotSupported => Self::WildcardNotSupported,
@@ -238,7 +241,7 @@ impl From<Refusal> for Code {
         match refusal {
             Refusal::NoSuchNode => Self::NodeUnknown,
             Refusal::TooManyInFlight { .. } => Self::TooManyInFlight,
-            Refusal::TooLarge => Self::PacketTooLarge,
+            Refusal::TooLarge => Self::PacketSizeNotSupported,
             Refusal::LinkDown => Self::NotConnected,
             Refusal::QueueFull => Self::QueueFull,
             Refusal::QosNotSupported => Self::QosNotSupported,

@@ -68,14 +68,14 @@ enum Purpose {
 impl Agent {
     /// An agent that is offline until [`connect`](Self::connect), with the credentials of `config`.
     ///
-    /// Transaction ids come from `seed`, which therefore has to come from the operating system's entropy.
+    /// Transaction ids come from `seed`, which therefore has to come from the operating system's entropy. The session is the
+    /// one that [`Session::new`] makes of the same seed.
     ///
     /// # Errors
     /// [`ConfigError`] of the session.
     pub fn new(config: Config, seed: [u8; SEED_LEN]) -> Result<Self, ConfigError> {
-        let mut rng = Rng::from_seed(seed);
-        let session = Session::new(config, rng.derive_seed())?;
-        Ok(Self::compose(session, rng))
+        let session = Session::new(config, seed)?;
+        Ok(Self::compose(session, seed))
     }
 
     /// An agent with a store, and with the session that `records` hold: see [`Session::restore`]. Transactions are not
@@ -90,12 +90,12 @@ impl Agent {
         wall: UnixMillis,
         records: impl IntoIterator<Item = (StoreKey, Bytes)>,
     ) -> Result<(Self, Restored), RestoreError> {
-        let mut rng = Rng::from_seed(seed);
-        let (session, restored) = Session::restore(config, rng.derive_seed(), now, wall, records)?;
-        Ok((Self::compose(session, rng), restored))
+        let (session, restored) = Session::restore(config, seed, now, wall, records)?;
+        Ok((Self::compose(session, seed), restored))
     }
 
-    fn compose(session: Session, mut rng: Rng) -> Self {
+    fn compose(session: Session, seed: [u8; SEED_LEN]) -> Self {
+        let mut rng = Rng::beside_seed(seed);
         Self {
             session,
             requester: Requester::new(rng.derive_seed()),
