@@ -13,6 +13,7 @@ mod flowsync_http;
 mod half_open;
 mod harness;
 mod http_nodes;
+mod http_protection;
 mod hub_page;
 mod many_held;
 mod mio_example;
