@@ -14,6 +14,7 @@ pub mod http;
 pub mod hub;
 pub mod live_check;
 mod nearest;
+mod password;
 pub mod presence;
 pub mod register;
 pub mod registry;

@@ -291,15 +291,21 @@ fn a_registry_without_tls_is_a_warning_unless_it_is_on_this_machine() {
 }
 
 #[test]
-fn what_the_operator_believes_to_protect_is_refused_while_it_does_not() {
-    for name in ["SYNCLINE_HTTP_TLS_CERT", "SYNCLINE_HTTP_AUTH"] {
-        let errors = errors(&[(name, "true")]);
+fn certificate_and_key_of_the_http_servers_come_together() {
+    let agent = [("CYBUS_AGENT_NAME", "line-1"), ("CYBUS_MQTT_HOST", "broker")];
+    let with = |more: &[(&'static str, &'static str)]| -> Vec<(&str, &str)> { [&agent, more].concat() };
+    let (certificate, key) = (
+        ("SYNCLINE_HTTP_TLS_CERT", "a.crt"),
+        ("SYNCLINE_HTTP_TLS_KEY", "a.key"),
+    );
+    for (given, missing) in [(certificate, key), (key, certificate)] {
+        let errors = run_errors(&with(&[given]));
         assert!(
-            errors[0].starts_with(&format!("{name} is not supported by this version")),
+            errors[0].starts_with(&format!("{} is required with {}", missing.0, given.0)),
             "{errors:?}"
         );
     }
-    assert!(warnings(&[("SYNCLINE_HTTP_TLS_CERT", "false")]).is_empty());
+    assert!(load(&with(&[certificate, key])).run().unwrap().http_tls.is_some());
 }
 
 #[test]
@@ -396,6 +402,15 @@ fn a_listener_leaves_the_loopback_interface_only_when_told_to() {
         assert!(errors[0].contains("SYNCLINE_ALLOW_INSECURE=true"), "{errors:?}");
         let allowed = with(&[("SYNCLINE_HTTP_LISTEN", open), ("SYNCLINE_ALLOW_INSECURE", "Yes")]);
         assert!(load(&allowed).run().is_ok());
+        let listen = ("SYNCLINE_HTTP_LISTEN", open);
+        let tls = [
+            ("SYNCLINE_HTTP_TLS_CERT", "a.crt"),
+            ("SYNCLINE_HTTP_TLS_KEY", "a.key"),
+        ];
+        let login = ("SYNCLINE_HTTP_AUTH", "access.toml");
+        assert!(run_errors(&with(&[listen, login]))[0].contains("has a login but no TLS"));
+        assert!(run_errors(&with(&[listen, tls[0], tls[1]]))[0].contains("has TLS but no login"));
+        assert!(load(&with(&[listen, tls[0], tls[1], login])).run().is_ok());
     }
     assert!(load(&with(&[("SYNCLINE_HTTP_LISTEN", "[::1]:0")])).run().is_ok());
 }

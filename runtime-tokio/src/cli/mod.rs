@@ -1,5 +1,6 @@
 //! Command line: what can be asked, and with which exit code it is answered.
 
+mod access;
 mod ask;
 mod cert;
 mod check;
@@ -66,6 +67,7 @@ enum Command {
     Flow(Flow),
     Mqtt(Mqtt),
     Cert(Cert),
+    Access(access::Access),
     Config(Config),
     Completions(Completions),
     Man(Man),
@@ -385,6 +387,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Flow(options)) => ask::flow(&options, &environment),
         Some(Command::Mqtt(options)) => mqtt::main(options.command, &environment),
         Some(Command::Cert(options)) => cert::main(options.command, &environment),
+        Some(Command::Access(options)) => access::main(options.command),
         Some(Command::Config(config)) => config::main(config.command, &environment),
         Some(Command::Completions(Completions { shell })) => manual::completions(shell),
         Some(Command::Man(man)) => manual::main(&man),

@@ -61,7 +61,11 @@ fn meaning(variable: &Variable) -> String {
     }
     match variable.support {
         Support::Read => {}
+<<<<<<< HEAD
         Support::Refused => out.push_str(" Refused by this version."),
+=======
+        Support::Unread => out.push_str(" Not read by this version."),
+>>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
     }
     out
 }

@@ -97,10 +97,16 @@ impl Environment {
             if let Some(setting) = setting.as_ref().filter(wanted) {
                 match variable.support {
                     Support::Read => {}
+<<<<<<< HEAD
                     Support::Refused => errors.push(format!(
                         "{} is not supported by this version, and going on without it would be less safe: unset it",
                         setting.name()
                     )),
+=======
+                    Support::Unread => {
+                        warnings.push(format!("{} is not read by this version", setting.name()));
+                    }
+>>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
                 }
             }
             resolved.push(Resolved { variable, setting });

@@ -52,6 +52,10 @@ pub struct RunConfig {
     pub version_check: Option<Likeness>,
     /// Address of the HTTP servers.
     pub http_listen: SocketAddr,
+    /// TLS of the HTTP servers; `None` for plain HTTP.
+    pub http_tls: Option<tls::ServerFiles>,
+    /// File of those who may call the HTTP servers; `None` for everyone.
+    pub http_access: Option<PathBuf>,
     /// Address of the admin listener; none when absent.
     pub admin_listen: Option<SocketAddr>,
     /// Time for held requests to end when the agent stops.
@@ -129,19 +133,37 @@ impl Config {
                     .to_owned(),
             );
         }
-        let listeners = [
-            ("SYNCLINE_HTTP_LISTEN", Some(self.http_listen)),
-            ("SYNCLINE_ADMIN_LISTEN", self.admin_listen),
-        ];
-        for (name, address) in listeners {
-            if let Some(address) =
-                address.filter(|address| !address.ip().is_loopback() && !self.allow_insecure)
-            {
-                errors.push(format!(
-                    "{name}: {address} is not a loopback address, and the listener has neither TLS nor a login: listen on \
-                     127.0.0.1, or set SYNCLINE_ALLOW_INSECURE=true"
-                ));
+        let http_tls = match (self.http_tls_cert, self.http_tls_key) {
+            (Some(certificate), Some(key)) => Some(tls::ServerFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                errors.push("SYNCLINE_HTTP_TLS_KEY is required with SYNCLINE_HTTP_TLS_CERT: set it to the certificate's key".to_owned());
+                None
             }
+            (None, Some(_)) => {
+                errors.push("SYNCLINE_HTTP_TLS_CERT is required with SYNCLINE_HTTP_TLS_KEY: set it to the key's certificate".to_owned());
+                None
+            }
+        };
+        let open = |address: &SocketAddr| !address.ip().is_loopback() && !self.allow_insecure;
+        let address = self.http_listen;
+        if open(&address) && (http_tls.is_none() || self.http_auth.is_none()) {
+            let lacks = match (&http_tls, &self.http_auth) {
+                (None, None) => "has neither TLS nor a login",
+                (None, Some(_)) => "has a login but no TLS, so that everyone on the way could read it",
+                _ => "has TLS but no login",
+            };
+            errors.push(format!(
+                "SYNCLINE_HTTP_LISTEN: {address} is not a loopback address, and the listener {lacks}: set \
+                 SYNCLINE_HTTP_TLS_CERT, SYNCLINE_HTTP_TLS_KEY and SYNCLINE_HTTP_AUTH, listen on 127.0.0.1, or set \
+                 SYNCLINE_ALLOW_INSECURE=true"
+            ));
+        }
+        if let Some(address) = self.admin_listen.filter(open) {
+            errors.push(format!(
+                "SYNCLINE_ADMIN_LISTEN: {address} is not a loopback address, and the listener has neither TLS nor a login: \
+                 listen on 127.0.0.1, or set SYNCLINE_ALLOW_INSECURE=true"
+            ));
         }
         match (self.agent_name, self.mqtt_host) {
             (Some(agent_name), Some(host)) if errors.is_empty() => {
@@ -176,6 +198,8 @@ impl Config {
                     },
                     agent_name,
                     http_listen: self.http_listen,
+                    http_tls,
+                    http_access: self.http_auth,
                     admin_listen: self.admin_listen,
                     drain_time: self.drain_time,
                     data_dir: self.data_dir,

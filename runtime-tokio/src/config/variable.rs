@@ -49,9 +49,14 @@ pub type Computed = fn(&dyn Fn(&str) -> Option<String>) -> Option<String>;
 pub enum Support {
     /// It is used.
     Read,
+<<<<<<< HEAD
     /// It is not used yet, and going on without it would be less safe than the operator believes: setting it is an
     /// error.
     Refused,
+=======
+    /// It is not used yet; setting it is worth a warning.
+    Unread,
+>>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
 }
 
 impl Variable {
@@ -71,9 +76,16 @@ impl Variable {
         }
     }
 
+<<<<<<< HEAD
     const fn refused(name: &'static str, meaning: &'static str) -> Self {
         Self {
             support: Support::Refused,
+=======
+    const fn unread(name: &'static str, default_shown: &'static str, meaning: &'static str) -> Self {
+        Self {
+            support: Support::Unread,
+            default_shown,
+>>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
             ..Self::new(name, meaning)
         }
     }
@@ -317,6 +329,27 @@ variables! {
         ..Variable::new("SYNCLINE_HTTP_LISTEN", "Address and port of the HTTP servers.")
     };
 
+    /// Certificate of the HTTP servers.
+    http_tls_cert: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("http-tls-cert"),
+        ..Variable::new("SYNCLINE_HTTP_TLS_CERT", "Certificate of the HTTP servers, PEM; with it they speak HTTPS.")
+    };
+
+    /// Key of that certificate.
+    http_tls_key: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("http-tls-key"),
+        ..Variable::new("SYNCLINE_HTTP_TLS_KEY", "Key of that certificate, PEM.")
+    };
+
+    /// File of those who may call the HTTP servers.
+    http_auth: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("http-auth"),
+        ..Variable::new(
+            "SYNCLINE_HTTP_AUTH",
+            "File of the users and tokens that may call the HTTP servers, see `syncline access`; everyone may without it.",
+        )
+    };
+
     /// Time for held requests to end when the agent stops.
     drain_time: Duration = |setting| or_default(setting, value::duration) => Variable {
         flag: Some("drain-time"),
@@ -344,7 +377,11 @@ variables! {
         )
     };
 
+<<<<<<< HEAD
     unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "Certificate of the HTTP servers, PEM.");
     unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "Key of that certificate, PEM.");
     unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "Who may call the HTTP servers.") };
+=======
+    unread Variable::unread("SYNCLINE_VERSION_CHECK", "compatible", "`exact`, `compatible` (same major.minor) or `off`.");
+>>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
 }

@@ -1,6 +1,7 @@
 //! The HTTP data plane: requests of clients in, held until their transaction has ended, published, or
 //! answered with the last value; answers out.
 
+mod access;
 mod body;
 mod framing;
 mod provide;
@@ -10,7 +11,8 @@ mod route;
 mod server;
 mod wire;
 
+pub use access::{Access, AccessError, Entry};
 pub use provide::Provider;
 pub use receive::Receiver;
 pub use route::{Action, Route, RouteConflict, Router};
-pub use server::{Limits, serve};
+pub use server::{Limits, Protection, serve};

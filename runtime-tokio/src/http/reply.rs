@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -55,6 +55,8 @@ pub(super) struct Failure {
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
     allow: Option<HeaderValue>,
+    /// Whether the client is told how to log in.
+    authenticate: bool,
 }
 
 impl Failure {
@@ -66,7 +68,25 @@ impl Failure {
             message: message.into(),
             retry_after: None,
             allow: None,
+            authenticate: false,
         }
+    }
+
+    /// 401 with `WWW-Authenticate`.
+    pub(super) fn unauthorized(message: &'static str) -> Self {
+        Self {
+            authenticate: true,
+            ..Self::new(StatusCode::UNAUTHORIZED, message)
+        }
+    }
+
+    /// 403.
+    pub(super) fn forbidden(reads: bool) -> Self {
+        let message = match reads {
+            true => "these credentials may not read this path, ask for the permission",
+            false => "these credentials may not write to this path, ask for the permission",
+        };
+        Self::new(StatusCode::FORBIDDEN, message)
     }
 
     /// 503 with `Retry-After`: nothing has been published, or nobody will answer any more.
@@ -139,6 +159,14 @@ impl Failure {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if self.authenticate {
+            for challenge in [
+                "Basic realm=\"syncline\", charset=\"UTF-8\"",
+                "Bearer realm=\"syncline\"",
+            ] {
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, allow);

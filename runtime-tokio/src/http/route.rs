@@ -158,7 +158,7 @@ fn allow<'a>(routes: impl IntoIterator<Item = &'a Route>) -> HeaderValue {
 
 /// The spelling by which paths are compared: escapes decoded, lower case, no `/` at the end. `None` for a path that no
 /// node can have: not UTF-8, or with an escaped `/`, which is no separator.
-fn normal(path: &str) -> Option<String> {
+pub(super) fn normal(path: &str) -> Option<String> {
     let mut normal = String::with_capacity(path.len());
     for segment in path.split('/').skip(1) {
         let segment = percent_decode_str(segment).decode_utf8().ok()?;

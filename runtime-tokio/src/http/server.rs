@@ -15,16 +15,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::access::Access;
 use super::body::{self, Content, ReadLimits, Received};
 use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
-use super::route::{Action, Match, Router};
+use super::route::{self, Action, Match, Router};
 use super::wire::Wire;
 use crate::driver::Node;
+use crate::tls;
 
 /// Largest head of a request in bytes, and the most that hyper buffers of a connection at once.
 const MAX_HEAD: usize = 16 * 1024;
@@ -62,14 +65,34 @@ impl Default for Limits {
 
 struct Shared {
     router: Router,
+    protection: Protection,
     limits: Limits,
 }
 
-/// Serves `router` on `listener` until `stop` is true; then refuses new connections, lets the requests that are held
+/// What stands between a listener and everyone; by default nothing.
+#[derive(Debug, Default)]
+pub struct Protection {
+    /// TLS.
+    pub tls: Option<Arc<tls::Server>>,
+    /// Who may come in, and what for.
+    pub access: Option<Access>,
+}
+
+/// Serves `router` on `listener`, behind `protection`, until `stop` is true; then refuses new connections, lets the requests that are held
 /// end, and returns. Dropping the future closes all connections at once.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    protection: Protection,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
     let permits = Arc::new(Semaphore::new(limits.connections));
-    let shared = Arc::new(Shared { router, limits });
+    let shared = Arc::new(Shared {
+        router,
+        protection,
+        limits,
+    });
     let mut connections = JoinSet::new();
     loop {
         let permit = tokio::select! {
@@ -122,6 +145,26 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Rec
         tracing::debug!(%error, "an HTTP connection was gone before it was served");
         return;
     }
+    let Some(acceptor) = shared.protection.tls.as_ref().map(|tls| tls.acceptor()) else {
+        return requests(stream, shared, stop).await;
+    };
+    let handshake = tokio::time::timeout(shared.limits.head_time, acceptor.accept(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = stopped(&mut stop) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => requests(stream, shared, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "an HTTP client failed in the TLS handshake"),
+        Err(_) => tracing::debug!("an HTTP client did not end its TLS handshake in time"),
+    }
+}
+
+/// Answers the requests of one connection.
+async fn requests<S>(stream: S, shared: Arc<Shared>, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let io = TokioIo::new(Wire::new(
         stream,
         shared.limits.head_time,
@@ -173,6 +216,12 @@ enum Prepared<'a> {
 
 /// Does all that needs the request's own bytes, so that they are gone while the request is held.
 async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepared<'_>, Failure> {
+    if let Some(access) = &shared.protection.access {
+        let path = route::normal(parts.uri.path());
+        access
+            .admit(&parts.headers, &parts.method, path.as_deref())
+            .await?;
+    }
     let route = match shared.router.find(&parts.method, parts.uri.path()) {
         Match::Node(route) => route,
         Match::Options(allow) => return Ok(Prepared::Answered(reply::options(allow))),

@@ -1,4 +1,4 @@
-//! An accepted socket as hyper sees it: framing checked on the way in, heads and answers bound in time, a close that is
+//! An accepted socket, or TLS over one, as hyper sees it: framing checked on the way in, heads and answers bound in time, a close that is
 //! heard.
 
 use std::io;
@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::framing::{Fault, Framing, Violation};
@@ -19,12 +18,12 @@ const LINGER: Duration = Duration::from_secs(1);
 /// part only when there is an empty line in it.
 const POISON: &[u8] = b"\0\r\n\r\n";
 
-/// A socket that hands hyper only what [`Framing`] has found sound.
+/// A stream that hands hyper only what [`Framing`] has found sound.
 ///
 /// A fault in a head is handed on as [`POISON`], which hyper answers with 400 and a close, after the answers that are due
 /// before it. A fault in a body is an error of that body, which the handler answers.
-pub(super) struct Wire {
-    stream: TcpStream,
+pub(super) struct Wire<S> {
+    stream: S,
     framing: Framing,
     rest: Rest,
     head_timeout: Duration,
@@ -52,8 +51,8 @@ impl Rest {
     }
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, head_timeout: Duration, answer_timeout: Duration) -> Self {
+impl<S> Wire<S> {
+    pub(super) fn new(stream: S, head_timeout: Duration, answer_timeout: Duration) -> Self {
         let framing = Framing::default();
         Self {
             stream,
@@ -116,7 +115,7 @@ impl Wire {
     }
 }
 
-impl Wire {
+impl<S> Wire<S> {
     /// Ends a write that makes no progress: a client that never reads would keep its answer in memory for ever.
     fn bound_write(
         &mut self,
@@ -137,7 +136,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -166,7 +165,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);

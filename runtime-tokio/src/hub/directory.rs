@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::dynamic_security::Failed;
 use super::limiter::Limiter;
-use super::password::{self, Hasher, PasswordError};
 use super::permission::Permission;
 use super::registry::{Claim, Pending, PendingId, Registry, Verdict, Way};
 use super::store::{Kept, Store, StoreError, User};
+use crate::password::{self, Hasher, PasswordError};
 
 /// User name of the hub's own client at the embedded broker. Nobody else can have it.
 pub(super) const HUB_USERNAME: &str = "__hub";

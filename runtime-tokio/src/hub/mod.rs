@@ -11,7 +11,6 @@ mod dynamic_security;
 mod embedded;
 mod limiter;
 mod overview;
-mod password;
 mod permission;
 mod registry;
 mod store;

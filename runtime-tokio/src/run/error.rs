@@ -8,7 +8,7 @@ use syncline_core::registration;
 
 use crate::data::{self, CredentialsError};
 use crate::driver::{AddNodeError, GaveUp, StartError};
-use crate::http::RouteConflict;
+use crate::http::{AccessError, RouteConflict};
 use crate::tls;
 
 /// Why an agent cannot run.
@@ -39,6 +39,9 @@ pub enum RunError {
     /// The files for TLS cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::LoadError),
+    /// The file of those who may call the HTTP servers cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The agent could not be made.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -76,6 +79,7 @@ impl RunError {
             | Self::Route(_)
             | Self::Registration(_)
             | Self::Tls(_)
+            | Self::Access(_)
             | Self::Credentials(CredentialsError::Newer { .. })
             | Self::Start(StartError::Config(_)) => true,
             Self::Start(StartError::Entropy(_) | StartError::Session(_) | StartError::Thread(_))

@@ -25,10 +25,11 @@ pub use self::settings::{RegistrationSettings, Settings};
 use crate::admin::{self, Door};
 use crate::data::DataFolder;
 use crate::driver::{Driver, Enrolment};
-use crate::http::serve;
+use crate::http::{Access, Protection, serve};
 use crate::presence::Presence;
 use crate::service::plan::Plan;
 use crate::status::{Observer, Status, View};
+use crate::tls;
 use crate::transport::Dialer;
 
 /// Runs `plan` until `shutdown` completes, then stops in order.
@@ -69,6 +70,14 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let listener = has_http
         .then(|| listen("SYNCLINE_HTTP_LISTEN", settings.http_listen))
         .transpose()?;
+    let http_tls = match &settings.http_tls {
+        Some(files) if has_http => Some(Arc::new(tls::Server::new(files.clone())?)),
+        _ => None,
+    };
+    let http_access = match &settings.http_access {
+        Some(file) if has_http => Some(Access::read(file)?),
+        _ => None,
+    };
     let address = listener
         .as_ref()
         .map_or(settings.http_listen, |(_, address)| *address);
@@ -100,12 +109,20 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         driver.check_version_with(registry, likeness);
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
-    let (router, served) = add_nodes(&mut driver, plan, address)?;
+    let (router, served) = add_nodes(&mut driver, plan, address, http_tls.is_some())?;
 
     let agent = driver.handle();
     let (stop_http, stop) = watch::channel(false);
-    let http =
-        listener.map(|(listener, _)| tokio::spawn(serve(listener, router, settings.http_limits, stop)));
+    let protection = Protection {
+        tls: http_tls.clone(),
+        access: http_access,
+    };
+    let http = listener
+        .map(|(listener, _)| tokio::spawn(serve(listener, router, protection, settings.http_limits, stop)));
+    let http_tls = http_tls.map(|server| {
+        let interval = settings.tls_look_interval;
+        tokio::spawn(async move { server.keep_up_to_date(interval).await })
+    });
     let driver = tokio::spawn(driver.run());
     let view = View {
         status: status.clone(),
@@ -127,6 +144,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         driver,
         status,
         http,
+        http_tls,
         admin,
         socket,
         stop_http,

@@ -7,7 +7,7 @@ use syncline_core::flowsync::NodeConfig;
 use super::{NodeFault, RunError};
 use crate::driver::{Driver, Node};
 use crate::http::{Action, Provider, Receiver, Router};
-use crate::service::plan::{HttpNodePlan, HttpOperation, HttpServerPlan, Plan, TransactionPlan};
+use crate::service::plan::{HttpNodePlan, HttpOperation, Plan, TransactionPlan};
 
 /// A URL that is served, and the node behind it.
 #[derive(Debug, Clone)]
@@ -26,18 +26,20 @@ pub struct ServedNode {
     pub node: Node,
 }
 
-/// Adds every node of `plan`; `address` is where they are served.
+/// Adds every node of `plan`; `address` is where they are served, over TLS or without.
 pub(super) fn add_nodes(
     driver: &mut Driver,
     plan: &Plan,
     address: SocketAddr,
+    over_tls: bool,
 ) -> Result<(Router, Vec<ServedNode>), RunError> {
+    let scheme = if over_tls { "https" } else { "http" };
     let mut router = Router::default();
     let mut served = Vec::new();
     for service in &plan.services {
         for server in &service.http_servers {
             for plan in &server.nodes {
-                let url = url(address, server, plan);
+                let url = format!("{scheme}://{address}{}{}", server.base_path, plan.route);
                 let action = match &plan.operation {
                     HttpOperation::Transaction { transaction, .. } => {
                         let node = add_node(driver, plan, transaction).map_err(|cause| RunError::Node {
@@ -83,8 +85,4 @@ fn add_node(
         .qos(plan.qos)
         .timeout_error(transaction.timeout_error_code, &transaction.timeout_error_message);
     driver.add_node(config).map_err(NodeFault::Refused)
-}
-
-fn url(address: SocketAddr, server: &HttpServerPlan, node: &HttpNodePlan) -> String {
-    format!("http://{address}{}{}", server.base_path, node.route)
 }

@@ -28,6 +28,8 @@ pub struct RunningAgent {
     pub(super) status: Status,
     /// Absent where the plan has no HTTP server.
     pub(super) http: Option<JoinHandle<()>>,
+    /// Keeps the certificate of the HTTP listener up to date, where it has one.
+    pub(super) http_tls: Option<JoinHandle<()>>,
     /// Absent where nobody asked for it.
     pub(super) admin: Option<JoinHandle<()>>,
     /// Absent where the data folder cannot hold it.
@@ -78,6 +80,7 @@ impl RunningAgent {
             driver,
             status,
             http,
+            http_tls,
             admin,
             socket,
             stop_http,
@@ -89,6 +92,9 @@ impl RunningAgent {
         status.stopping();
         if let Some((_, reload)) = tls {
             reload.abort();
+        }
+        if let Some(look) = http_tls {
+            look.abort();
         }
         stop_http.send_replace(true);
         if let Some(mut http) = http.filter(|http| !http.is_finished())

@@ -35,6 +35,10 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Address of the HTTP listener; port 0 has the system choose one.
     pub http_listen: SocketAddr,
+    /// TLS of the HTTP listener; `None` for plain HTTP.
+    pub http_tls: Option<tls::ServerFiles>,
+    /// File of those who may call the HTTP servers; `None` for everyone.
+    pub http_access: Option<PathBuf>,
     /// What the HTTP listener grants its clients.
     pub http_limits: Limits,
     /// Address of the admin listener; none by default.
@@ -70,6 +74,8 @@ impl Settings {
             version_check: None,
             data_dir: None,
             http_listen,
+            http_tls: None,
+            http_access: None,
             http_limits: Limits::default(),
             admin_listen: None,
             presence_of: None,
@@ -103,6 +109,8 @@ impl From<&RunConfig> for Settings {
                 .version_check
                 .map(|likeness| (likeness, config.registration.registry.clone())),
             data_dir: Some(config.data_dir.clone()),
+            http_tls: config.http_tls.clone(),
+            http_access: config.http_access.clone(),
             admin_listen: config.admin_listen,
             presence_of: Some(config.agent_name.clone()),
             drain_time: config.drain_time,

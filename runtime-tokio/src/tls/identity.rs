@@ -106,7 +106,7 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, C
 }
 
 /// The first private key of a PEM text.
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ContentFault> {
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ContentFault> {
     let has = |words: &str| pem.windows(words.len()).any(|window| window == words.as_bytes());
     // What the parser makes of it is not found or garbled.
     if has("-----BEGIN ENCRYPTED PRIVATE KEY-----") || has("\nProc-Type: 4,ENCRYPTED") {

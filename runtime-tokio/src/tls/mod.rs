@@ -10,6 +10,7 @@ mod files;
 mod identity;
 mod reload;
 mod request;
+mod server;
 mod trust;
 
 use std::io;
@@ -22,6 +23,7 @@ pub use failure::{Failure, Fault, Server};
 pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};
+pub use server::{Server, ServerFiles};
 
 use crate::regular_file;
 use crate::transport::text;
@@ -166,6 +168,11 @@ pub enum ContentFault {
          NEW` and protect the new file by its permissions"
     )]
     EncryptedKey,
+    /// The key is of another pair than the certificate beside it.
+    #[error(
+        "the key does not belong to the certificate: give the key that this certificate was requested with"
+    )]
+    ForeignKey,
     /// The key is of a kind that TLS does not use here.
     #[error(
         "the key is broken or of a kind that is not supported, expected RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519"

@@ -14,6 +14,7 @@ mod flowsync_http;
 mod half_open;
 mod harness;
 mod http_nodes;
+mod http_protection;
 mod hub_page;
 mod hub_process;
 mod live_check;

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::hub::password;
+use crate::password;
 
 /// Name of the cookie.
 const COOKIE_NAME: &str = "syncline_hub";

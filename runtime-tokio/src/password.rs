@@ -22,14 +22,17 @@ const MAX_REMEMBERED: usize = 65_536;
 pub struct PasswordError(String);
 
 /// 32 random bytes in base64url.
-pub(super) fn generate() -> Result<SecretString, PasswordError> {
+///
+/// # Errors
+/// [`PasswordError`] when the system has none.
+pub(crate) fn generate() -> Result<SecretString, PasswordError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| PasswordError(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes).into())
 }
 
 /// Hashes and verifies off the runtime's threads.
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     permits: Arc<Semaphore>,
     /// Digests of what has been verified since the start, so that a thousand agents that come back together do not wait for
     /// a thousand hashes. Keyed by the hash, so that a changed password is not found.
@@ -38,7 +41,7 @@ pub(super) struct Hasher {
 }
 
 impl Hasher {
-    pub(super) fn new() -> Result<Self, PasswordError> {
+    pub(crate) fn new() -> Result<Self, PasswordError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| PasswordError(error.to_string()))?;
         Ok(Self {
@@ -49,7 +52,7 @@ impl Hasher {
     }
 
     /// The hash to store, with its parameters and salt in it.
-    pub(super) async fn hash(&self, password: &SecretString) -> Result<String, PasswordError> {
+    pub(crate) async fn hash(&self, password: &SecretString) -> Result<String, PasswordError> {
         let password = password.clone();
         self.compute(move || {
             let mut salt = [0; 16];
@@ -65,7 +68,7 @@ impl Hasher {
     }
 
     /// Whether `password` is the one that `hash` was made of.
-    pub(super) async fn verify(&self, password: &[u8], hash: &str) -> bool {
+    pub(crate) async fn verify(&self, password: &[u8], hash: &str) -> bool {
         let digest = self.digest(password);
         let known = self
             .remembered

@@ -1,0 +1,163 @@
+//! TLS of the HTTP servers: the certificate that clients are shown, replaced while the agent runs when its files change.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, ServerConfig};
+use sha2::{Digest as _, Sha256};
+use tokio_rustls::TlsAcceptor;
+
+use super::files::read;
+use super::identity::{certificates, private_key};
+use super::{CertificateFacts, ContentFault, EXPIRES_SOON, LoadError, Moment, Validity};
+
+/// Variable with the path of the certificate.
+const CERTIFICATE: &str = "SYNCLINE_HTTP_TLS_CERT";
+/// Variable with the path of its key.
+const KEY: &str = "SYNCLINE_HTTP_TLS_KEY";
+
+/// The files of a server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFiles {
+    /// The certificate and those between it and its authority, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// TLS as the HTTP listener speaks it: 1.3 and 1.2, HTTP/1.1, no client certificate.
+#[derive(Debug)]
+pub struct Server {
+    files: ServerFiles,
+    shown: Arc<Shown>,
+    /// Of the files as they were last looked at, fit or not.
+    digest: Mutex<[u8; 32]>,
+    config: Arc<ServerConfig>,
+}
+
+/// The certificate of new connections.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Server {
+    /// Reads the files. A certificate whose time is over is shown all the same, with a warning in the log.
+    ///
+    /// # Errors
+    /// [`LoadError`] for files that cannot be read or do not belong together.
+    pub fn new(files: ServerFiles) -> Result<Self, LoadError> {
+        let (key, digest) = load(&files)?;
+        let shown = Arc::new(Shown(RwLock::new(Arc::new(key))));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(LoadError::Setup)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            files,
+            shown,
+            digest: Mutex::new(digest),
+            config: Arc::new(config),
+        })
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
+    }
+
+    /// Looks at the files every `interval`, and shows what they hold from the next connection on. What does not fit is
+    /// logged once, and the certificate before it stays.
+    pub async fn keep_up_to_date(&self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            self.look();
+        }
+    }
+
+    fn look(&self) {
+        let Ok(found) = digest(&self.files) else {
+            // In the middle of a replacement a file may be absent.
+            return;
+        };
+        let mut known = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == found {
+            return;
+        }
+        *known = found;
+        match load(&self.files) {
+            Ok((key, _)) => {
+                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+                tracing::info!(file = %self.files.certificate.display(), "showing another certificate to HTTP clients");
+            }
+            Err(error) => {
+                tracing::warn!("the certificate of the HTTP servers stays as it is: {error}");
+            }
+        }
+    }
+}
+
+fn load(files: &ServerFiles) -> Result<(CertifiedKey, [u8; 32]), LoadError> {
+    let in_certificate = |fault| LoadError::Content {
+        variable: CERTIFICATE,
+        file: files.certificate.clone(),
+        fault,
+    };
+    let in_key = |fault| LoadError::Content {
+        variable: KEY,
+        file: files.key.clone(),
+        fault,
+    };
+    let certificate = read(CERTIFICATE, &files.certificate)?;
+    let key = read(KEY, &files.key)?;
+    let digest = digest_of(&certificate, &key);
+    let chain = certificates(&certificate).map_err(in_certificate)?;
+    let own = chain
+        .first()
+        .ok_or_else(|| in_certificate(ContentFault::NoCertificate))?;
+    let facts = CertificateFacts::from_der(own).map_err(|_| in_certificate(ContentFault::BadCertificate))?;
+    warn(&facts, files);
+    let key = private_key(&key).map_err(in_key)?;
+    let certified =
+        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => in_key(ContentFault::ForeignKey),
+            Error::InvalidCertificate(_) => in_certificate(ContentFault::BadCertificate),
+            _ => in_key(ContentFault::UnusableKey),
+        })?;
+    Ok((certified, digest))
+}
+
+fn warn(facts: &CertificateFacts, files: &ServerFiles) {
+    let validity = facts.validity(Moment::now());
+    if !matches!(validity, Validity::Current { days_left } if days_left >= EXPIRES_SOON) {
+        let (file, not_after) = (files.certificate.display(), facts.not_after);
+        tracing::warn!(
+            "{CERTIFICATE}: the certificate in {file} is {validity}, until {not_after}: have it renewed"
+        );
+    }
+}
+
+fn digest(files: &ServerFiles) -> Result<[u8; 32], LoadError> {
+    Ok(digest_of(
+        &read(CERTIFICATE, &files.certificate)?,
+        &read(KEY, &files.key)?,
+    ))
+}
+
+fn digest_of(certificate: &[u8], key: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in [certificate, key] {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
