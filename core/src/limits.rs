@@ -17,6 +17,9 @@ pub const ENDED_TRANSACTIONS_REMEMBERED: usize = 16_384;
 /// Most nodes of one requester.
 pub const MAX_NODES: usize = 65_536;
 
+/// Most standing subscriptions of one agent.
+pub const MAX_SUBSCRIPTIONS: usize = 65_536;
+
 /// Largest Control Packet there is (MQTT 5.0 §2.1.4): a fixed header of 5 bytes and 268,435,455 more.
 pub const MAX_PACKET_SIZE: u32 = 268_435_460;
 

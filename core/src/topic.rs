@@ -139,6 +139,12 @@ impl core::borrow::Borrow<str> for TopicName {
     }
 }
 
+impl core::borrow::Borrow<str> for TopicFilter {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl TopicFilter {
     /// Checks `filter` and takes it over.
     ///

@@ -8,6 +8,8 @@
 //! Requests to a node that is not ready are refused at once. The waiter of a request is registered before its treq is
 //! encoded, and the subscription is in force before that: a reply cannot be missed.
 //!
+//! A *standing subscription* is asked for once and kept up over connections, like a node's.
+//!
 //! With a [`Registration`] the session has the credentials that this gives it, and a refusal of these is the registration's
 //! to mend: it registers with the same password and has the session connect again.
 //!
@@ -17,8 +19,11 @@
 mod enrolment;
 mod nodes;
 mod output;
+mod subscriptions;
 mod version;
 
+#[cfg(test)]
+mod subscriptions_tests;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +33,7 @@ use alloc::string::String;
 use bytes::Bytes;
 
 pub use output::{Output, Readiness};
+use subscriptions::Subscriptions;
 use version::Watched;
 
 use crate::codec::PropertyBuf;
@@ -51,16 +57,18 @@ pub struct Agent {
     rng: Rng,
     requester: Requester,
     nodes: BTreeMap<NodeId, Readiness>,
+    subscriptions: Subscriptions,
     /// Operations of this composite: treq messages and subscriptions.
     purposes: BTreeMap<OpId, Purpose>,
     outputs: VecDeque<Output>,
     resubscribe_at: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Purpose {
     Treq(TransactionId),
     Subscription(NodeId),
+    Standing(TopicFilter),
     /// The end of a removed node's subscription, which nobody waits for.
     Farewell,
 }
@@ -103,6 +111,7 @@ impl Agent {
             version: None,
             rng,
             nodes: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             purposes: BTreeMap::new(),
             outputs: VecDeque::new(),
             resubscribe_at: None,
@@ -312,6 +321,7 @@ impl Agent {
         }
         if self.resubscribe_at.is_some_and(|at| at <= now) {
             self.resubscribe_at = None;
+            self.resubscribe_standing(now);
             self.resubscribe(now);
         }
     }
@@ -355,6 +365,8 @@ impl Agent {
             session::Output::OpenTransport => Some(Output::OpenTransport),
             session::Output::CloseTransport => Some(Output::CloseTransport),
             session::Output::Connected(connected) => {
+                // First, so that who is to answer a node's requests hears them from the first one on.
+                self.subscriptions_connected(now, &connected);
                 self.nodes_connected(now);
                 if let Some(registration) = &mut self.registration {
                     registration.handle_connected(now);
@@ -366,6 +378,7 @@ impl Agent {
             }
             session::Output::Disconnected(disconnected) => {
                 self.nodes_disconnected();
+                self.subscriptions_disconnected();
                 self.registration_disconnected(now, &disconnected);
                 Some(Output::Disconnected(disconnected))
             }
@@ -377,16 +390,20 @@ impl Agent {
                 let delivery = self
                     .requester
                     .handle_message(message.topic(), &payload, message.retain());
-                let output = match delivery {
+                let ignored = match delivery {
                     Delivery::NotMine => return Some(Output::Message(message)),
                     Delivery::Completed(_) => None,
                     Delivery::Ignored(why) => Some(Output::Ignored(why)),
                 };
+                if self.subscriptions_of(&message).next().is_some() {
+                    self.outputs.extend(ignored);
+                    return Some(Output::Message(message));
+                }
                 if let Some(token) = message.ack_token() {
                     // The caller never sees this message; its token is outstanding since just now.
                     let _ = self.session.acknowledge(token);
                 }
-                output
+                ignored
             }
             session::Output::Completed(op, completion) => match self.purposes.remove(&op) {
                 None => Some(Output::OpCompleted(op, completion)),
@@ -397,6 +414,10 @@ impl Agent {
                     None
                 }
                 Some(Purpose::Subscription(node)) => self.subscription_ended(now, node, &completion),
+                Some(Purpose::Standing(filter)) => {
+                    self.standing_ended(now, &filter, &completion);
+                    None
+                }
                 Some(Purpose::Farewell) => None,
             },
         }

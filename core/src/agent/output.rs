@@ -57,7 +57,7 @@ pub enum Output {
     },
     /// A tres changed nothing; for the log.
     Ignored(Ignored),
-    /// A message for another subscription than a node's.
+    /// A message for another subscription than a node's; see [`subscriptions_of`](super::Agent::subscriptions_of).
     Message(Message),
     /// An operation that the caller submitted through [`publish`](super::Agent::publish),
     /// [`subscribe`](super::Agent::subscribe), [`unsubscribe`](super::Agent::unsubscribe) or
@@ -69,10 +69,10 @@ pub enum Output {
     Store(StoreOperation),
 }
 
-/// Whether a node accepts requests.
+/// Whether a node accepts requests, or a subscription brings messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// The server has confirmed the subscription to its replies.
+    /// The server has confirmed the subscription.
     Ready,
     /// There is no connection, or the server has not answered yet.
     Waiting,
