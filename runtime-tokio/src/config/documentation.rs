@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::variable::{CONFIG_FILE, Support, VARIABLES, Variable};
+use super::variable::{CONFIG_FILE, VARIABLES, Variable};
 
 /// The table as Markdown.
 #[must_use]
@@ -58,14 +58,6 @@ fn meaning(variable: &Variable) -> String {
     }
     if variable.secret {
         out.push_str(" Secret: also as `_FILE`.");
-    }
-    match variable.support {
-        Support::Read => {}
-<<<<<<< HEAD
-        Support::Refused => out.push_str(" Refused by this version."),
-=======
-        Support::Unread => out.push_str(" Not read by this version."),
->>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
     }
     out
 }

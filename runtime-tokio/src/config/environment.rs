@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::file::ConfigFile;
-use super::variable::{CONFIG_FILE, Support, VARIABLES, Variable};
+use super::variable::{CONFIG_FILE, VARIABLES, Variable};
 use crate::nearest::nearest;
 use crate::regular_file;
 
@@ -93,22 +93,6 @@ impl Environment {
                     None
                 }
             };
-            let wanted = |setting: &&Setting| !setting.is_off() && setting.origin != Origin::Default;
-            if let Some(setting) = setting.as_ref().filter(wanted) {
-                match variable.support {
-                    Support::Read => {}
-<<<<<<< HEAD
-                    Support::Refused => errors.push(format!(
-                        "{} is not supported by this version, and going on without it would be less safe: unset it",
-                        setting.name()
-                    )),
-=======
-                    Support::Unread => {
-                        warnings.push(format!("{} is not read by this version", setting.name()));
-                    }
->>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
-                }
-            }
             resolved.push(Resolved { variable, setting });
         }
         compute_defaults(&mut resolved);
@@ -275,11 +259,6 @@ impl Setting {
                 self.value.escape_debug()
             ),
         }
-    }
-
-    /// `false` asks for nothing.
-    fn is_off(&self) -> bool {
-        super::value::boolean(&self.value) == Ok(false)
     }
 }
 

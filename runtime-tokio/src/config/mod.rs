@@ -18,7 +18,7 @@ use syncline_core::registration::version::Likeness;
 pub use documentation::{markdown, rows};
 pub use environment::{Environment, Flags, Origin, Resolved, Setting};
 pub use value::{AgentMode, AgentName, CaFile, Host, LogFormat, LogLevel, MqttScheme, MqttVersion};
-pub use variable::{Computed, Config, Support, VARIABLES, Variable};
+pub use variable::{Computed, Config, VARIABLES, Variable};
 
 use crate::registry::{Registry, RegistryUrl};
 use crate::service;

@@ -37,27 +37,10 @@ pub struct Variable {
     pub meaning: &'static str,
     /// Whether the value is never shown, and may be given as `NAME_FILE`.
     pub secret: bool,
-    /// What this version does with it.
-    pub support: Support,
 }
 
 /// Works out a default; is given what looks up another variable's value by its name.
 pub type Computed = fn(&dyn Fn(&str) -> Option<String>) -> Option<String>;
-
-/// What this version does with a variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Support {
-    /// It is used.
-    Read,
-<<<<<<< HEAD
-    /// It is not used yet, and going on without it would be less safe than the operator believes: setting it is an
-    /// error.
-    Refused,
-=======
-    /// It is not used yet; setting it is worth a warning.
-    Unread,
->>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
-}
 
 impl Variable {
     /// A variable that is read, with nothing special about it.
@@ -72,21 +55,6 @@ impl Variable {
             computed: None,
             meaning,
             secret: false,
-            support: Support::Read,
-        }
-    }
-
-<<<<<<< HEAD
-    const fn refused(name: &'static str, meaning: &'static str) -> Self {
-        Self {
-            support: Support::Refused,
-=======
-    const fn unread(name: &'static str, default_shown: &'static str, meaning: &'static str) -> Self {
-        Self {
-            support: Support::Unread,
-            default_shown,
->>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
-            ..Self::new(name, meaning)
         }
     }
 
@@ -124,7 +92,7 @@ impl Variable {
 
 /// Makes the table and the struct that it fills: each variable is written once.
 macro_rules! variables {
-    ($($(#[$doc:meta])+ $field:ident: $type:ty = $parse:expr => $variable:expr;)+ $(unread $unread:expr;)+) => {
+    ($($(#[$doc:meta])+ $field:ident: $type:ty = $parse:expr => $variable:expr;)+) => {
         /// Every variable that is read, checked by itself; [`Config::run`](super::Config::run) checks them together.
         #[derive(Debug)]
         pub struct Config {
@@ -132,7 +100,7 @@ macro_rules! variables {
         }
 
         /// Every variable there is, in the order of the documentation.
-        pub static VARIABLES: &[Variable] = &[$($variable,)+ $($unread,)+];
+        pub static VARIABLES: &[Variable] = &[$($variable,)+];
 
         impl Config {
             /// Reads every value; all that are wrong are reported at once.
@@ -376,12 +344,4 @@ variables! {
             "Let a listener without TLS and login leave the loopback interface.",
         )
     };
-
-<<<<<<< HEAD
-    unread Variable::refused("SYNCLINE_HTTP_TLS_CERT", "Certificate of the HTTP servers, PEM.");
-    unread Variable::refused("SYNCLINE_HTTP_TLS_KEY", "Key of that certificate, PEM.");
-    unread Variable { secret: true, ..Variable::refused("SYNCLINE_HTTP_AUTH", "Who may call the HTTP servers.") };
-=======
-    unread Variable::unread("SYNCLINE_VERSION_CHECK", "compatible", "`exact`, `compatible` (same major.minor) or `off`.");
->>>>>>> 4102791 (Serve HTTPS, and let in only who is in a file of hashes)
 }

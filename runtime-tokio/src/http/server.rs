@@ -73,7 +73,7 @@ struct Shared {
 #[derive(Debug, Default)]
 pub struct Protection {
     /// TLS.
-    pub tls: Option<Arc<tls::Server>>,
+    pub tls: Option<Arc<tls::ServerTls>>,
     /// Who may come in, and what for.
     pub access: Option<Access>,
 }

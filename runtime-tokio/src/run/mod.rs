@@ -71,7 +71,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         .then(|| listen("SYNCLINE_HTTP_LISTEN", settings.http_listen))
         .transpose()?;
     let http_tls = match &settings.http_tls {
-        Some(files) if has_http => Some(Arc::new(tls::Server::new(files.clone())?)),
+        Some(files) if has_http => Some(Arc::new(tls::ServerTls::new(files.clone())?)),
         _ => None,
     };
     let http_access = match &settings.http_access {

@@ -23,7 +23,7 @@ pub use failure::{Failure, Fault, Server};
 pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};
-pub use server::{Server, ServerFiles};
+pub use server::{ServerFiles, ServerTls};
 
 use crate::regular_file;
 use crate::transport::text;

@@ -31,7 +31,7 @@ pub struct ServerFiles {
 
 /// TLS as the HTTP listener speaks it: 1.3 and 1.2, HTTP/1.1, no client certificate.
 #[derive(Debug)]
-pub struct Server {
+pub struct ServerTls {
     files: ServerFiles,
     shown: Arc<Shown>,
     /// Of the files as they were last looked at, fit or not.
@@ -49,7 +49,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-impl Server {
+impl ServerTls {
     /// Reads the files. A certificate whose time is over is shown all the same, with a warning in the log.
     ///
     /// # Errors
