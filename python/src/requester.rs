@@ -1,133 +1,145 @@
 //! The asking side of FlowSync.
 
-use bytes::Bytes;
-use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::value::RawValue;
-use syncline_core::flowsync::{self, Delivery, NodeConfig, NodeId, Outcome, TransactionId};
-use syncline_core::time::{Duration, Instant, UnixMillis};
+use syncline_core::codec::ReasonCode;
+use syncline_core::flowsync::{
+    self, Delivery, NodeConfig, NodeId, Outcome, Refusal, TransactionId, Undeliverable,
+};
+use syncline_core::time::{Instant, UnixMillis};
 
-use crate::error;
-use crate::packet::quality;
-
-/// Transaction, topic, QoS, payload, deadline.
-type Treq<'py> = (String, String, u8, Bound<'py, PyBytes>, u64);
-
-/// Token, transaction, outcome, code, and the value's JSON text or the message.
-type Completion = (u64, String, &'static str, i64, String);
+use crate::buffer::Lent;
+use crate::config::{duration, quality};
+use crate::error::{self, MisuseError, PacketError};
+use crate::session::seed;
 
 /// Open transactions, joined to their replies by id.
-#[pyclass(module = "syncline._native")]
+#[pyclass(module = "syncline.core")]
 pub(crate) struct Requester(flowsync::Requester);
+
+/// A request to publish.
+#[pyclass(module = "syncline.core", frozen, get_all)]
+pub(crate) struct Treq {
+    transaction: String,
+    topic: String,
+    qos: u8,
+    payload: Py<PyBytes>,
+    deadline: u64,
+}
+
+#[pymethods]
+impl Treq {
+    fn __repr__(&self) -> String {
+        format!("<Treq {} on {:?}>", self.transaction, self.topic)
+    }
+}
+
+/// The end of a transaction.
+#[pyclass(module = "syncline.core", frozen, get_all)]
+pub(crate) struct Completion {
+    token: u64,
+    transaction: String,
+    outcome: &'static str,
+    value: Option<String>,
+    code: i64,
+    message: String,
+}
+
+#[pymethods]
+impl Completion {
+    fn __repr__(&self) -> String {
+        format!("<Completion of {}: {}>", self.transaction, self.outcome)
+    }
+}
 
 #[pymethods]
 impl Requester {
     #[new]
     fn new(seed: &[u8]) -> PyResult<Self> {
-        let length = seed.len();
-        let seed = seed.try_into().map_err(|_| {
-            PyValueError::new_err(format!(
-                "seed is {length} bytes long, expected 32: use os.urandom(32)"
-            ))
-        })?;
-        Ok(Self(flowsync::Requester::new(seed)))
+        Ok(Self(flowsync::Requester::new(self::seed(seed)?)))
     }
 
-    /// Adds a node and returns its number.
-    #[pyo3(signature = (base, *, qos, timeout_ms, timeout_error_code, timeout_error_message, max_in_flight))]
+    #[pyo3(signature = (base, *, qos=0, timeout=2.0, timeout_error_code=500, timeout_error_message=None,
+                        max_in_flight=10_000))]
     fn add_node(
         &mut self,
         base: &str,
         qos: u8,
-        timeout_ms: u64,
+        timeout: f64,
         timeout_error_code: u32,
         timeout_error_message: Option<&str>,
         max_in_flight: usize,
     ) -> PyResult<u64> {
         let message = timeout_error_message.unwrap_or(NodeConfig::DEFAULT_TIMEOUT_ERROR_MESSAGE);
-        let qos = quality(qos)?;
+        let timeout = duration("timeout", timeout)?;
         let config = NodeConfig::new(base)
-            .and_then(|config| config.timeout(Duration::from_millis(timeout_ms)))
+            .and_then(|config| config.timeout(timeout))
             .and_then(|config| config.max_in_flight(max_in_flight))
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let node = self
-            .0
-            .add_node(config.qos(qos).timeout_error(timeout_error_code, message));
-        let refused =
-            || PyValueError::new_err("a node with this topic exists, or there is no room for another node");
-        Ok(node.ok_or_else(refused)?.to_u64())
+            .map_err(|error| error::node(&error))?;
+        let config = config
+            .qos(quality(qos)?)
+            .timeout_error(timeout_error_code, message);
+        self.0.add_node(config).map(NodeId::to_u64).ok_or_else(|| {
+            MisuseError::new_err("a node with this topic exists, or there is no room for another node")
+        })
     }
 
-    /// Removes a node; its open transactions end as cancelled.
     fn remove_node(&mut self, node: u64) -> PyResult<()> {
-        let removed = self.0.remove_node(NodeId::from_u64(node));
-        removed
-            .map(|_| ())
-            .ok_or_else(|| PyKeyError::new_err("no such node"))
-    }
-
-    /// Begins a transaction with `value`, a JSON text, and returns the message to publish.
-    #[pyo3(signature = (now, wall, node, value, *, token, timeout_ms))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "as many as the core's; Python names the last ones"
-    )]
-    fn begin<'py>(
-        &mut self,
-        py: Python<'py>,
-        now: u64,
-        wall: u64,
-        node: u64,
-        value: &str,
-        token: u64,
-        timeout_ms: Option<u64>,
-    ) -> PyResult<Treq<'py>> {
-        let value: &RawValue = serde_json::from_str(value)
-            .map_err(|error| PyValueError::new_err(format!("value is not one JSON text: {error}")))?;
-        let (now, wall, node) = (
-            Instant::from_micros(now),
-            UnixMillis(wall),
-            NodeId::from_u64(node),
-        );
-        let timeout = timeout_ms.map(Duration::from_millis);
-        let treq = self
-            .0
-            .begin(now, wall, node, value, token, timeout)
-            .map_err(error::refusal)?;
-        Ok((
-            treq.transaction.to_string(),
-            treq.topic.as_str().to_owned(),
-            treq.qos as u8,
-            PyBytes::new(py, &treq.payload),
-            treq.deadline.as_micros(),
-        ))
-    }
-
-    /// Takes in a message: `None` when no node reads the topic, else whether it ended a transaction.
-    #[pyo3(signature = (topic, payload, *, retained))]
-    fn handle_message(&mut self, topic: &str, payload: &[u8], retained: bool) -> Option<bool> {
-        match self
-            .0
-            .handle_message(topic, &Bytes::copy_from_slice(payload), retained)
-        {
-            Delivery::NotMine => None,
-            Delivery::Completed(_) => Some(true),
-            Delivery::Ignored(_) => Some(false),
+        match self.0.remove_node(NodeId::from_u64(node)) {
+            Some(_) => Ok(()),
+            None => Err(error::refusal(Refusal::NoSuchNode)),
         }
     }
 
-    /// Ends every transaction whose deadline has come.
-    fn handle_timeout(&mut self, now: u64) {
-        self.0.handle_timeout(Instant::from_micros(now));
+    #[pyo3(signature = (now_us, wall_ms, node, value, *, token, timeout=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "as many as the core's; Python names them"
+    )]
+    fn begin(
+        &mut self,
+        py: Python<'_>,
+        now_us: u64,
+        wall_ms: u64,
+        node: u64,
+        value: &str,
+        token: u64,
+        timeout: Option<f64>,
+    ) -> PyResult<Treq> {
+        let value = json(value)?;
+        let (now, wall) = (Instant::from_micros(now_us), UnixMillis(wall_ms));
+        let timeout = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
+        let treq = self
+            .0
+            .begin(now, wall, NodeId::from_u64(node), value, token, timeout)
+            .map_err(error::refusal)?;
+        Ok(Treq {
+            transaction: treq.transaction.to_string(),
+            topic: treq.topic.as_str().to_owned(),
+            qos: treq.qos as u8,
+            payload: PyBytes::new(py, &treq.payload).unbind(),
+            deadline: treq.deadline.as_micros(),
+        })
     }
 
-    /// When `handle_timeout` next has something to do.
+    #[pyo3(signature = (topic, payload, *, retain=false))]
+    fn handle_message(&mut self, topic: &str, payload: Lent<'_>, retain: bool) -> &'static str {
+        match self.0.handle_message(topic, &payload.to_shared(), retain) {
+            Delivery::NotMine => "not-mine",
+            Delivery::Completed(_) => "completed",
+            Delivery::Ignored(_) => "ignored",
+        }
+    }
+
+    fn handle_timeout(&mut self, now_us: u64) {
+        self.0.handle_timeout(Instant::from_micros(now_us));
+    }
+
     fn poll_timeout(&self) -> Option<u64> {
         self.0.poll_timeout().map(Instant::as_micros)
     }
 
-    /// The next transaction that has ended.
     fn poll(&mut self) -> PyResult<Option<Completion>> {
         let Some(flowsync::Completion {
             token,
@@ -137,26 +149,66 @@ impl Requester {
         else {
             return Ok(None);
         };
-        let (outcome, code, text) = match outcome {
-            Outcome::Replied { value } => ("replied", 0, String::from_utf8(value.into())?),
-            Outcome::Failed { code, message } => ("failed", code, message),
-            Outcome::TimedOut { code, message } => ("timed_out", code.into(), message.as_ref().to_owned()),
-            Outcome::Cancelled => ("cancelled", 0, String::new()),
-            Outcome::Undeliverable(why) => ("undeliverable", 0, why.to_string()),
+        let (outcome, value, code, message) = match outcome {
+            Outcome::Replied { value } => (
+                "replied",
+                Some(String::from_utf8(value.into())?),
+                0,
+                String::new(),
+            ),
+            Outcome::Failed { code, message } => ("failed", None, code, message),
+            Outcome::TimedOut { code, message } => {
+                ("timed-out", None, code.into(), message.as_ref().to_owned())
+            }
+            Outcome::Cancelled => ("cancelled", None, 0, String::new()),
+            Outcome::Undeliverable(why) => ("undeliverable", None, 0, why.to_string()),
         };
-        Ok(Some((token, transaction.to_string(), outcome, code, text)))
+        Ok(Some(Completion {
+            token,
+            transaction: transaction.to_string(),
+            outcome,
+            value,
+            code,
+            message,
+        }))
     }
 
-    /// The client of a transaction went away: it ends without a completion.
     fn abort(&mut self, transaction: &str) -> PyResult<()> {
-        let transaction = transaction.parse::<TransactionId>();
-        self.0
-            .abort(transaction.map_err(|error| PyValueError::new_err(error.to_string()))?);
+        self.0.abort(self::transaction(transaction)?);
         Ok(())
     }
 
-    /// Ends every open transaction as cancelled.
+    /// The treq did not reach the server: refused with this Reason Code, or lost with its connection.
+    #[pyo3(signature = (transaction, reason_code=None))]
+    fn undeliverable(&mut self, transaction: &str, reason_code: Option<u8>) -> PyResult<()> {
+        let why = reason_code.map_or(Undeliverable::LinkLost, |code| {
+            Undeliverable::Refused(ReasonCode(code))
+        });
+        self.0.undeliverable(self::transaction(transaction)?, why);
+        Ok(())
+    }
+
     fn cancel_all(&mut self) {
         self.0.cancel_all();
     }
+
+    #[getter]
+    fn open(&self) -> usize {
+        self.0.open()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Requester with {} transactions open>", self.0.open())
+    }
+}
+
+/// One JSON text.
+pub(crate) fn json(text: &str) -> PyResult<&RawValue> {
+    serde_json::from_str(text)
+        .map_err(|error| PacketError::new_err(format!("value is not one JSON text: {error}")))
+}
+
+pub(crate) fn transaction(text: &str) -> PyResult<TransactionId> {
+    text.parse()
+        .map_err(|error: flowsync::InvalidTransactionId| PacketError::new_err(error.to_string()))
 }

@@ -84,6 +84,10 @@ pub(crate) const PKG_CONFIG: Program = Program {
     name: "pkg-config",
     package: "pkg-config",
 };
+pub(crate) const OPENSSL: Program = Program {
+    name: "openssl",
+    package: "openssl",
+};
 pub(crate) const VALGRIND: Program = Program {
     name: "valgrind",
     package: "valgrind",

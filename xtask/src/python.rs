@@ -10,13 +10,36 @@ use crate::process::Tool;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Builds the wheel, installs it, runs pytest and compares the type stub with the compiled module.
-pub(crate) fn test() -> Result<()> {
+/// Builds the wheel, installs it, checks its types, and runs its tests; a quick run leaves out those that start servers.
+pub(crate) fn test(quick: bool) -> Result<()> {
     install::ensure(&[install::GCC])?;
     let folder = crate::target_dir().join("xtask/python");
     let python = environment(&folder)?;
-    let wheel = wheel(&folder, &python)?;
-    Tool::new(&python)
+    install_wheel(&folder, &python)?;
+    types(&folder, &python)?;
+    let cache = format!("cache_dir={}", folder.join("pytest_cache").display());
+    let mut pytest = Tool::new(&python)
+        .args(["-X", "dev", "-W", "error", "-m", "pytest", "-o", &cache])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .dir(sources());
+    if quick {
+        pytest = pytest.args(["-m", "not server"]);
+    } else {
+        install::ensure(&[install::MOSQUITTO, install::OPENSSL])?;
+        crate::test::build_agent()?;
+        pytest = pytest.env("SYNCLINE_BIN", crate::test::agent());
+    }
+    pytest.arg("tests").within(LIMIT).run()
+}
+
+/// The folder of the package's sources.
+fn sources() -> PathBuf {
+    crate::root().join("python")
+}
+
+fn install_wheel(folder: &Path, python: &Path) -> Result<()> {
+    let wheel = wheel(folder, python)?;
+    Tool::new(python)
         .args([
             "-m",
             "pip",
@@ -27,21 +50,25 @@ pub(crate) fn test() -> Result<()> {
         ])
         .arg(&wheel)
         .within(LIMIT)
-        .run()?;
-    let source = crate::root().join("python");
-    let cache = format!("cache_dir={}", folder.join("pytest_cache").display());
-    Tool::new(&python)
-        .args(["-m", "pytest", "-o", &cache, "tests"])
-        .dir(&source)
-        .within(LIMIT)
-        .run()?;
+        .run()
+}
+
+/// Compares the stub with the compiled module, and has the tests, examples and benchmarks checked against both.
+fn types(folder: &Path, python: &Path) -> Result<()> {
     // In a folder without sources, so that what is checked is the installed package.
-    Tool::new(&python)
+    Tool::new(python)
         .args(["-m", "mypy.stubtest", "syncline"])
-        .dir(&folder)
+        .dir(folder)
         .within(LIMIT)
         .run()
-        .context("python/python/syncline/_native.pyi and the compiled module differ")
+        .context("python/python/syncline/_native.pyi and the compiled module differ")?;
+    Tool::new(python)
+        .args(["-m", "pyright", "--pythonpath"])
+        .arg(python)
+        .env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
+        .dir(sources())
+        .within(LIMIT)
+        .run()
 }
 
 /// The interpreter of a virtual environment that holds exactly `python/requirements-dev.txt`.
@@ -61,7 +88,11 @@ fn environment(folder: &Path) -> Result<PathBuf> {
     let python = venv.join("bin/python");
     let stamp_file = venv.join("stamp");
     let is_current = std::fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp);
-    if is_current && Tool::new(&python).args(["-c", "import pytest, mypy"]).succeeds() {
+    if is_current
+        && Tool::new(&python)
+            .args(["-c", "import pytest, mypy, pyright"])
+            .succeeds()
+    {
         return Ok(python);
     }
     std::fs::create_dir_all(folder)?;

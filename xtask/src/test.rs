@@ -1,5 +1,7 @@
 //! Every test there is, in the order in which a failure tells most: Rust, C, Python, then real servers.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::install;
@@ -24,7 +26,7 @@ pub(crate) fn plan(quick: bool) -> Plan {
     });
     plan.step("C programs", ffi::test);
     plan.step("C library as it is installed", dist_c::check::run);
-    plan.step("Python wheel and tests", python::test);
+    plan.step("Python wheel and tests", move || python::test(quick));
     if quick {
         plan.skip("end to end", LEFT_OUT);
     } else {
@@ -71,14 +73,11 @@ fn end_to_end() -> Result<()> {
         install::VALGRIND,
     ])?;
     install::ensure_header("openssl/ssl.h", "libssl-dev")?;
-    // By itself, as it is shipped: with the features that it asks for and none that another package brings in.
-    Tool::cargo("build")
-        .args(["--locked", "--package", "syncline", "--bin", "syncline"])
-        .run()?;
+    build_agent()?;
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline-core", "--example", "mio"])
         .run()?;
-    let agent = crate::target_dir().join("debug/syncline");
+    let agent = agent();
     let example = crate::target_dir().join("debug/examples/mio");
     if has_nextest() {
         let only = format!("binary(={END_TO_END})");
@@ -98,6 +97,18 @@ fn end_to_end() -> Result<()> {
         .env("SYNCLINE_BIN", agent)
         .env("SYNCLINE_MIO_EXAMPLE", example)
         .run()
+}
+
+/// Builds the agent by itself, as it is shipped: with the features that it asks for and none that another package brings in.
+pub(crate) fn build_agent() -> Result<()> {
+    Tool::cargo("build")
+        .args(["--locked", "--package", "syncline", "--bin", "syncline"])
+        .run()
+}
+
+/// Where that has put it.
+pub(crate) fn agent() -> PathBuf {
+    crate::target_dir().join("debug/syncline")
 }
 
 /// cargo-nextest bounds each test's time and runs each in a process of its own; plain `cargo test` is the fallback.

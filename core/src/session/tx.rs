@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 
 use super::OpId;
 
@@ -257,6 +257,22 @@ impl Buf for Transmit<'_> {
         self.current()
     }
 
+    /// Without a copy where the bytes are those of one payload handle.
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        assert!(len <= self.remaining, "copy past the end of the transmit view");
+        if let Some(placed) = self.tx.payloads.get(self.index)
+            && let Some(from) = self.offset.checked_sub(placed.scratch_before)
+            && len <= placed.payload.len() - from
+        {
+            let shared = placed.payload.slice(from..from + len);
+            self.step(len);
+            return shared;
+        }
+        let mut copy = BytesMut::with_capacity(len);
+        copy.put(self.take(len));
+        copy.freeze()
+    }
+
     fn advance(&mut self, mut n: usize) {
         assert!(n <= self.remaining, "advance past the end of the transmit view");
         while n > 0 {
@@ -309,6 +325,26 @@ mod tests {
             assert_eq!(view.remaining(), expected.len() - start);
             assert_eq!(view.runs().collect::<Vec<_>>().concat(), expected[start..]);
         }
+    }
+
+    #[test]
+    fn bytes_taken_from_the_view_are_in_wire_order_and_those_of_a_payload_are_shared() {
+        let (tx, expected) = filled();
+        for step in [1, 7, 600, expected.len()] {
+            let mut view = tx.view();
+            let mut taken = Vec::new();
+            while view.has_remaining() {
+                taken.extend_from_slice(&view.copy_to_bytes(step.min(view.remaining())));
+            }
+            assert_eq!(taken, expected);
+        }
+        let mut view = tx.view();
+        let mut shared = 0;
+        while view.has_remaining() {
+            let (chunk, len) = (view.chunk().as_ptr(), view.chunk().len());
+            shared += usize::from(core::ptr::eq(view.copy_to_bytes(len).as_ptr(), chunk));
+        }
+        assert_eq!(shared, tx.payloads.len());
     }
 
     #[test]

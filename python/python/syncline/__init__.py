@@ -1,42 +1,18 @@
-"""Syncline's core for Python: MQTT packets and FlowSync correlation, without sockets, clocks or threads.
+"""Syncline for Python: an MQTT 3.1.1 and 5.0 client, and FlowSync requests that are held until they are answered.
 
-Time, bytes and a seed are arguments, so that asyncio, threads and tests drive the same object. ``now`` is a point on any
-monotonic clock in microseconds, ``wall`` is Unix time in milliseconds.
+=========================  ===========================================================================
+:mod:`syncline.aio`        an asyncio client: connect, publish, subscribe, reconnect
+:mod:`syncline.flowsync`   answer FlowSync requests, and make them
+:mod:`syncline.core`       the protocol as objects without IO, for loops of your own
+:mod:`syncline.packets`    single packets
+:mod:`syncline.errors`     every exception of the package
+=========================  ===========================================================================
 """
 
-from syncline._native import LimitError, ProtocolError, SynclineError, __version__
-from syncline.flowsync import (
-    Cancelled,
-    Completion,
-    Failed,
-    Node,
-    Outcome,
-    Replied,
-    Requester,
-    TimedOut,
-    Treq,
-    Undeliverable,
-)
-from syncline.packets import Frame, Publish, QoS, Version, peek
+from syncline._interpreter import refuse_free_threading
 
-__all__ = [
-    "Cancelled",
-    "Completion",
-    "Failed",
-    "Frame",
-    "LimitError",
-    "Node",
-    "Outcome",
-    "ProtocolError",
-    "Publish",
-    "QoS",
-    "Replied",
-    "Requester",
-    "SynclineError",
-    "TimedOut",
-    "Treq",
-    "Undeliverable",
-    "Version",
-    "__version__",
-    "peek",
-]
+refuse_free_threading()
+
+from syncline._native import __version__  # noqa: E402
+
+__all__ = ["__version__"]

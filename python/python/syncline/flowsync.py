@@ -1,160 +1,410 @@
-"""The asking side of FlowSync: requests out, replies in, each transaction ended once."""
+"""FlowSync on an asyncio client: answer requests, and make requests that are held until they are answered.
 
+::
+
+    responder = Responder(client)
+
+    @responder.on("services/example1/exampleNode")
+    async def confirm(request: Request) -> JSON:
+        return {"confirmed": request.value}
+
+    await responder.run()
+
+The other side: ``value = await Requester(client).request("services/example1/exampleNode", {"order": 42})``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
 import json
-from dataclasses import dataclass
-from typing import Any
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union
 
-from syncline import _native
-from syncline.packets import QoS
+from syncline import core
+from syncline.errors import (
+    MisuseError,
+    RefusedError,
+    RequestFailedError,
+    RequestTimedOutError,
+    SynclineError,
+    TransactionError,
+    UndeliverableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from syncline.aio import Client, Subscription
+    from syncline.core import Message, Published
+
+    _Handler: TypeAlias = Callable[["Request"], Awaitable["JSON"] | "JSON"]
+
+__all__ = ["JSON", "Request", "RequestFailedError", "Requester", "Responder", "request"]
+
+logger = logging.getLogger("syncline")
+
+JSON: TypeAlias = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
+"""What a request asks and an answer says."""
+
+SomeHandler = TypeVar("SomeHandler", bound="Callable[[Request], Awaitable[JSON] | JSON]")
+
+GATEWAY_TIMEOUT = 504
+INTERNAL_ERROR = 500
+MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A transaction node: requests leave on ``<base>/treq``, replies are read from ``<base>/tres``."""
+class Request:
+    """A request that waits for its answer."""
 
-    base: str
-    qos: QoS = QoS.AT_MOST_ONCE
-    timeout_ms: int = 2000
-    timeout_error_code: int = 500
-    timeout_error_message: str | None = None
-    max_in_flight: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Treq:
-    """A message to publish, not retained; its transaction is already waiting for the reply."""
-
-    transaction: str
     topic: str
-    qos: QoS
-    payload: bytes
-    deadline: int
-
-
-@dataclass(frozen=True, slots=True)
-class Replied:
-    """A reply with a value came."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A reply with an error came."""
-
-    code: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOut:
-    """No reply came in time; code and message are the node's."""
-
-    code: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The node was removed, or everything was cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Undeliverable:
-    """The request did not reach anyone who could answer."""
-
-    reason: str
-
-
-Outcome = Replied | Failed | TimedOut | Cancelled | Undeliverable
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A transaction that has ended; ``token`` is the caller's own number from ``Requester.begin``."""
-
-    token: int
+    """The base topic, without ``/treq``."""
+    value: JSON = field(repr=False)
+    """What is asked."""
     transaction: str
-    outcome: Outcome
+    """Identity of the transaction, a UUID."""
+    timestamp: int | None
+    """When the requester made it, by its own clock, in Unix milliseconds."""
+    deadline: float | None
+    """When the requester stops waiting, by the event loop's clock, where the message told it."""
+
+
+class Responder:
+    """Answers requests, each once, however often it comes.
+
+    A request that is repeated gets the same answer again, for ``retention`` seconds. Work on one whose requester has
+    stopped waiting is cancelled. At most ``max_concurrent`` requests are worked on at a time; further ones wait at the
+    server.
+    """
+
+    def __init__(
+        self, client: Client, *, qos: int = 1, retention: float = 60.0, max_concurrent: int = 100
+    ) -> None:
+        """Answer on this client, at this QoS."""
+        self._client = client
+        self._qos = qos
+        self._core = core.Responder(retention=retention)
+        self._room = asyncio.Semaphore(max_concurrent)
+        self._handlers: list[tuple[str, _Handler]] = []
+        self._subscriptions: list[Subscription] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[None] | None = None
+
+    def on(self, base: str) -> Callable[[SomeHandler], SomeHandler]:
+        """Have the decorated function answer what is asked on ``base``, in which ``+`` stands for any level.
+
+        It takes a :class:`Request` and returns what is the answer's value, or raises
+        :exc:`~syncline.errors.RequestFailedError` to answer with an error. Any other exception is logged, and the requester
+        hears of an internal error.
+        """
+        core.TopicFilter(f"{base}/treq")
+
+        def register(handler: SomeHandler) -> SomeHandler:
+            if self._over is not None:
+                message = "the responder is running: register handlers before"
+                raise MisuseError(message)
+            self._handlers.append((base, handler))
+            return handler
+
+        return register
+
+    async def run(self) -> None:
+        """Answer until cancelled, or until the client fails."""
+        async with self:
+            assert self._over is not None
+            await self._over
+
+    async def __aenter__(self) -> Self:
+        """Subscribe and begin to answer."""
+        if self._over is not None:
+            message = "a responder runs once: make another one"
+            raise MisuseError(message)
+        self._over = asyncio.get_running_loop().create_future()
+        try:
+            for base, handler in self._handlers:
+                subscription = await self._client.subscribe(f"{base}/treq", qos=self._qos)
+                self._subscriptions.append(subscription)
+                self._start(self._serve(subscription, handler))
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and cancel what is being worked on."""
+        await self._stop()
+
+    async def _stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for subscription in self._subscriptions:
+            await subscription.close()
+        if self._over is not None and self._over.done() and not self._over.cancelled():
+            self._over.exception()  # whoever waits for it has it; nobody is told again
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[assignment]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, subscription: Subscription, handler: _Handler) -> None:
+        try:
+            async for message in subscription:
+                await self._room.acquire()
+                try:
+                    is_fresh = self._take(message, handler)
+                except BaseException:
+                    self._room.release()
+                    raise
+                if not is_fresh:
+                    self._room.release()
+        except SynclineError as error:
+            if self._over is not None and not self._over.done():
+                self._over.set_exception(error)
+
+    def _take(self, message: Message, handler: _Handler) -> bool:
+        """Begin with a request; whether there is anything to do."""
+        topic = core.tres_topic(message.topic)
+        if topic is None or message.retain:
+            return False
+        expiry = message.properties.message_expiry
+        incoming = self._core.handle_request(now_us(), message.payload, message_expiry=expiry)
+        if isinstance(incoming, core.Fresh):
+            self._start(self._answer(topic, incoming, handler))
+            return True
+        if isinstance(incoming, core.Repeated):
+            self._start(self._publish(topic, incoming.tres))
+        else:
+            logger.debug("request on %r: %r", message.topic, incoming)
+        return False
+
+    async def _answer(self, topic: str, fresh: core.Fresh, handler: _Handler) -> None:
+        try:
+            deadline = None if fresh.deadline is None else fresh.deadline / MICROSECONDS
+            made = Request(
+                topic.removesuffix("/tres"),
+                json.loads(fresh.value),
+                fresh.transaction,
+                fresh.timestamp,
+                deadline,
+            )
+            tres = await self._work(made, handler)
+            if tres is not None:
+                await self._publish(topic, tres)
+        finally:
+            self._room.release()
+
+    async def _work(self, asked: Request, handler: _Handler) -> bytes | None:
+        """The answer; ``None`` where nobody waits for it any more."""
+        limit = asyncio.timeout_at(asked.deadline)
+        try:
+            async with limit:
+                found = handler(asked)
+                value = await found if inspect.isawaitable(found) else found
+            return self._core.respond(wall_ms(), asked.transaction, json.dumps(value, allow_nan=False))
+        except RequestFailedError as error:
+            return self._core.fail(wall_ms(), asked.transaction, error.code, error.message)
+        except TimeoutError:
+            if limit.expired():
+                logger.info("request %s on %r: its requester has stopped waiting", asked.transaction, asked.topic)
+                self._core.fail(wall_ms(), asked.transaction, GATEWAY_TIMEOUT, "deadline passed")
+                return None
+            return self._failed(asked)
+        except Exception:  # noqa: BLE001 - whatever a handler raises, its requester gets an answer
+            return self._failed(asked)
+
+    def _failed(self, asked: Request) -> bytes:
+        logger.exception("the handler of %r failed", asked.topic)
+        return self._core.fail(wall_ms(), asked.transaction, INTERNAL_ERROR, "the responder failed")
+
+    async def _publish(self, topic: str, tres: bytes) -> None:
+        try:
+            await self._client.publish(topic, tres, qos=self._qos)
+        except SynclineError as error:
+            logger.warning("an answer on %r did not reach the server: %s", topic, error)
 
 
 class Requester:
-    """Open transactions, joined to their replies by id.
+    """Makes requests, and waits for their answers.
 
-    ``seed`` is 32 bytes of the operating system's entropy (``os.urandom(32)``): whoever knows it can forge replies. The
-    same seed gives the same ids, which is what tests want. One thread at a time.
+    It subscribes to the answers of a topic at the first request there, and stays subscribed until :meth:`close`, or the end
+    of ``async with``.
     """
 
-    def __init__(self, seed: bytes) -> None:
-        self._native = _native.Requester(seed)
+    def __init__(
+        self, client: Client, *, qos: int = 1, timeout: float = 2.0, max_in_flight: int = 10_000
+    ) -> None:
+        """Ask on this client; ``timeout`` and ``max_in_flight`` are for each topic."""
+        self._client = client
+        self._qos = qos
+        self._timeout = timeout
+        self._max_in_flight = max_in_flight
+        self._core = core.Requester(os.urandom(32))
+        self._nodes: dict[str, asyncio.Task[int]] = {}
+        self._readers: dict[str, tuple[Subscription, asyncio.Task[None]]] = {}
+        self._waiting: dict[int, asyncio.Future[JSON]] = {}
+        self._next_token = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def add_node(self, node: Node) -> int:
-        """Add a node and return its number; subscribe to its replies, and begin once that is confirmed."""
-        return self._native.add_node(
-            node.base,
-            qos=node.qos,
-            timeout_ms=node.timeout_ms,
-            timeout_error_code=node.timeout_error_code,
-            timeout_error_message=node.timeout_error_message,
-            max_in_flight=node.max_in_flight,
-        )
+    async def request(self, base: str, value: JSON, *, timeout: float | None = None) -> JSON:
+        """Ask on ``base`` and return the answer's value.
 
-    def remove_node(self, node: int) -> None:
-        """Remove a node; its open transactions end as ``Cancelled``. Raises ``KeyError`` for an unknown one."""
-        self._native.remove_node(node)
-
-    def begin(
-        self, now: int, wall: int, node: int, value: Any, *, token: int, timeout_ms: int | None = None
-    ) -> Treq:
-        """Begin a transaction and return the message to publish.
-
-        ``value`` is what JSON can hold. ``timeout_ms`` shortens the node's timeout for this request. Raises ``KeyError``
-        for an unknown node, ``LimitError`` when the node holds as many transactions as it may.
+        Raises :exc:`~syncline.errors.RequestFailedError` where the responder answers with an error,
+        :exc:`~syncline.errors.RequestTimedOutError` where nobody answers in time,
+        :exc:`~syncline.errors.UndeliverableError` where the request does not reach the server, for one without a
+        connection. Cancelled, it stops waiting.
         """
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        transaction, topic, qos, payload, deadline = self._native.begin(
-            now, wall, node, text, token=token, timeout_ms=timeout_ms
+        node = await self._ready(base)
+        if not self._client.is_connected:
+            message = "there is no connection to the server"
+            raise UndeliverableError(message)
+        token = self._next_token
+        self._next_token += 1
+        patience = self._timeout if timeout is None else timeout
+        text = json.dumps(value, allow_nan=False)
+        treq = self._core.begin(now_us(), wall_ms(), node, text, token=token, timeout=patience)
+        answer: asyncio.Future[JSON] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = answer
+        try:
+            submitted = self._client.submit(treq.topic, treq.payload, qos=treq.qos, expiry=patience)
+            submitted.add_done_callback(lambda done: self._submitted(treq.transaction, done))
+            self._arm()
+            return await answer
+        finally:
+            del self._waiting[token]
+            self._core.abort(treq.transaction)
+
+    async def close(self) -> None:
+        """Stop waiting for answers; requests that are open end with :exc:`~syncline.errors.TransactionError`."""
+        self._core.cancel_all()
+        self._hand_out()
+        if self._timer is not None:
+            self._timer.cancel()
+        for opening in self._nodes.values():
+            opening.cancel()
+        for subscription, reader in self._readers.values():
+            reader.cancel()
+            await asyncio.wait([reader])
+            await subscription.close()
+        self._nodes.clear()
+        self._readers.clear()
+
+    async def __aenter__(self) -> Self:
+        """Be ready; there is nothing to do yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def _ready(self, base: str) -> int:
+        """The node of a topic, once the server has confirmed the subscription to its answers."""
+        opening = self._nodes.get(base)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            opening = asyncio.get_running_loop().create_task(self._open(base))
+            self._nodes[base] = opening
+        return await asyncio.shield(opening)
+
+    async def _open(self, base: str) -> int:
+        node = self._core.add_node(
+            base, qos=self._qos, timeout=self._timeout, max_in_flight=self._max_in_flight
         )
-        return Treq(transaction, topic, QoS(qos), payload, deadline)
+        try:
+            subscription = await self._client.subscribe(f"{base}/tres", qos=self._qos)
+        except BaseException:
+            self._core.remove_node(node)
+            raise
+        reader = asyncio.get_running_loop().create_task(self._read(base, subscription))
+        self._readers[base] = (subscription, reader)
+        return node
 
-    def handle_message(self, topic: str, payload: bytes, *, retained: bool = False) -> bool | None:
-        """Take in a message: ``None`` when no node reads the topic, else whether it ended a transaction."""
-        return self._native.handle_message(topic, payload, retained=retained)
+    async def _read(self, base: str, subscription: Subscription) -> None:
+        try:
+            async for message in subscription:
+                self._core.handle_message(message.topic, message.payload, retain=message.retain)
+                self._hand_out()
+        except SynclineError as error:
+            # Requests that are open end at their deadlines; the next one subscribes again, or hears of the reason.
+            logger.warning("answers on %r are not read any more: %s", base, error)
+            opening = self._nodes.pop(base)
+            self._readers.pop(base)
+            self._core.remove_node(opening.result())
+            self._hand_out()
 
-    def handle_timeout(self, now: int) -> None:
-        """End every transaction whose deadline has come."""
-        self._native.handle_timeout(now)
+    def _submitted(self, transaction: str, done: asyncio.Future[Published]) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if isinstance(error, RefusedError):
+            self._core.undeliverable(transaction, error.reason_code)
+        elif error is not None:
+            self._core.undeliverable(transaction)
+        elif done.result().is_error:
+            self._core.undeliverable(transaction, done.result().reason_code)
+        self._hand_out()
 
-    def poll_timeout(self) -> int | None:
-        """Tell when ``handle_timeout`` next has something to do."""
-        return self._native.poll_timeout()
+    def _arm(self) -> None:
+        deadline = self._core.poll_timeout()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            wait = max(0, deadline - now_us()) / MICROSECONDS
+            self._timer = asyncio.get_running_loop().call_later(wait, self._timed_out)
 
-    def poll(self) -> Completion | None:
-        """Hand out the next transaction that has ended."""
-        found = self._native.poll()
-        if found is None:
-            return None
-        token, transaction, kind, code, text = found
-        return Completion(token, transaction, _outcome(kind, code, text))
+    def _timed_out(self) -> None:
+        self._timer = None
+        self._core.handle_timeout(now_us())
+        self._hand_out()
 
-    def abort(self, transaction: str) -> None:
-        """End a transaction whose client went away, without a completion; an ended one stays as it is."""
-        self._native.abort(transaction)
+    def _hand_out(self) -> None:
+        while (completion := self._core.poll()) is not None:
+            answer = self._waiting.get(completion.token)
+            if answer is None or answer.done():
+                continue
+            if completion.value is not None:
+                answer.set_result(json.loads(completion.value))
+            else:
+                answer.set_exception(failure(completion))
+        self._arm()
 
-    def cancel_all(self) -> None:
-        """End every open transaction as ``Cancelled``."""
-        self._native.cancel_all()
+
+async def request(client: Client, base: str, value: JSON, *, timeout: float = 2.0, qos: int = 1) -> JSON:
+    """Make one request; a :class:`Requester` spares those that follow the subscription."""
+    async with Requester(client, qos=qos) as requester:
+        return await requester.request(base, value, timeout=timeout)
 
 
-def _outcome(kind: str, code: int, text: str) -> Outcome:
-    match kind:
-        case "replied":
-            return Replied(json.loads(text))
-        case "failed":
-            return Failed(code, text)
-        case "timed_out":
-            return TimedOut(code, text)
-        case "cancelled":
-            return Cancelled()
-        case _:
-            return Undeliverable(text)
+def failure(completion: core.Completion) -> TransactionError:
+    """The exception for a transaction that ended without a value."""
+    if completion.outcome == "failed":
+        return RequestFailedError(completion.code, completion.message)
+    if completion.outcome == "timed-out":
+        return RequestTimedOutError(completion.message)
+    if completion.outcome == "undeliverable":
+        return UndeliverableError(completion.message)
+    return TransactionError("the requester was closed")
+
+
+def now_us() -> int:
+    """Microseconds of the monotonic clock, which is the event loop's."""
+    return time.monotonic_ns() // 1000
+
+
+def wall_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
