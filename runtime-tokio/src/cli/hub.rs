@@ -23,7 +23,17 @@ use super::{TEMPLATE, logging};
   syncline hub --data-dir /var/lib/syncline-hub --https 0.0.0.0:443 --mqtts 0.0.0.0:8883 --name hub.example.com
   syncline hub --mosquitto localhost:1883 --mosquitto-password-file /etc/syncline/mosquitto-admin",
     after_help = "The first start prints the password of the admin page, once. Certificates come from the hub's own \
-                  authority: give agents its `ca.crt`, which the page offers, in the variable CA."
+                  authority: give agents its `ca.crt`, which the page offers, in the variable CA.
+
+What the page does, a program does with the same password and the name `admin`; it is asked for where it is left out:
+  curl --user admin --cacert ca.crt https://HOST/api/hub
+  curl --user admin --cacert ca.crt --json '{}' https://HOST/api/hub/unlock
+  curl --user admin --cacert ca.crt --json '{\"pairingId\":\"0a1b2c\"}' https://HOST/api/hub/grant
+
+The embedded broker keeps nothing over a restart of the hub: no retained message, no session, no queued message. Agents \
+                  publish their state anew and subscribe again. Where messages have to outlast it, and where agents log \
+                  in by client certificate, run a Mosquitto and give it with --mosquitto. Mosquitto tells nobody of a \
+                  login that it refuses: agents register there over REST, not with SYNCLINE_REGISTRATION=mqtt."
 )]
 pub(super) struct Hub {
     /// Folder of users, keys and certificates

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use syncline_core::topic::{TopicFilter, TopicName};
 use tokio::time::Instant;
@@ -57,6 +58,24 @@ pub enum ChangeError {
     /// A task of the hub has ended early.
     #[error("the hub is stopping")]
     Stopping,
+}
+
+impl ChangeError {
+    /// What to answer over HTTP. What is the hub's own trouble is logged.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NotPending | Self::NoSuchUser => StatusCode::NOT_FOUND,
+            Self::Exists => StatusCode::CONFLICT,
+            Self::Broker(_) => {
+                tracing::error!(error = %self, "the hub could not make a change");
+                StatusCode::BAD_GATEWAY
+            }
+            Self::Store(_) | Self::Password(_) | Self::Stopping => {
+                tracing::error!(error = %self, "the hub could not make a change");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
 }
 
 /// Users, claims and passwords of one hub.

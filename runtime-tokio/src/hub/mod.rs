@@ -6,6 +6,7 @@
 
 mod authority;
 mod broker;
+mod changes;
 mod directory;
 mod dynamic_security;
 mod embedded;
@@ -187,6 +188,7 @@ pub async fn run(
         mqtt,
         mqtts,
     } = running.addresses;
+    let keeps_nothing = mqtt.is_some();
     let mut lines = String::new();
     let mut line = |name: &str, scheme: &str, address: Option<SocketAddr>| {
         if let Some(address) = address {
@@ -197,6 +199,10 @@ pub async fn run(
     line("page", "http", http);
     line("broker", "mqtts", mqtts);
     line("broker", "mqtt", mqtt);
+    lines.push_str(match keeps_nothing {
+        true => "\nThe broker keeps no messages and no sessions over a restart; with --mosquitto a Mosquitto does.\n",
+        false => "\nMosquitto tells nobody whom it refuses: agents register here over REST, not over MQTT alone.\n",
+    });
     if let Some(password) = password {
         lines.push_str(&format!(
             "\npassword {}\n\nThis password of the page is shown once; `syncline hub --new-password` makes another.\n",

@@ -123,6 +123,11 @@ impl FromStr for Permission {
     }
 }
 
+/// What an agent needs that runs commissioning files and presents itself, one permission a line.
+pub(super) fn suggested(username: &str) -> String {
+    format!("readwrite services/#\nwrite syncline/agents/{username}/state")
+}
+
 /// Reads one permission a line; empty lines are left out.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::failure::{Failure, Handshake, Server};
+use super::failure::{Failure, Handshake, Peer};
 use super::files::{Settings, Snapshot};
 use super::trust::{self, Roots};
 use super::{Identity, LoadError, Looked, Moment};
@@ -21,7 +21,7 @@ use super::{Identity, LoadError, Looked, Moment};
 #[derive(Debug)]
 pub struct Client {
     server: ServerName<'static>,
-    kind: Server,
+    kind: Peer,
     in_force: RwLock<InForce>,
     looked: watch::Sender<Looked>,
 }
@@ -45,27 +45,27 @@ impl Client {
         let name = host.strip_suffix('.').unwrap_or(host);
         let server =
             ServerName::try_from(name.to_owned()).map_err(|_| LoadError::HostName(host.to_owned()))?;
-        Self::to(server, Server::Broker, settings, snapshot, now)
+        Self::to(server, Peer::Broker, settings, snapshot, now)
     }
 
     /// The same for a client registry in place of a broker, as far as messages name it.
     #[must_use]
     pub fn of_registry(self) -> Self {
         Self {
-            kind: Server::Registry,
+            kind: Peer::Registry,
             ..self
         }
     }
 
     /// Which server this is.
     #[must_use]
-    pub fn kind(&self) -> Server {
+    pub fn kind(&self) -> Peer {
         self.kind
     }
 
     fn to(
         server: ServerName<'static>,
-        kind: Server,
+        kind: Peer,
         settings: &Settings,
         snapshot: &Snapshot,
         now: Moment,

@@ -30,14 +30,14 @@ pub enum Fault {
 
 /// Which server is spoken to: its name in messages, and the variables that lead to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
+pub enum Peer {
     /// The broker.
     Broker,
     /// The client registry.
     Registry,
 }
 
-impl Server {
+impl Peer {
     /// The variable that says where it is.
     const fn variable(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Server {
 /// What is known of a handshake beside its error.
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
-    pub(super) server: Server,
+    pub(super) server: Peer,
     /// The name that the certificate must be for.
     pub(super) host: &'a str,
     pub(super) roots: &'a Roots,
@@ -72,7 +72,7 @@ pub(super) struct Handshake<'a> {
 
 impl Failure {
     /// The server has not answered the handshake in `time`.
-    pub(crate) fn silence(time: Duration, server: Server) -> Self {
+    pub(crate) fn silence(time: Duration, server: Peer) -> Self {
         Self {
             text: format!(
                 "the server did not answer the TLS handshake within {} s, it may not speak TLS on this port: {}",
@@ -123,7 +123,7 @@ impl Failure {
 /// after the handshake that it refuses the client's certificate.
 pub(crate) fn lost(error: io::Error, shows_certificate: bool) -> io::Error {
     let (fault, text) = match tls_error(&error) {
-        Some(Error::AlertReceived(alert)) => alert_received(*alert, shows_certificate, Server::Broker),
+        Some(Error::AlertReceived(alert)) => alert_received(*alert, shows_certificate, Peer::Broker),
         Some(other) => (Fault::Network, lower(&other.to_string())),
         // The library tells at length that the end was not announced; nothing follows from that here.
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -220,7 +220,7 @@ fn refused(cause: &CertificateError, handshake: &Handshake<'_>, now: Moment) -> 
 }
 
 /// The server has said why it ends the connection.
-fn alert_received(alert: AlertDescription, shows_certificate: bool, server: Server) -> (Fault, String) {
+fn alert_received(alert: AlertDescription, shows_certificate: bool, server: Peer) -> (Fault, String) {
     use AlertDescription as Alert;
     const SHOW_ONE: &str = "set USE_MUTUAL_TLS=true, with AGENT_CERT and AGENT_KEY";
     let fault = match alert {

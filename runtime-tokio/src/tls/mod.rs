@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use client::Client;
 pub use facts::{CertificateFacts, Moment, NotACertificate, Validity};
 pub(crate) use failure::lost;
-pub use failure::{Failure, Fault, Server};
+pub use failure::{Failure, Fault, Peer};
 pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};

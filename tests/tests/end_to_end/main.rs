@@ -15,6 +15,7 @@ mod half_open;
 mod harness;
 mod http_nodes;
 mod http_protection;
+mod hub_api;
 mod hub_page;
 mod hub_process;
 mod live_check;

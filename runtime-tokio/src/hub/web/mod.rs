@@ -1,6 +1,7 @@
 //! Registry and page over HTTP: connections bounded in number, size and time.
 
 mod answer;
+mod api;
 mod login;
 mod page;
 mod registry;

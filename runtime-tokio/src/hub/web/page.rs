@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::login::Session;
 use crate::hub::Hub;
+use crate::hub::permission::suggested;
 use crate::hub::registry::{Pending, Way};
 use crate::hub::store::User;
 
@@ -159,7 +160,7 @@ fn agents(hub: &Hub) -> String {
 pub(super) fn review(session: &Session, pending: &Pending, wrong: Option<&str>) -> String {
     let (name, id) = (&pending.claim.username, pending.id.0);
     let csrf = csrf(session);
-    let suggested = format!("readwrite services/#\nwrite syncline/agents/{name}/state");
+    let suggested = suggested(name);
     let main = format!(
         "<h1>Request of {}</h1>{}\
          <p>Pairing ID <strong class=\"pairing-id\">{}</strong>. Compare it with the one in the agent's log: \

@@ -15,8 +15,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::login::{Session, is_same_origin};
-use super::{Web, page, registry};
-use crate::hub::broker::Decision;
+use super::{Web, api, page, registry};
 use crate::hub::directory::ChangeError;
 use crate::hub::permission::parse_lines;
 use crate::hub::registry::PendingId;
@@ -39,6 +38,9 @@ pub(super) async fn answer(web: &Web, from: IpAddr, request: Request<Incoming>) 
             );
         }
     };
+    if let Some(below) = parts.uri.path().strip_prefix(api::PATH) {
+        return api::answer(web, from, &parts, below, &body).await;
+    }
     match (&parts.method, parts.uri.path()) {
         (&Method::POST, REGISTER_PATH) => registry::register(&web.hub, from, &body).await,
         (&Method::GET, "/api/system/info") => Answer::json(
@@ -109,17 +111,14 @@ async fn act(web: &Web, from: IpAddr, parts: &Parts, path: &str, body: &Bytes) -
             "this form is of another session, load its page again",
         );
     }
-    let directory = &web.hub.directory;
     match path {
         "/logout" => Answer::see_other("/login").cookie(&web.sessions.end(&parts.headers)),
         "/unlock" => {
-            directory.registry().unlock(Instant::now());
-            tracing::info!(%from, "the client registry is unlocked");
+            web.hub.unlock(from);
             Answer::see_other("/")
         }
         "/lock" => {
-            directory.registry().lock();
-            tracing::info!(%from, "the client registry is locked");
+            web.hub.lock(from);
             Answer::see_other("/")
         }
         "/grant" => grant(web, from, &session, &form).await,
@@ -170,40 +169,12 @@ async fn grant(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answe
             return Answer::html(StatusCode::UNPROCESSABLE_ENTITY, page);
         }
     };
-    let decision = Decision::Admit {
-        username: &pending.claim.username,
-        password: &pending.claim.password,
-        permissions: &permissions,
-    };
-    let exists = directory.kept().users.contains_key(&pending.claim.username);
-    let granted = async {
-        // Before the broker, which would give the one that exists another password.
-        if exists {
-            return Err(ChangeError::Exists);
-        }
-        web.hub.broker.follow(decision).await?;
-        directory.grant(&pending, permissions.clone()).await
-    };
-    match granted.await {
-        Ok(()) => {
-            let (user, pairing_id) = (&pending.claim.username, pending.pairing_id);
-            tracing::info!(%from, user, %pairing_id, "a registration is granted");
-            Answer::see_other("/")
-        }
-        Err(error) => failure(session, &error),
-    }
+    done(session, web.hub.grant(from, &pending, permissions).await)
 }
 
 fn deny(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answer {
-    let denied = form_number(form).and_then(|id| web.hub.directory.registry().deny(Instant::now(), id));
-    match denied {
-        Some(pending) => {
-            let (user, pairing_id) = (&pending.claim.username, pending.pairing_id);
-            tracing::info!(%from, user, %pairing_id, "a registration is denied");
-            Answer::see_other("/")
-        }
-        None => failure(session, &ChangeError::NotPending),
-    }
+    let id = form_number(form).ok_or(ChangeError::NotPending);
+    done(session, id.and_then(|id| web.hub.deny(from, id)))
 }
 
 async fn permit(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answer {
@@ -220,60 +191,24 @@ async fn permit(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answ
             return Answer::html(StatusCode::UNPROCESSABLE_ENTITY, page);
         }
     };
-    let decision = Decision::Permit {
-        username: &name,
-        permissions: &permissions,
-    };
-    let permitted = async {
-        web.hub.broker.follow(decision).await?;
-        directory.permit(&name, permissions.clone()).await
-    };
-    match permitted.await {
-        Ok(()) => {
-            tracing::info!(%from, user = name, "a user has other permissions");
-            // Its subscriptions are judged anew.
-            web.hub.broker.throw_out(&name).await;
-            Answer::see_other("/")
-        }
-        Err(error) => failure(session, &error),
-    }
+    done(session, web.hub.permit(from, &name, permissions).await)
 }
 
 async fn delete(web: &Web, from: IpAddr, session: &Session, form: &Form) -> Answer {
-    let name = form.get("name").cloned().unwrap_or_default();
-    let known = web.hub.directory.kept().users.contains_key(&name);
-    let deleted = async {
-        // Users that the hub has not let in are none of its business.
-        if !known {
-            return Err(ChangeError::NoSuchUser);
-        }
-        web.hub.broker.follow(Decision::Expel { username: &name }).await?;
-        web.hub.directory.delete(&name).await
-    };
-    match deleted.await {
-        Ok(()) => {
-            tracing::info!(%from, user = name, "a user is deleted");
-            web.hub.broker.throw_out(&name).await;
-            Answer::see_other("/")
-        }
+    let name = form.get("name").map_or("", String::as_str);
+    done(session, web.hub.delete(from, name).await)
+}
+
+/// Back to the overview, or to what went wrong.
+fn done(session: &Session, outcome: Result<(), ChangeError>) -> Answer {
+    match outcome {
+        Ok(()) => Answer::see_other("/"),
         Err(error) => failure(session, &error),
     }
 }
 
 fn failure(session: &Session, error: &ChangeError) -> Answer {
-    let status = match error {
-        ChangeError::NotPending | ChangeError::NoSuchUser => StatusCode::NOT_FOUND,
-        ChangeError::Exists => StatusCode::CONFLICT,
-        ChangeError::Broker(_) => {
-            tracing::error!(%error, "the hub could not make a change");
-            StatusCode::BAD_GATEWAY
-        }
-        ChangeError::Store(_) | ChangeError::Password(_) | ChangeError::Stopping => {
-            tracing::error!(%error, "the hub could not make a change");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    };
-    Answer::html(status, page::message(Some(session), &error.to_string()))
+    Answer::html(error.status(), page::message(Some(session), &error.to_string()))
 }
 
 fn query(parts: &Parts, name: &str) -> Option<String> {
