@@ -258,6 +258,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const ANY_EDGE: &[&str] = &[
     "syncline-tests",
     "syncline-benches",
+    "syncline-bench-clients",
     "syncline-bench-transactions",
 ];
 
