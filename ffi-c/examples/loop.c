@@ -118,7 +118,7 @@ static void finish_opening(struct loop *loop) {
     }
 }
 
-/* Reads once, into the session's own buffer; whether anything moved. */
+/* Reads once, into the session's own buffer; whether there may be more without waiting. */
 static bool read_once(struct loop *loop) {
     struct syncline_room room;
     if (!loop->open) {
@@ -131,10 +131,12 @@ static bool read_once(struct loop *loop) {
     ssize_t len = transport_read(loop->transport, room.data, room.len);
     if (len < 0) {
         lose_transport(loop);
-    } else if (len > 0) {
+        return false;
+    }
+    if (len > 0) {
         check(syncline_session_rx_commit(loop->session, (size_t)len), NULL);
     }
-    return len != 0;
+    return (size_t)len == room.len || transport_holds_more(loop->transport);
 }
 
 /* Writes once, from where the bytes are; whether anything moved. */
@@ -188,14 +190,17 @@ void loop_new_session(struct loop *loop, struct syncline_session_config *config)
 void loop_run(struct loop *loop) {
     check(syncline_session_connect(loop->session, monotonic()), NULL);
     while (!loop->done) {
-        uint64_t deadline = 0, other;
-        bool moved;
+        uint64_t deadline = 0, other = UINT64_MAX;
+        bool more;
         do {
-            other = handle_time(loop, monotonic());
-            moved = drain(loop);
-            moved = read_once(loop) || moved;
-            moved = write_once(loop) || moved;
-        } while (moved && !loop->done);
+            more = read_once(loop);
+            /* What was written may complete, and what completes may be followed by more to write. */
+            do {
+                do {
+                    other = handle_time(loop, monotonic());
+                } while (drain(loop));
+            } while (!loop->done && write_once(loop));
+        } while (more && !loop->done);
         if (loop->done) {
             break;
         }

@@ -24,6 +24,9 @@ short transport_events(const struct transport *transport, bool to_read, bool to_
 ssize_t transport_read(struct transport *transport, void *data, size_t len);
 ssize_t transport_write(struct transport *transport, const struct iovec *runs, int count);
 
+/* Whether it holds bytes to read that poll(2) does not know of, such as the rest of a TLS record. */
+bool transport_holds_more(const struct transport *transport);
+
 void transport_close(struct transport *transport);
 
 #endif

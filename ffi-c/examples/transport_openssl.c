@@ -121,6 +121,10 @@ ssize_t transport_write(struct transport *transport, const struct iovec *runs, i
     return moved(transport, SSL_write(transport->tls, runs[0].iov_base, len > INT32_MAX ? INT32_MAX : (int)len));
 }
 
+bool transport_holds_more(const struct transport *transport) {
+    return SSL_has_pending(transport->tls) == 1;
+}
+
 void transport_close(struct transport *transport) {
     SSL_free(transport->tls);
     SSL_CTX_free(transport->context);

@@ -63,6 +63,11 @@ ssize_t transport_write(struct transport *transport, const struct iovec *runs, i
     return moved(sendmsg(transport->socket, &message, MSG_NOSIGNAL));
 }
 
+bool transport_holds_more(const struct transport *transport) {
+    (void)transport;
+    return false;
+}
+
 void transport_close(struct transport *transport) {
     close(transport->socket);
     free(transport);

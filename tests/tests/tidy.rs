@@ -30,8 +30,13 @@ const NOT_OURS: &[&str] = &[
     "artifacts",
 ];
 
-/// Where `unsafe` may stand: the C border, what pyo3's macros expand to, and the counting allocator of the benchmarks.
-const MAY_BE_UNSAFE: &[&str] = &["ffi-c/", "python/src/", "benches/"];
+/// Where `unsafe` may stand: the C border and who walks along it, what pyo3's macros expand to, and the counting allocator of the benchmarks.
+const MAY_BE_UNSAFE: &[&str] = &[
+    "ffi-c/",
+    "fuzz/fuzz_targets/c_calls.rs",
+    "python/src/",
+    "benches/",
+];
 
 struct File {
     /// Relative to the workspace, with `/`.
@@ -264,6 +269,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const ANY_EDGE: &[&str] = &[
     "syncline-tests",
     "syncline-benches",
+    "syncline-bench-clients",
     "syncline-bench-transactions",
 ];
 

@@ -9,11 +9,18 @@ use crate::install;
 use crate::plan::Plan;
 use crate::process::Tool;
 
-/// The flags that cargo-fuzz passes, less the sanitizer: the fuzzed crates hold no `unsafe`.
+/// Targets of crates that hold `unsafe`, which are run under the address sanitizer.
+const SANITIZED: [&str; 1] = ["c_calls"];
+
+/// The flags that cargo-fuzz passes, less the sanitizer, which most targets have no use for: their crates hold no `unsafe`.
 const INSTRUMENTATION: &str = "--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
+
+/// Where the targets are built, without and with the sanitizer.
+const PLAIN: &str = "fuzz/target";
+const WITH_SANITIZER: &str = "fuzz/target/sanitized";
 
 /// The fuzz targets' manifest; they are a workspace of their own.
 pub(crate) fn manifest() -> PathBuf {
@@ -27,16 +34,30 @@ pub(crate) fn manifest() -> PathBuf {
 pub(crate) fn run(seconds: u32) -> Result<()> {
     install::ensure(&[install::GXX])?;
     let triple = host_triple()?;
-    // With `--target`, the flags reach the targets and not the build scripts, which could not be linked with them.
-    Tool::cargo("build")
-        .args(["--release", "--bins", "--target", &triple, "--manifest-path"])
-        .arg(manifest())
-        .env("RUSTFLAGS", INSTRUMENTATION)
-        .run()?;
+    let targets = targets()?;
+    let (sanitized, plain): (Vec<_>, Vec<_>) = targets
+        .iter()
+        .map(String::as_str)
+        .partition(|name| SANITIZED.contains(name));
+    build(&plain, &triple, PLAIN, INSTRUMENTATION, None)?;
+    // The stable compiler has the sanitizer as well, behind this variable.
+    let flags = format!("{INSTRUMENTATION} -Zsanitizer=address");
+    build(
+        &sanitized,
+        &triple,
+        WITH_SANITIZER,
+        &flags,
+        Some("RUSTC_BOOTSTRAP"),
+    )?;
     let mut plan = Plan::new();
-    for target in targets()? {
+    for target in targets {
+        let built = if SANITIZED.contains(&target.as_str()) {
+            WITH_SANITIZER
+        } else {
+            PLAIN
+        };
         let program = crate::root()
-            .join("fuzz/target")
+            .join(built)
             .join(&triple)
             .join("release")
             .join(&target);
@@ -58,6 +79,28 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
         });
     }
     plan.run()
+}
+
+/// Builds targets into a folder, perhaps with a variable that unlocks what `flags` ask for.
+fn build(
+    targets: &[&str],
+    triple: &str,
+    folder: &str,
+    flags: &str,
+    unlock: Option<&'static str>,
+) -> Result<()> {
+    // With `--target`, the flags reach the targets and not the build scripts, which could not be linked with them.
+    let cargo = Tool::cargo("build")
+        .args(["--release", "--target", triple, "--manifest-path"])
+        .arg(manifest())
+        .arg("--target-dir")
+        .arg(crate::root().join(folder))
+        .args(targets.iter().flat_map(|name| ["--bin", name]))
+        .env("RUSTFLAGS", flags);
+    match unlock {
+        Some(variable) => cargo.env(variable, "1").run(),
+        None => cargo.run(),
+    }
 }
 
 fn targets() -> Result<Vec<String>> {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: every check and every generated file of this project behind one command.
 
 mod bench;
+mod cost;
 mod dist_c;
 mod ffi;
 mod fuzz;
@@ -30,6 +31,7 @@ usage: cargo xtask <command>
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
   bench transactions    measure whole transactions beside other gateways
+  cost                  measure what a message costs clients in C beside each other
   dist-c [--prefix DIR] [--destdir DIR]
                         install the C library below DIR (default /usr/local), within --destdir where it is given
   dist-c --check        install it in a temporary folder, and build programs with it as its users do
@@ -42,6 +44,7 @@ enum Task {
     Header { check: bool },
     Fuzz { seconds: u32 },
     Bench(fn() -> Result<()>),
+    Cost,
     DistC(Destination),
     CheckDistC,
     Jsonata,
@@ -61,6 +64,7 @@ fn parse() -> Result<Task> {
                 "transactions" => bench::transactions,
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
             }),
+            "cost" => Task::Cost,
             "dist-c" => Task::DistC(Destination::default()),
             "jsonata" => Task::Jsonata,
             "help" => Task::Help,
@@ -99,6 +103,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Header { check: false } => header::write(),
         Task::Fuzz { seconds } => fuzz::run(*seconds),
         Task::Bench(run) => run(),
+        Task::Cost => cost::run(),
         Task::CheckDistC => dist_c::check::run(),
         Task::DistC(destination) => dist_c::run(dist_c::Build::Shipped, destination),
         Task::Jsonata => jsonata::run(),

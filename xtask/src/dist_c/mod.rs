@@ -182,7 +182,10 @@ impl Texts {
 }
 
 /// What Rust's standard library needs of the system when it is linked statically, as the compiler says it.
-fn system_libraries() -> Result<String> {
+///
+/// # Errors
+/// The compiler names none.
+pub(crate) fn system_libraries() -> Result<String> {
     let folder = crate::target_dir().join("xtask/dist-c");
     std::fs::create_dir_all(&folder)?;
     let list = folder.join("system-libraries");
