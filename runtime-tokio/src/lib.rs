@@ -13,6 +13,7 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod live_check;
+pub mod mapping;
 mod nearest;
 mod password;
 pub mod presence;

@@ -91,6 +91,8 @@ impl Agent {
     /// [`poll_subscription`](Self::poll_subscription) for what comes of it. Messages come as
     /// [`Output::Message`](super::Output::Message).
     ///
+    /// One that there is already is asked for once more: so the server sends its retained messages again.
+    ///
     /// Returns false if there are [`MAX_SUBSCRIPTIONS`] already; nothing has changed then.
     pub fn stay_subscribed(&mut self, now: Instant, filter: TopicFilter, qos: QoS) -> bool {
         let subscriptions = &mut self.subscriptions;
@@ -98,9 +100,8 @@ impl Agent {
         let identifier = identifier_of(&filter);
         let map = subscriptions.map(&filter);
         match map.get_mut(&filter) {
-            Some(standing) if standing.qos >= qos => return true,
             Some(standing) => {
-                standing.qos = qos;
+                standing.qos = standing.qos.max(qos);
                 standing.in_force = false;
             }
             None if count >= MAX_SUBSCRIPTIONS => return false,

@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::status::Snapshot;
+use crate::status::{MappingStatus, Snapshot};
 
 /// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +192,13 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             ),
         ),
     ];
+    if !snapshot.mappings.is_empty() {
+        metrics.push(counter(
+            "syncline_mapping_messages",
+            "Messages of mappings, by what became of them.",
+            mapping_samples(&snapshot.mappings),
+        ));
+    }
     if let Some(central) = &snapshot.central {
         metrics.push(gauge(
             "syncline_central_version_matches",
@@ -210,6 +217,30 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+fn mapping_samples(mappings: &[MappingStatus]) -> Vec<(Vec<(&'static str, String)>, f64)> {
+    let outcomes = |mapping: &MappingStatus| {
+        [
+            ("published", mapping.published),
+            ("stopped", mapping.stopped),
+            ("failed", mapping.failed),
+            ("overloaded", mapping.overloaded),
+        ]
+    };
+    let samples = mappings.iter().flat_map(|mapping| {
+        outcomes(mapping).map(|(outcome, count)| {
+            let labels = vec![
+                ("service", mapping.service.clone()),
+                ("mapping", mapping.resource.clone()),
+                ("item", mapping.item.to_string()),
+                ("outcome", outcome.to_owned()),
+            ];
+            (labels, count as f64)
+        })
+    });
+    samples.collect()
 }
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ pub struct Report {
     pub open: usize,
     /// The same of each node.
     pub in_flight: HashMap<NodeId, usize>,
+    /// Topic Filters, besides those of transaction nodes, that the broker has not confirmed.
+    pub waiting: Vec<String>,
 }
 
 /// The sending ends that nodes and handles share.

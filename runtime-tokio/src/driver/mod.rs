@@ -9,6 +9,7 @@ mod enrolment;
 mod error;
 mod handle;
 mod link;
+mod mailbox;
 mod outage;
 mod output;
 mod probe;
@@ -35,9 +36,10 @@ pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
+pub(crate) use mailbox::{Inbox, mailbox};
 use outage::Outage;
 pub(crate) use probe::{ProbeError, probe};
-pub use publish::{Offline, PublishError};
+pub use publish::{Offline, PublishError, Submitted};
 use publish::{Publications, SUBMISSION_QUEUE, Submission};
 use subscriptions::Subscriptions;
 pub use subscriptions::{Sink, Subscription};
@@ -267,12 +269,12 @@ impl Driver {
                 }
                 return how;
             }
-            timer.set(self.poll_timeout(), self.start);
+            timer.set(self.agent.poll_timeout(), self.start);
             let clock = Clock(self.start);
             tokio::select! {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
-                () = timer.elapsed() => self.handle_timeout(self.now()),
+                () = timer.elapsed() => self.agent.handle_timeout(self.now()),
                 persisted = persisted(&mut self.store) => self.handle_persisted(persisted),
                 event = next(&mut self.enrolment) => self.handle_enrolment(&event),
                 (id, reply) = told(&mut self.central) => {
@@ -290,8 +292,8 @@ impl Driver {
     /// Gives every source its turn, so that none starves the others, and takes in together what is written together.
     fn catch_up(&mut self) {
         let now = self.now();
-        if self.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.handle_timeout(now);
+        if self.agent.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.agent.handle_timeout(now);
         }
         while let Ok(control) = self.inboxes.control.try_recv() {
             self.handle_control(control);
@@ -318,16 +320,6 @@ impl Driver {
 
     fn now(&self) -> Instant {
         Clock(self.start).now()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let deadlines = [self.agent.poll_timeout(), self.subscriptions.poll_timeout()];
-        deadlines.into_iter().flatten().min()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.agent.handle_timeout(now);
-        self.subscriptions.handle_timeout(now, &mut self.agent);
     }
 
     fn submit(&mut self, submission: Submission) {
@@ -417,6 +409,7 @@ impl Driver {
             counters: *self.agent.counters(),
             open: self.agent.open_transactions(),
             in_flight: self.nodes.keys().map(in_flight).collect(),
+            waiting: self.subscriptions.waiting(&self.agent),
         }
     }
 

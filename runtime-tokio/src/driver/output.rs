@@ -39,6 +39,9 @@ impl Driver {
                 }
             }
         }
+        while let Some((filter, readiness)) = self.agent.poll_subscription() {
+            self.subscriptions.changed(&filter, readiness);
+        }
         if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
             self.phase = Phase::Ended(Ok(()));
         }
@@ -57,13 +60,11 @@ impl Driver {
                     enrolment.connected();
                 }
                 self.senders.online.store(true, Ordering::Relaxed);
-                self.subscriptions.connected(now, &mut self.agent);
                 let (version, session_present) = (connected.version, connected.session_present);
                 tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
             }
             Output::Disconnected(disconnected) => {
                 self.senders.online.store(false, Ordering::Relaxed);
-                self.subscriptions.disconnected();
                 // Refused credentials are the registration's to tell of.
                 let registers = self.enrolment.is_some()
                     && matches!(disconnected.reason, DisconnectReason::Refused(code) if Registration::is_about_credentials(code));
@@ -84,11 +85,8 @@ impl Driver {
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            Output::Message(message) => self.subscriptions.message(message),
-            Output::OpCompleted(op, completion) => {
-                self.publications.completed(*op, completion);
-                self.subscriptions.completed(now, *op, completion);
-            }
+            Output::Message(message) => self.subscriptions.message(message, &self.agent),
+            Output::OpCompleted(op, completion) => self.publications.completed(*op, completion),
             // No authentication method is configured here, and the store is seen to before.
             Output::AuthChallenge(_) | Output::Store(_) | Output::Completed { .. } => {}
         }

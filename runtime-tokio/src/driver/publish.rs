@@ -1,7 +1,9 @@
 //! Messages that other tasks publish, each with its one answer.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 
 use syncline_core::agent::Agent;
 use syncline_core::codec::ReasonCode;
@@ -54,6 +56,10 @@ pub(super) struct Submission {
     offline: Offline,
     reply: oneshot::Sender<Result<(), PublishError>>,
 }
+
+/// A message on its way, and how that ends.
+#[derive(Debug)]
+pub struct Submitted(oneshot::Receiver<Result<(), PublishError>>);
 
 /// Those who wait for the end of a publication.
 #[derive(Debug, Default)]
@@ -110,6 +116,14 @@ impl AgentHandle {
     /// # Errors
     /// [`PublishError`]: at once when it was not taken, later when the broker did not take it.
     pub async fn publish(&self, publication: Publication, offline: Offline) -> Result<(), PublishError> {
+        self.submit(publication, offline)?.await
+    }
+
+    /// As [`publish`](Self::publish), in two steps: the message is on its way when this returns, and the future has its end.
+    ///
+    /// # Errors
+    /// [`PublishError`] when it was not taken.
+    pub fn submit(&self, publication: Publication, offline: Offline) -> Result<Submitted, PublishError> {
         let (reply, result) = oneshot::channel();
         let submission = Submission {
             publication,
@@ -123,6 +137,15 @@ impl AgentHandle {
                 mpsc::error::TrySendError::Full(_) => PublishError::Busy,
                 mpsc::error::TrySendError::Closed(_) => PublishError::Stopped,
             })?;
-        result.await.map_err(|_| PublishError::Stopped)?
+        Ok(Submitted(result))
+    }
+}
+
+impl Future for Submitted {
+    type Output = Result<(), PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let end = ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(end.unwrap_or(Err(PublishError::Stopped)))
     }
 }

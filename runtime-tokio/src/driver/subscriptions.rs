@@ -1,21 +1,19 @@
-//! Subscriptions of other tasks: kept in force over connections, their messages handed to whom they are for.
+//! Subscriptions of other tasks: the core keeps them in force, here their messages are handed to whom they are for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use syncline_core::agent::Agent;
-use syncline_core::codec::{PropertyBuf, QoS, RetainHandling, SubscribeOptions};
-use syncline_core::session::{Completion, Filter, Message, OpId, SubmitError};
-use syncline_core::time::{Duration, Instant};
+use syncline_core::agent::{Agent, Readiness};
+use syncline_core::codec::QoS;
+use syncline_core::limits::MAX_SUBSCRIPTIONS;
+use syncline_core::session::Message;
+use syncline_core::time::Instant;
 use syncline_core::topic::TopicFilter;
 use tokio::sync::watch;
 
 use super::handle::{AgentHandle, Control, Senders};
-
-/// Time until a subscription that the broker has refused is asked for again.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Takes in the messages of a subscription: in the driver's task, so it must not take long.
 pub type Sink = Box<dyn FnMut(&Message) + Send>;
@@ -101,160 +99,81 @@ impl fmt::Debug for Entry {
 /// All subscriptions of a driver but those of its nodes.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    entries: BTreeMap<u64, Entry>,
-    /// Those of one topic, by topic: most are.
-    exact: HashMap<TopicFilter, BTreeSet<u64>>,
-    wild: BTreeSet<u64>,
-    /// Subscribe operations that have not ended.
-    asked: HashMap<OpId, TopicFilter>,
-    retry_at: Option<Instant>,
+    by_filter: HashMap<TopicFilter, BTreeMap<u64, Entry>>,
+    filters: HashMap<u64, TopicFilter>,
+    /// What the log has been told.
+    told: HashSet<String>,
 }
 
 impl Subscriptions {
-    /// When [`Subscriptions::handle_timeout`] next has something to do.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.retry_at
-    }
-
     pub(super) fn add(&mut self, now: Instant, id: u64, entry: Entry, agent: &mut Agent) {
         let filter = entry.filter.clone();
-        self.index(&entry).insert(id);
-        self.entries.insert(id, entry);
-        self.ask(now, &filter, agent);
+        if !agent.stay_subscribed(now, filter.clone(), entry.qos) {
+            tracing::error!(
+                "no subscription to {}: there are {MAX_SUBSCRIPTIONS} already, which is the most",
+                filter.as_str()
+            );
+        }
+        entry
+            .is_ready
+            .send_replace(agent.subscription(&filter) == Some(Readiness::Ready));
+        self.filters.insert(id, filter.clone());
+        self.by_filter.entry(filter).or_default().insert(id, entry);
     }
 
     pub(super) fn remove(&mut self, id: u64, agent: &mut Agent) {
-        let Some(entry) = self.entries.remove(&id) else {
+        let Some(filter) = self.filters.remove(&id) else {
             return;
         };
-        let filter = entry.filter.clone();
-        let index = self.index(&entry);
-        index.remove(&id);
-        let is_empty = index.is_empty();
-        if is_empty {
-            self.exact.remove(&filter);
-        }
-        if self.of(&filter).next().is_none() && agent.session().is_established() {
-            // Where it cannot be sent the subscription stays until the Session ends; its messages are nobody's.
-            let _ = agent.unsubscribe(&[filter], &PropertyBuf::new());
-        }
-    }
-
-    pub(super) fn connected(&mut self, now: Instant, agent: &mut Agent) {
-        let filters: BTreeSet<TopicFilter> =
-            self.entries.values().map(|entry| entry.filter.clone()).collect();
-        for filter in filters {
-            self.ask(now, &filter, agent);
-        }
-    }
-
-    pub(super) fn disconnected(&mut self) {
-        self.asked.clear();
-        self.retry_at = None;
-        for entry in self.entries.values() {
-            entry.is_ready.send_replace(false);
-        }
-    }
-
-    /// Asks again for what the broker has refused.
-    pub(super) fn handle_timeout(&mut self, now: Instant, agent: &mut Agent) {
-        if self.retry_at.is_none_or(|at| now < at) {
-            return;
-        }
-        self.retry_at = None;
-        let waiting: BTreeSet<TopicFilter> = self
-            .entries
-            .values()
-            .filter(|entry| !*entry.is_ready.borrow())
-            .map(|entry| entry.filter.clone())
-            .collect();
-        for filter in waiting {
-            if !self.asked.values().any(|asked| *asked == filter) {
-                self.ask(now, &filter, agent);
+        if let Some(entries) = self.by_filter.get_mut(&filter) {
+            entries.remove(&id);
+            if entries.is_empty() {
+                self.by_filter.remove(&filter);
+                agent.end_subscription(&filter);
             }
         }
     }
 
-    pub(super) fn completed(&mut self, now: Instant, op: OpId, completion: &Completion) {
-        let Some(filter) = self.asked.remove(&op) else {
-            return;
-        };
-        let Completion::Subscribed(reasons) = completion else {
-            return;
-        };
-        if let Some(reason) = reasons.first_error() {
-            tracing::warn!(
-                "the broker refuses the subscription to {}: {reason}; grant this agent read access to it",
-                filter.as_str()
-            );
-            self.retry_at = Some(now.after(RETRY));
-            return;
+    /// A subscription was confirmed, refused or lost with the connection.
+    pub(super) fn changed(&mut self, filter: &TopicFilter, readiness: Readiness) {
+        for entry in self.by_filter.get(filter).into_iter().flat_map(BTreeMap::values) {
+            entry.is_ready.send_replace(readiness == Readiness::Ready);
         }
-        for entry in self.of(&filter) {
-            entry.is_ready.send_replace(true);
+        let filter = filter.as_str();
+        let trouble = match readiness {
+            Readiness::Ready | Readiness::Waiting => return,
+            Readiness::Refused(reason) => format!(
+                "the broker refuses the subscription to {filter}: {reason}; grant this agent read access to it"
+            ),
+            Readiness::NotSupported(reason) => {
+                format!("the broker cannot serve the subscription to {filter}: {reason}")
+            }
+        };
+        if !self.told.contains(&trouble) {
+            tracing::warn!("{trouble}");
+            self.told.insert(trouble);
         }
     }
 
     /// Hands a message to everyone it is for.
-    pub(super) fn message(&mut self, message: &Message) {
-        let topic = message.topic();
-        let exact = TopicFilter::new(topic.to_owned())
-            .ok()
-            .and_then(|filter| self.exact.get(&filter))
-            .into_iter()
-            .flatten();
-        let wild = self.wild.iter().filter(|id| {
-            self.entries
-                .get(id)
-                .is_some_and(|entry| entry.filter.matches(topic))
-        });
-        let receivers: Vec<u64> = exact.chain(wild).copied().collect();
-        for id in receivers {
-            if let Some(entry) = self.entries.get_mut(&id) {
+    pub(super) fn message(&mut self, message: &Message, agent: &Agent) {
+        for filter in agent.subscriptions_of(message) {
+            let entries = self.by_filter.get_mut(filter);
+            for entry in entries.into_iter().flat_map(BTreeMap::values_mut) {
                 (entry.sink)(message);
             }
         }
     }
 
-    /// Subscribes to `filter` at the highest QoS that anyone wants of it: the broker keeps one subscription a filter.
-    fn ask(&mut self, now: Instant, filter: &TopicFilter, agent: &mut Agent) {
-        let Some(qos) = self.of(filter).map(|entry| entry.qos).max() else {
-            return;
-        };
-        let options = SubscribeOptions {
-            qos,
-            retain_handling: RetainHandling::Send,
-            ..SubscribeOptions::default()
-        };
-        let asked = Filter {
-            filter: filter.clone(),
-            options,
-        };
-        match agent.subscribe(&[asked], &PropertyBuf::new()) {
-            Ok(op) => drop(self.asked.insert(op, filter.clone())),
-            // It follows with the next connection.
-            Err(SubmitError::NotConnected | SubmitError::Closing) => {}
-            Err(SubmitError::NoPacketId) => self.retry_at = Some(now.after(RETRY)),
-            Err(reason) => {
-                tracing::warn!(
-                    "the broker cannot serve the subscription to {}: {reason}",
-                    filter.as_str()
-                );
-            }
-        }
-    }
-
-    fn index(&mut self, entry: &Entry) -> &mut BTreeSet<u64> {
-        // A shared subscription's messages have a topic without its prefix.
-        if entry.filter.has_wildcard() || entry.filter.share_group().is_some() {
-            &mut self.wild
-        } else {
-            self.exact.entry(entry.filter.clone()).or_default()
-        }
-    }
-
-    fn of(&self, filter: &TopicFilter) -> impl Iterator<Item = &Entry> {
-        let filter = filter.clone();
-        self.entries.values().filter(move |entry| entry.filter == filter)
+    /// The filters that bring no messages just now, in their order.
+    pub(super) fn waiting(&self, agent: &Agent) -> Vec<String> {
+        let mut waiting: Vec<String> = self
+            .by_filter
+            .keys()
+            .filter(|filter| agent.subscription(filter) != Some(Readiness::Ready))
+            .map(|filter| filter.as_str().to_owned())
+            .collect();
+        waiting.sort();
+        waiting
     }
 }

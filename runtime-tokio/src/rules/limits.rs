@@ -57,3 +57,6 @@ pub const COLLECT_BYTES: usize = 4 << 20;
 
 /// Longest interval of `burst`.
 pub const BURST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Different failures of one list of rules that the log tells of.
+pub const FAILURES_TOLD: usize = 100;

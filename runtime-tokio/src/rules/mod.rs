@@ -12,6 +12,7 @@
 
 mod chain;
 mod change;
+mod counters;
 mod definition;
 mod evaluate;
 mod evaluators;
@@ -21,11 +22,13 @@ mod json;
 pub mod limits;
 mod memory;
 mod parse;
+mod pipeline;
 
 #[cfg(test)]
 mod tests;
 
 pub use chain::{Arrival, Chain, Departure, Step, Stop};
+pub use counters::Counters;
 pub use definition::{Burst, Cov, DeadbandMode, Rule, RuleList};
 pub use evaluate::{Context, Evaluation, Outcome, Question};
 pub use evaluators::{Evaluators, silence_panics};
@@ -33,3 +36,4 @@ pub use expression::{Expression, ExpressionError};
 pub use failure::{Cause, Failure};
 pub use json::Json;
 pub use parse::{Format, ParseError};
+pub(crate) use pipeline::Pipeline;

@@ -55,6 +55,9 @@ pub enum RunError {
         /// What is wrong with it.
         cause: NodeFault,
     },
+    /// No thread for expressions.
+    #[error("the system gives no thread for the expressions of rules: {0}")]
+    Evaluators(io::Error),
     /// Two nodes answer the same requests.
     #[error(transparent)]
     Route(#[from] RouteConflict),
@@ -84,6 +87,7 @@ impl RunError {
             | Self::Start(StartError::Config(_)) => true,
             Self::Start(StartError::Entropy(_) | StartError::Session(_) | StartError::Thread(_))
             | Self::DataFolder(_)
+            | Self::Evaluators(_)
             | Self::Credentials(_)
             | Self::GaveUp(_)
             | Self::Ended { .. } => false,

@@ -4,6 +4,7 @@ mod broker_tls;
 mod error;
 mod listener;
 mod login;
+mod mappings;
 mod nodes;
 mod running;
 mod settings;
@@ -18,6 +19,7 @@ use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
 use self::listener::listen;
 pub(crate) use self::login::login;
+use self::mappings::start_mappings;
 pub use self::nodes::ServedNode;
 use self::nodes::add_nodes;
 pub use self::running::RunningAgent;
@@ -109,6 +111,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         driver.check_version_with(registry, likeness);
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
+    let flows = start_mappings(&driver.handle(), plan)?;
     let (router, served) = add_nodes(&mut driver, plan, address, http_tls.is_some())?;
 
     let agent = driver.handle();
@@ -128,6 +131,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         status: status.clone(),
         agent: agent.clone(),
         nodes: served.clone().into(),
+        flows: flows.into(),
         tls: tls.client.clone(),
     };
     let admin = admin.map(|(listener, address)| {

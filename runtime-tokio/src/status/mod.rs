@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 pub(crate) use observer::Observer;
 pub use snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot,
+    BrokerStatus, CentralStatus, CertificateStatus, MappingStatus, NodeStatus, RegistrationStatus, Snapshot,
     TransactionTotals,
 };
 pub(crate) use view::View;

@@ -37,6 +37,9 @@ pub struct Snapshot {
     pub certificate: Option<CertificateStatus>,
     /// Transaction nodes, in the order of the plan.
     pub nodes: Vec<NodeStatus>,
+    /// Items of mappings, in the order of the plan.
+    #[serde(default)]
+    pub mappings: Vec<MappingStatus>,
     /// Transactions since the start.
     pub transactions: TransactionTotals,
 }
@@ -111,6 +114,28 @@ pub struct NodeStatus {
     pub ready: bool,
     /// Requests that are held.
     pub in_flight: usize,
+}
+
+/// One item of a mapping: how its messages have fared since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MappingStatus {
+    /// `serviceId`.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
+    /// Which item, counted from 1.
+    pub item: usize,
+    /// Messages that came.
+    pub received: u64,
+    /// Messages that were published.
+    pub published: u64,
+    /// Messages that a rule stopped as it should.
+    pub stopped: u64,
+    /// Messages for which a rule failed, or that could not be published.
+    pub failed: u64,
+    /// Messages that were dropped because they came faster than they were handled.
+    pub overloaded: u64,
 }
 
 /// How transactions ended.
@@ -194,6 +219,19 @@ impl fmt::Display for Snapshot {
                 f,
                 "node       {state}  {} {}  {}",
                 node.method, node.url, node.topic
+            )?;
+        }
+        for mapping in &self.mappings {
+            let MappingStatus {
+                service,
+                resource,
+                item,
+                ..
+            } = mapping;
+            writeln!(
+                f,
+                "mapping    {service}::{resource} {item}  {} received, {} published, {} stopped, {} failed, {} dropped",
+                mapping.received, mapping.published, mapping.stopped, mapping.failed, mapping.overloaded
             )?;
         }
         Ok(())

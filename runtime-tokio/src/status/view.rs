@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, NodeStatus, RegistrationStatus, Snapshot,
+    BrokerStatus, CentralStatus, CertificateStatus, MappingStatus, NodeStatus, RegistrationStatus, Snapshot,
     TransactionTotals,
 };
 use super::{Link, Status};
 use crate::driver::{AgentHandle, Report};
+use crate::mapping::MappedFlow;
 use crate::presence::rfc3339;
 use crate::run::ServedNode;
 use crate::tls;
@@ -24,6 +25,7 @@ pub(crate) struct View {
     pub(crate) status: Status,
     pub(crate) agent: AgentHandle,
     pub(crate) nodes: Arc<[ServedNode]>,
+    pub(crate) flows: Arc<[MappedFlow]>,
     pub(crate) tls: Option<Arc<tls::Client>>,
 }
 
@@ -65,6 +67,11 @@ impl View {
                     served.resource, served.service, served.topic
                 )
             }));
+            let unsubscribed = report.iter().flat_map(|report| &report.waiting);
+            obstacles.extend(
+                unsubscribed
+                    .map(|filter| format!("the broker has not confirmed the subscription to {filter}")),
+            );
         }
         obstacles
     }
@@ -117,6 +124,7 @@ impl View {
                     in_flight: in_flight(served).unwrap_or_default(),
                 })
                 .collect(),
+            mappings: self.flows.iter().map(mapping).collect(),
             transactions: report.as_ref().map(totals).unwrap_or_default(),
         }
     }
@@ -130,6 +138,20 @@ impl View {
             not_after: facts.not_after.rfc3339(),
             not_after_seconds: facts.not_after.unix_seconds(),
         })
+    }
+}
+
+fn mapping(flow: &MappedFlow) -> MappingStatus {
+    let counters = &flow.counters;
+    MappingStatus {
+        service: flow.service.clone(),
+        resource: flow.resource.clone(),
+        item: flow.item,
+        received: counters.received(),
+        published: counters.passed(),
+        stopped: counters.stopped(),
+        failed: counters.failed(),
+        overloaded: counters.overloaded(),
     }
 }
 

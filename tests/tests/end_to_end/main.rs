@@ -20,6 +20,7 @@ mod hub_page;
 mod hub_process;
 mod live_check;
 mod many_held;
+mod mappings;
 mod mio_example;
 mod mutual_tls;
 mod packet_capture;

@@ -30,7 +30,6 @@ impl<'d> Builder<'d, '_> {
                 continue;
             }
             if let Some(flows) = flows.into_iter().collect::<Option<Vec<_>>>() {
-                self.not_started(document, resource, "mappings");
                 mappings.push(MappingPlan {
                     resource: resource.id.clone(),
                     flows,
