@@ -18,7 +18,7 @@ from syncline.aio import Client
 from syncline.flowsync import Requester
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from mosquitto import Mosquitto
 
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 
 
 @contextlib.asynccontextmanager
-async def example(name: str, *arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def example(name: str, *arguments: object) -> AsyncGenerator[asyncio.subprocess.Process]:
     """Run an example, with every warning an error, and stop it at the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-X", "dev", "-W", "error", EXAMPLES / f"{name}.py", *map(str, arguments)),

@@ -28,7 +28,11 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 def test_a_free_threaded_interpreter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_free_threading()
-    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: int(name == "Py_GIL_DISABLED"))
+
+    def free_threaded(name: str) -> int:
+        return int(name == "Py_GIL_DISABLED")
+
+    monkeypatch.setattr(sysconfig, "get_config_var", free_threaded)
     with pytest.raises(ImportError, match="use the standard build"):
         refuse_free_threading()
 
@@ -57,7 +61,7 @@ def test_a_topic_matches_itself_its_first_levels_and_a_plus_for_each(parts: list
 
 
 def test_a_wrong_filter_is_told_by_its_place() -> None:
-    with pytest.raises(TopicError, match="byte 2"):
+    with pytest.raises(TopicError, match="byte 3"):
         TopicFilter("a/b#")
     with pytest.raises(TopicError, match="empty"):
         check_topic_name("")
