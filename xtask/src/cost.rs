@@ -1,4 +1,5 @@
-//! `cargo xtask cost`: what a message costs a client, the C library as it is shipped beside others, against one Mosquitto.
+//! `cargo xtask cost`: what a message costs a client, the C library and the Python package as they are shipped beside others,
+//! against one Mosquitto.
 
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use anyhow::Result;
 use crate::dist_c::{self, Build, Destination};
 use crate::install;
 use crate::process::Tool;
+use crate::python;
 
 /// Builds everything optimised, and runs it.
 ///
@@ -52,6 +54,8 @@ pub(crate) fn run() -> Result<()> {
             "--programs",
         ])
         .arg(&folder)
+        .arg("--")
+        .args(python::cost_command()?)
         .run()
 }
 

@@ -31,7 +31,7 @@ usage: cargo xtask <command>
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
   bench transactions    measure whole transactions beside other gateways
-  cost                  measure what a message costs clients in C beside each other
+  cost                  measure what a message costs clients in C and in Python beside each other
   dist-c [--prefix DIR] [--destdir DIR]
                         install the C library below DIR (default /usr/local), within --destdir where it is given
   dist-c --check        install it in a temporary folder, and build programs with it as its users do

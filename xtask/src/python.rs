@@ -10,12 +10,17 @@ use crate::process::Tool;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// What builds and tests the package.
+const TEST_TOOLS: &str = "requirements-dev.txt";
+/// What it is compared with.
+const OTHER_CLIENTS: &str = "requirements-cost.txt";
+
 /// Builds the wheel, installs it, checks its types, and runs its tests; a quick run leaves out those that start servers.
 pub(crate) fn test(quick: bool) -> Result<()> {
     install::ensure(&[install::GCC])?;
     let folder = crate::target_dir().join("xtask/python");
-    let python = environment(&folder)?;
-    install_wheel(&folder, &python)?;
+    let python = environment(&folder, &[TEST_TOOLS])?;
+    install_wheel(&folder, &python, "dev")?;
     types(&folder, &python)?;
     let cache = format!("cache_dir={}", folder.join("pytest_cache").display());
     let mut pytest = Tool::new(&python)
@@ -32,13 +37,26 @@ pub(crate) fn test(quick: bool) -> Result<()> {
     pytest.arg("tests").within(LIMIT).run()
 }
 
+/// Installs the package as it is shipped beside other clients, and gives the command that compares what they cost; it wants
+/// the broker's `--port` besides.
+///
+/// # Errors
+/// Something cannot be installed or built.
+pub(crate) fn cost_command() -> Result<[PathBuf; 2]> {
+    install::ensure(&[install::GCC])?;
+    let folder = crate::target_dir().join("xtask/python-cost");
+    let python = environment(&folder, &[TEST_TOOLS, OTHER_CLIENTS])?;
+    install_wheel(&folder, &python, "dist")?;
+    Ok([python, sources().join("benches/cost.py")])
+}
+
 /// The folder of the package's sources.
 fn sources() -> PathBuf {
     crate::root().join("python")
 }
 
-fn install_wheel(folder: &Path, python: &Path) -> Result<()> {
-    let wheel = wheel(folder, python)?;
+fn install_wheel(folder: &Path, python: &Path, profile: &str) -> Result<()> {
+    let wheel = wheel(folder, python, profile)?;
     Tool::new(python)
         .args([
             "-m",
@@ -71,14 +89,17 @@ fn types(folder: &Path, python: &Path) -> Result<()> {
         .run()
 }
 
-/// The interpreter of a virtual environment that holds exactly `python/requirements-dev.txt`.
+/// The interpreter of a virtual environment that holds exactly these lists of `python/`.
 ///
-/// The environment is made anew unless its stamp, written last, says that it was made from the same list by the same
+/// The environment is made anew unless its stamp, written last, says that it was made from the same lists by the same
 /// interpreter.
-fn environment(folder: &Path) -> Result<PathBuf> {
+fn environment(folder: &Path, lists: &[&str]) -> Result<PathBuf> {
     let base = interpreter()?;
-    let list = crate::root().join("python/requirements-dev.txt");
-    let text = std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let mut text = String::new();
+    for list in lists {
+        let path = sources().join(list);
+        text += &std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
     let version = Tool::new(base)
         .args(["-c", "import sys; print(sys.version, sys.executable)"])
         .output()?;
@@ -107,18 +128,13 @@ fn environment(folder: &Path) -> Result<PathBuf> {
         install::install(&["python3-venv"])?;
         create().run()?;
     }
-    Tool::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&list)
-        .within(LIMIT)
-        .run()?;
+    let mut pip = Tool::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .within(LIMIT);
+    for list in lists {
+        pip = pip.arg("--requirement").arg(sources().join(list));
+    }
+    pip.run()?;
     std::fs::write(&stamp_file, stamp)?;
     Ok(python)
 }
@@ -138,7 +154,7 @@ fn interpreter() -> Result<&'static str> {
     }
 }
 
-fn wheel(folder: &Path, python: &Path) -> Result<PathBuf> {
+fn wheel(folder: &Path, python: &Path, profile: &str) -> Result<PathBuf> {
     let out = folder.join("wheels");
     if out.is_dir() {
         std::fs::remove_dir_all(&out)?;
@@ -148,6 +164,8 @@ fn wheel(folder: &Path, python: &Path) -> Result<PathBuf> {
             "build",
             "--quiet",
             "--locked",
+            "--profile",
+            profile,
             "--manifest-path",
             "python/Cargo.toml",
             "--out",
