@@ -1078,6 +1078,10 @@ enum syncline_limit
    * Longest version of a central in bytes; a longer one is none.
    */
   SYNCLINE_LIMIT_MAX_VERSION_TEXT = 20,
+  /**
+   * Most Topic Filters that an agent keeps subscribed.
+   */
+  SYNCLINE_LIMIT_MAX_SUBSCRIPTIONS = 21,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -27,6 +27,19 @@ mod tests {
     }
 
     #[test]
+    fn every_handle_may_go_to_another_thread_and_be_looked_at_by_several() {
+        fn check<T: Send + Sync>() {}
+        check::<crate::NodeConfigHandle>();
+        check::<crate::PropertiesHandle>();
+        check::<crate::RegistrationHandle>();
+        check::<crate::RequesterHandle>();
+        check::<crate::ResponderHandle>();
+        check::<crate::SessionConfigHandle>();
+        check::<crate::SessionHandle>();
+        check::<crate::SharedBytes>();
+    }
+
+    #[test]
     fn every_export_is_behind_the_border() {
         let mut paths = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
         let mut exports = 0;

@@ -92,6 +92,8 @@ pub enum Limit {
     RetryAfterMax = 19,
     /// Longest version of a central in bytes; a longer one is none.
     MaxVersionText = 20,
+    /// Most Topic Filters that an agent keeps subscribed.
+    MaxSubscriptions = 21,
 }
 
 /// The library's version, "major.minor.patch", static and ended by NUL.
@@ -121,7 +123,7 @@ pub unsafe extern "C" fn syncline_limit_value(limit: u32, value: *mut u64) -> Co
 }
 
 /// Each bound with its value; the name in the core's `limits.rs` is the variant's.
-const LIMITS: [(Limit, u128); 21] = [
+const LIMITS: [(Limit, u128); 22] = [
     (Limit::MaxPacketSize, limits::MAX_PACKET_SIZE as u128),
     (Limit::MinPacketSize, limits::MIN_PACKET_SIZE as u128),
     (Limit::MaxNodes, limits::MAX_NODES as u128),
@@ -161,6 +163,7 @@ const LIMITS: [(Limit, u128); 21] = [
     (Limit::RegistryTimeout, limits::REGISTRY_TIMEOUT.as_millis()),
     (Limit::RetryAfterMax, limits::RETRY_AFTER_MAX.as_millis()),
     (Limit::MaxVersionText, limits::MAX_VERSION_TEXT as u128),
+    (Limit::MaxSubscriptions, limits::MAX_SUBSCRIPTIONS as u128),
 ];
 
 fn bound(limit: u32) -> Option<u64> {
