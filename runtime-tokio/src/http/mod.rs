@@ -3,7 +3,10 @@
 
 mod access;
 mod body;
+mod cors;
 mod framing;
+mod openapi;
+mod prefer;
 mod provide;
 mod receive;
 mod reply;
@@ -12,6 +15,7 @@ mod server;
 mod wire;
 
 pub use access::{Access, AccessError, Entry};
+pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;
 pub use route::{Action, Route, RouteConflict, Router};

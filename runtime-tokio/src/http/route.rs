@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use bytes::Bytes;
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
+use super::openapi;
 use super::provide::Provider;
 use super::receive::Receiver;
 use crate::driver::Node;
@@ -32,6 +34,7 @@ pub struct RouteConflict {
 #[derive(Debug, Default)]
 pub struct Router {
     paths: HashMap<String, Path>,
+    openapi: Option<Bytes>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +62,8 @@ pub struct Route {
     pub(super) action: Action,
     /// Longest request body in bytes.
     pub(super) max_body: usize,
+    /// Origins whose pages may use it.
+    origins: Vec<String>,
 }
 
 /// Where a request belongs.
@@ -70,6 +75,8 @@ pub(super) enum Match<'a> {
     Options(HeaderValue),
     /// No node of this path takes the method: those that are taken.
     WrongMethod(HeaderValue),
+    /// It asks for the description of all nodes.
+    Described(Bytes),
     /// No node has the path.
     Unknown,
 }
@@ -92,6 +99,7 @@ impl Router {
             method: plan.method.clone(),
             action,
             max_body: server.request_max_body_size,
+            origins: server.cors_origins.clone(),
         };
         match self.paths.entry(path) {
             Entry::Vacant(entry) => {
@@ -117,10 +125,33 @@ impl Router {
         Ok(())
     }
 
+    /// Serves `document` as the description of all nodes.
+    pub fn describe(&mut self, document: Bytes) {
+        self.openapi = Some(document);
+    }
+
+    /// The origins whose pages may use a path, and its methods; `None` where no page of another origin may.
+    pub(super) fn origins(&self, path: &str) -> Option<(Vec<&str>, HeaderValue)> {
+        let path = normal(path).and_then(|path| self.paths.get(&path))?;
+        let origins: Vec<&str> = path
+            .routes
+            .iter()
+            .flat_map(|route| &route.origins)
+            .map(String::as_str)
+            .collect();
+        (!origins.is_empty()).then(|| (origins, allow(&path.routes)))
+    }
+
     /// Finds the node for a request. `HEAD` is taken by a node for `GET` unless it has a node of its own.
     pub(super) fn find(&self, method: &Method, path: &str) -> Match<'_> {
         if path == "*" && *method == Method::OPTIONS {
             return Match::Options(self.all_methods());
+        }
+        if let Some(document) = self.openapi.as_ref().filter(|_| path == openapi::PATH) {
+            return match *method {
+                Method::GET | Method::HEAD => Match::Described(document.clone()),
+                _ => Match::WrongMethod(HeaderValue::from_static("GET, HEAD")),
+            };
         }
         let Some(path) = normal(path).and_then(|path| self.paths.get(&path)) else {
             return Match::Unknown;
@@ -212,6 +243,7 @@ mod tests {
                 resource: "server".into(),
                 base_path: base.into(),
                 request_max_body_size: 100,
+                cors_origins: Vec::new(),
                 nodes: Vec::new(),
             };
             let plan = HttpNodePlan {
@@ -233,6 +265,7 @@ mod tests {
                 Match::Options(allow) | Match::WrongMethod(allow) => {
                     Err(Some(allow.to_str().unwrap().to_owned()))
                 }
+                Match::Described(_) => Ok("openapi"),
                 Match::Unknown => Err(None),
             }
         }

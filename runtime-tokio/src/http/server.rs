@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 
 use super::access::Access;
 use super::body::{self, Content, ReadLimits, Received};
+use super::cors::Sharing;
+use super::prefer::Wait;
 use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
 use super::route::{self, Action, Match, Router};
@@ -197,15 +199,29 @@ where
 async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     let format = ErrorFormat::accepted(&parts.headers);
+    let sharing = Sharing::of(&shared.router, &parts);
+    let wait = Wait::preferred(&parts.headers);
+    let mut held = false;
     let result = contained(async {
+        if let Some(reply) = sharing.preflight() {
+            return Ok(reply);
+        }
         match prepare(shared, parts, body).await? {
-            Prepared::Held(node, value) => reply::completion(node.request(value, None).await),
+            Prepared::Held(node, value) => {
+                held = true;
+                reply::completion(node.request(value, wait.map(Wait::duration)).await)
+            }
             Prepared::Published(receiver, received) => receiver.publish(received).await,
             Prepared::Answered(reply) => Ok(reply),
         }
     })
     .await;
-    result.unwrap_or_else(|failure| failure.into_reply(format))
+    let mut reply = result.unwrap_or_else(|failure| failure.into_reply(format));
+    sharing.apply(reply.headers_mut());
+    if let Some(wait) = wait.filter(|_| held) {
+        wait.applied(reply.headers_mut());
+    }
+    reply
 }
 
 enum Prepared<'a> {
@@ -226,6 +242,7 @@ async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepar
         Match::Node(route) => route,
         Match::Options(allow) => return Ok(Prepared::Answered(reply::options(allow))),
         Match::WrongMethod(allow) => return Err(Failure::wrong_method(allow)),
+        Match::Described(document) => return Ok(Prepared::Answered(reply::value(document))),
         Match::Unknown => return Err(Failure::new(StatusCode::NOT_FOUND, "no node has this path")),
     };
     let is_ready = match &route.action {

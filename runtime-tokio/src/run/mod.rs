@@ -27,7 +27,7 @@ pub use self::settings::{RegistrationSettings, Settings};
 use crate::admin::{self, Door};
 use crate::data::DataFolder;
 use crate::driver::{Driver, Enrolment};
-use crate::http::{Access, Protection, serve};
+use crate::http::{Access, Protection, openapi, serve};
 use crate::presence::Presence;
 use crate::service::plan::Plan;
 use crate::status::{Observer, Status, View};
@@ -112,10 +112,11 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
     let flows = start_mappings(&driver.handle(), plan)?;
-    let (router, served) = add_nodes(&mut driver, plan, address, http_tls.is_some())?;
+    let (mut router, served) = add_nodes(&mut driver, plan, address, http_tls.is_some())?;
 
     let agent = driver.handle();
     let (stop_http, stop) = watch::channel(false);
+    router.describe(openapi(plan, http_access.is_some()));
     let protection = Protection {
         tls: http_tls.clone(),
         access: http_access,

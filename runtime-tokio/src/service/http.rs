@@ -50,6 +50,7 @@ pub(super) struct HttpServer {
     /// Empty, or begins with `/` and does not end with it.
     pub(super) base_path: Placed<String>,
     pub(super) request_max_body_size: usize,
+    pub(super) cors_origins: Vec<String>,
     pub(super) placement: Placement,
 }
 
@@ -91,10 +92,41 @@ pub(super) fn read_server(mut record: Record<'_, '_, '_>, context: &Context) -> 
         request_max_body_size: record
             .integer("requestMaxBodySize", 1..=512_000)
             .unwrap_or(100_000),
+        cors_origins: record.optional("corsOrigins", origins).unwrap_or_default(),
         placement: record.placement(context, &STATES),
     };
     record.finish()?;
     Some(server)
+}
+
+/// Origins as browsers write them: scheme, host and port, no path; or `*`.
+fn origins(reporter: &mut Reporter<'_>, value: &Value) -> Option<Vec<String>> {
+    let items = reporter.list("corsOrigins", value)?;
+    let read: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let text = reporter.text("corsOrigins", item)?;
+            let host = text
+                .strip_prefix("https://")
+                .or_else(|| text.strip_prefix("http://"));
+            let sound = host.is_some_and(|host| {
+                !host.is_empty()
+                    && host
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
+            });
+            if text != "*" && !sound {
+                reporter.mismatch(
+                    "corsOrigins",
+                    item,
+                    "an origin such as `https://plant.example:8443`, or `*`",
+                );
+                return None;
+            }
+            Some(text.to_owned())
+        })
+        .collect();
+    read.into_iter().collect()
 }
 
 pub(super) fn read_node(

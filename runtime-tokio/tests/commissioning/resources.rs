@@ -41,7 +41,7 @@ resources:
     properties:
       basepath: /x
 ", &[
-        r"6:7 properties of `a`: unknown key `basepath`, expected `basePath`, `requestMaxBodySize`, `targetState` or `agentName`",
+        r"6:7 properties of `a`: unknown key `basepath`, expected `basePath`, `requestMaxBodySize`, `corsOrigins`, `targetState` or `agentName`",
     ]),
     ("a body size out of range", r"metadata: {name: t}
 resources:
@@ -60,6 +60,12 @@ resources:
   a: {type: 'Cybus::Server::Http', properties: {basePath: /a/../b}}
 ", &[
         r"3:59 `basePath`: found the text `/a/../b`, expected no empty, `.` or `..` segment",
+    ]),
+    ("an origin with a path", r"metadata: {name: t}
+resources:
+  a: {type: 'Cybus::Server::Http', properties: {corsOrigins: ['https://a/b']}}
+", &[
+        r"3:63 `corsOrigins`: found the text `https://a/b`, expected an origin such as `https://plant.example:8443`, or `*`",
     ]),
     ("an unknown target state", r"metadata: {name: t}
 resources:

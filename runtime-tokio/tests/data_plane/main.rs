@@ -1,5 +1,6 @@
 //! The HTTP data plane over real sockets: a raw TCP client, the agent, an embedded broker, and a responder of another make.
 
+mod browsers;
 mod held;
 mod lifecycle;
 mod limits;

@@ -24,7 +24,7 @@ metadata: { name: plant }
 resources:
   server:
     type: Cybus::Server::Http
-    properties: { basePath: /Plant, requestMaxBodySize: 1000 }
+    properties: { basePath: /Plant, requestMaxBodySize: 1000, corsOrigins: ['https://plant.example'] }
   read:
     type: Cybus::Node::Http
     properties: { parent: !ref server, method: GET, route: /Read, operation: transaction, transaction: { timeout: 60000 } }

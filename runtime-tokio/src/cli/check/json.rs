@@ -70,6 +70,7 @@ fn http_server(server: &HttpServerPlan) -> Value {
         "resource": server.resource,
         "basePath": server.base_path,
         "requestMaxBodySize": server.request_max_body_size,
+        "corsOrigins": server.cors_origins,
         "nodes": all(&server.nodes, |node| http_node(server, node)),
     })
 }

@@ -35,6 +35,7 @@ impl<'d> Builder<'d, '_> {
                 resource: resource.id.clone(),
                 base_path: format!("/data{}", server.base_path.value),
                 request_max_body_size: server.request_max_body_size,
+                cors_origins: server.cors_origins.clone(),
                 nodes: Vec::new(),
             });
         }

@@ -17,6 +17,8 @@ pub struct HttpServerPlan {
     pub base_path: String,
     /// Longest request body in bytes, 1 to 512000.
     pub request_max_body_size: usize,
+    /// Origins whose web pages may use this server: `https://plant.example`, or `*` for all.
+    pub cors_origins: Vec<String>,
     /// Nodes of this server, in the order of the file.
     pub nodes: Vec<HttpNodePlan>,
 }

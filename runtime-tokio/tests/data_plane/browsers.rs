@@ -1,0 +1,90 @@
+//! Pages of other origins, clients that wait for less, and the description of the nodes.
+
+use std::time::{Duration, Instant};
+
+use crate::support::Plant;
+
+const OURS: &str = "https://plant.example";
+
+fn options(path: &str, origin: &str) -> String {
+    format!(
+        "OPTIONS {path} HTTP/1.1\r\nHost: plant\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_is_told_what_it_may_send() {
+    let plant = Plant::start().await;
+    let mut client = plant.client().await;
+    client.send(options("/data/plant/write", OURS)).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.fields["access-control-allow-origin"], OURS);
+    assert_eq!(answer.fields["access-control-allow-methods"], "OPTIONS, POST");
+    assert!(answer.fields["access-control-allow-headers"].contains("authorization"));
+    for (path, origin) in [
+        ("/data/plant/write", "https://elsewhere.example"),
+        ("/data/plant/nowhere", OURS),
+    ] {
+        client.send(options(path, origin)).await;
+        let answer = client.answer().await;
+        assert!(
+            !answer.fields.contains_key("access-control-allow-origin"),
+            "{path} {origin}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn answers_and_errors_are_shared_with_allowed_origins_alone() {
+    let plant = Plant::start().await;
+    let mut client = plant.client().await;
+    for (origin, shared) in [(OURS, true), ("https://elsewhere.example", false)] {
+        client
+            .send(format!(
+                "GET /data/plant/hasty HTTP/1.1\r\nHost: plant\r\nOrigin: {origin}\r\n\r\n"
+            ))
+            .await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.fields["vary"].as_str()), (408, "origin"));
+        assert_eq!(
+            answer.fields.contains_key("access-control-allow-origin"),
+            shared,
+            "{origin}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_prefers_to_wait_for_less_is_held_for_less() {
+    let plant = Plant::start().await;
+    let mut client = plant.client().await;
+    let asked = Instant::now();
+    client
+        .send("GET /data/plant/read HTTP/1.1\r\nHost: plant\r\nPrefer: wait=1\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert!(
+        asked.elapsed() >= Duration::from_secs(1),
+        "the node's own time is 60 s"
+    );
+    assert_eq!(
+        (answer.status, answer.fields["preference-applied"].as_str()),
+        (500, "wait=1")
+    );
+}
+
+#[tokio::test]
+async fn the_nodes_are_described() {
+    let plant = Plant::start().await;
+    let mut client = plant.client().await;
+    client.get("/openapi.json").await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 200);
+    let document = answer.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(
+        document["paths"]["/data/Plant/Write"]["post"]["operationId"],
+        "plant.write"
+    );
+}
