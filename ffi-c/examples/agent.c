@@ -19,7 +19,7 @@ static void store_credentials(struct loop *loop, const struct syncline_credentia
     if (!credentials_file_write(password_path, credentials->password.data, credentials->password.len)) {
         fprintf(stderr, "the password cannot be stored in %s: the next start asks to be let in anew\n", password_path);
     }
-    check(syncline_agent_handle_credentials_stored(loop->session, monotonic()), NULL);
+    check(syncline_agent_handle_credentials_stored(loop->session, loop->now), NULL);
 }
 
 /* Waits for the answer, which an example may; a gateway has an HTTP client that does not. */
@@ -27,13 +27,14 @@ static void ask_registry(struct loop *loop, const struct syncline_registry_reque
     static char buffer[1 << 17];
     struct syncline_registry_answer answer;
     http_ask(registry_host, registry_port, request, buffer, sizeof buffer, &answer);
-    check(syncline_agent_handle_registry_answer(loop->session, monotonic(), wall(), request->id, &answer), NULL);
+    loop->now = monotonic();
+    check(syncline_agent_handle_registry_answer(loop->session, loop->now, wall(), request->id, &answer), NULL);
 }
 
 static void ask(struct loop *loop, uint64_t node) {
     struct syncline_error error = {{0}};
     uint8_t transaction[16];
-    check(syncline_agent_request(loop->session, monotonic(), wall(), node, (const uint8_t *)question, strlen(question), 0,
+    check(syncline_agent_request(loop->session, loop->now, wall(), node, (const uint8_t *)question, strlen(question), 0,
                                  0, &error, transaction),
           &error);
     asked = true;
@@ -102,7 +103,7 @@ static void add_node(struct loop *loop, const char *base) {
     uint64_t node = 0;
     check(syncline_node_config_new((const uint8_t *)base, strlen(base), &config), NULL);
     check(syncline_node_config_set_qos(config, 1), NULL);
-    check(syncline_agent_add_node(loop->session, monotonic(), config, &node), NULL);
+    check(syncline_agent_add_node(loop->session, loop->now, config, &node), NULL);
     syncline_node_config_free(config);
 }
 

@@ -30,7 +30,7 @@ static void publish(struct loop *loop) {
         const struct syncline_publication message = {.topic = bytes(topic), .payload = bytes(text), .qos = qos};
         struct syncline_error error = {{0}};
         uint64_t op = 0;
-        check(syncline_session_publish(loop->session, monotonic(), &message, &error, &op), &error);
+        check(syncline_session_publish(loop->session, loop->now, &message, &error, &op), &error);
     }
 }
 

@@ -47,7 +47,7 @@ void check(syncline_result result, const struct syncline_error *error) {
 void leave(struct loop *loop) {
     const struct syncline_disconnect_options options = {.settle_ms = 5000};
     struct syncline_error error = {{0}};
-    check(syncline_session_disconnect(loop->session, monotonic(), &options, &error), &error);
+    check(syncline_session_disconnect(loop->session, loop->now, &options, &error), &error);
 }
 
 static void drop_transport(struct loop *loop) {
@@ -60,7 +60,7 @@ static void drop_transport(struct loop *loop) {
 
 static void lose_transport(struct loop *loop) {
     drop_transport(loop);
-    check(syncline_session_handle_transport_closed(loop->session, monotonic()), NULL);
+    check(syncline_session_handle_transport_closed(loop->session, loop->now), NULL);
 }
 
 static void open_transport(struct loop *loop) {
@@ -75,7 +75,7 @@ static void open_transport(struct loop *loop) {
 static bool drain(struct loop *loop) {
     struct syncline_output output;
     bool any = false;
-    while (syncline_session_poll(loop->session, monotonic(), &output) == SYNCLINE_RESULT_OK) {
+    while (syncline_session_poll(loop->session, loop->now, &output) == SYNCLINE_RESULT_OK) {
         any = true;
         switch (output.kind) {
         case SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT:
@@ -110,7 +110,7 @@ static void finish_opening(struct loop *loop) {
         break;
     case OPEN:
         loop->open = true;
-        check(syncline_session_handle_transport_open(loop->session, monotonic()), NULL);
+        check(syncline_session_handle_transport_open(loop->session, loop->now), NULL);
         break;
     case FAILED:
         lose_transport(loop);
@@ -154,7 +154,7 @@ static bool write_once(struct loop *loop) {
     if (len < 0) {
         lose_transport(loop);
     } else if (len > 0) {
-        check(syncline_session_tx_advance(loop->session, monotonic(), (size_t)len), NULL);
+        check(syncline_session_tx_advance(loop->session, loop->now, (size_t)len), NULL);
     }
     return len != 0;
 }
@@ -170,16 +170,17 @@ static void wait_until(struct loop *loop, uint64_t deadline) {
         ready.fd = transport_socket(loop->transport);
         ready.events = transport_events(loop->transport, room.len > 0, status.unwritten > 0);
     }
-    uint64_t now = monotonic();
-    uint64_t left = deadline > now ? (deadline - now + 999) / 1000 : 0;
+    uint64_t left = deadline > loop->now ? (deadline - loop->now + 999) / 1000 : 0;
     int timeout = deadline == UINT64_MAX ? -1 : left > 60000 ? 60000 : (int)left;
     if (poll(&ready, 1, timeout) < 0 && errno != EINTR) {
         perror("poll");
         exit(1);
     }
+    loop->now = monotonic();
 }
 
 void loop_new_session(struct loop *loop, struct syncline_session_config *config) {
+    loop->now = monotonic();
     uint8_t seed[32];
     struct syncline_error error = {{0}};
     fill_seed(seed);
@@ -188,7 +189,8 @@ void loop_new_session(struct loop *loop, struct syncline_session_config *config)
 }
 
 void loop_run(struct loop *loop) {
-    check(syncline_session_connect(loop->session, monotonic()), NULL);
+    loop->now = monotonic();
+    check(syncline_session_connect(loop->session, loop->now), NULL);
     while (!loop->done) {
         uint64_t deadline = 0, other = UINT64_MAX;
         bool more;
@@ -197,9 +199,10 @@ void loop_run(struct loop *loop) {
             /* What was written may complete, and what completes may be followed by more to write. */
             do {
                 do {
-                    other = handle_time(loop, monotonic());
+                    other = handle_time(loop, loop->now);
                 } while (drain(loop));
             } while (!loop->done && write_once(loop));
+            loop->now = more ? monotonic() : loop->now;
         } while (more && !loop->done);
         if (loop->done) {
             break;
@@ -207,8 +210,8 @@ void loop_run(struct loop *loop) {
         check(syncline_session_poll_timeout(loop->session, &deadline), NULL);
         wait_until(loop, deadline < other ? deadline : other);
         finish_opening(loop);
-        if (deadline <= monotonic()) {
-            check(syncline_session_handle_timeout(loop->session, monotonic()), NULL);
+        if (deadline <= loop->now) {
+            check(syncline_session_handle_timeout(loop->session, loop->now), NULL);
         }
     }
     drop_transport(loop);

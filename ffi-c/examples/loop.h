@@ -10,6 +10,8 @@ struct loop {
     const char *host, *port;
     struct transport *transport;
     bool open;
+    /* Time of the last wake-up, as `monotonic` gives it: soon enough for all that a wake-up does. */
+    uint64_t now;
     /* Set it to leave the loop. */
     bool done;
 };

@@ -24,11 +24,11 @@ static void ask(struct loop *loop) {
     struct syncline_treq treq;
     struct syncline_error error = {{0}};
     uint64_t op = 0;
-    check(syncline_requester_begin(requester, monotonic(), wall(), node, (const uint8_t *)question, strlen(question), 0,
+    check(syncline_requester_begin(requester, loop->now, wall(), node, (const uint8_t *)question, strlen(question), 0,
                                    0, &treq),
           NULL);
     const struct syncline_publication message = {.topic = treq.topic, .payload = treq.payload, .qos = treq.qos};
-    check(syncline_session_publish(loop->session, monotonic(), &message, &error, &op), &error);
+    check(syncline_session_publish(loop->session, loop->now, &message, &error, &op), &error);
 }
 
 static void report(struct loop *loop) {

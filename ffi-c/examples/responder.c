@@ -21,14 +21,14 @@ static void publish(struct loop *loop, struct syncline_bytes treq, const struct 
     struct syncline_error error = {{0}};
     uint64_t op = 0;
     check(syncline_responder_topic(responder, treq.data, treq.len, &answer.topic), NULL);
-    check(syncline_session_publish(loop->session, monotonic(), &answer, &error, &op), &error);
+    check(syncline_session_publish(loop->session, loop->now, &answer, &error, &op), &error);
 }
 
 static void answer(struct loop *loop, const struct syncline_message *message) {
     struct syncline_incoming incoming;
     struct syncline_tres tres;
     char value[1024];
-    check(syncline_responder_handle_request(responder, monotonic(), message->shared, 0, &incoming), NULL);
+    check(syncline_responder_handle_request(responder, loop->now, message->shared, 0, &incoming), NULL);
     switch (incoming.kind) {
     case SYNCLINE_INCOMING_KIND_FRESH:
         break;

@@ -29,6 +29,7 @@ pub mod packets;
 pub mod port;
 pub mod process;
 pub mod protocol_core_oracle;
+pub mod quiet_mosquitto;
 pub mod real_broker;
 pub mod responder;
 pub mod secrets;

@@ -15,7 +15,7 @@ static void publish(struct loop *loop) {
         const struct syncline_publication message = {
             .topic = topic(), .payload = {meter.payload, PAYLOAD}, .qos = (uint8_t)meter.qos};
         uint64_t op = 0;
-        check(syncline_session_publish(loop->session, monotonic(), &message, NULL, &op), NULL);
+        check(syncline_session_publish(loop->session, loop->now, &message, NULL, &op), NULL);
     }
 }
 

@@ -9,8 +9,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::prelude::*;
-use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::process::bound_to_this_thread;
+use syncline_tests::quiet_mosquitto;
 
 const USAGE: &str = "\
 usage: clients --programs DIR [--repetitions N] [--messages N] [-- COMMAND]
@@ -21,9 +21,6 @@ DIR holds the programs syncline, libmosquitto and paho. COMMAND is run after the
 
 /// The programs, ours first.
 const CLIENTS: [&str; 3] = ["syncline", "libmosquitto", "paho"];
-
-/// Whatever a client has under way, the broker holds.
-const BROKER: &str = "max_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\n";
 
 struct Plan {
     programs: PathBuf,
@@ -71,7 +68,8 @@ fn parse() -> Result<Plan> {
 }
 
 fn run(plan: &Plan) -> Result<()> {
-    let broker = Mosquitto::start_with(BROKER);
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let (_broker, port) = quiet_mosquitto::start(&folder);
     println!(
         "microseconds of CPU a message of 64 bytes, there and back; medians of {} runs with {} messages",
         plan.repetitions, plan.messages
@@ -81,12 +79,7 @@ fn run(plan: &Plan) -> Result<()> {
         let mut runs: [Vec<Cost>; CLIENTS.len()] = Default::default();
         for _ in 0..plan.repetitions {
             for (client, costs) in CLIENTS.iter().zip(&mut runs) {
-                costs.push(measure(
-                    &plan.programs.join(client),
-                    broker.port(),
-                    qos,
-                    plan.messages,
-                )?);
+                costs.push(measure(&plan.programs.join(client), port, qos, plan.messages)?);
             }
         }
         let costs = runs.map(|costs| Cost {
@@ -108,9 +101,7 @@ fn run(plan: &Plan) -> Result<()> {
         return Ok(());
     };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .args(["--port", &broker.port().to_string()]);
+    command.args(arguments).args(["--port", &port.to_string()]);
     let status = bound_to_this_thread(&command)
         .status()
         .with_context(|| format!("cannot start {program}"))?;

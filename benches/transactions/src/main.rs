@@ -4,7 +4,6 @@
 //! with its value. Broker (Mosquitto), responder and load are the same for all; `benches/README.md` says how to read the
 //! tables.
 
-mod broker;
 mod gateway;
 mod load;
 mod responder;
@@ -16,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::prelude::*;
 use syncline_tests::held_requests::allow_open_files;
-use syncline_tests::wait;
+use syncline_tests::{quiet_mosquitto, wait};
 
 use gateway::{Gateway, row};
 use load::{Connection, Measured};
@@ -78,7 +77,7 @@ async fn main() -> Result<()> {
     };
     allow_open_files(10_000);
     let folder = tempfile::tempdir()?;
-    let (_broker, mqtt_port) = broker::start(&folder)?;
+    let (_broker, mqtt_port) = quiet_mosquitto::start(&folder);
     let responder = Responder::start(mqtt_port)?;
     let mut gateways = vec![
         Gateway::syncline(mqtt_port, &folder)?,
