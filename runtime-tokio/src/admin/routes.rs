@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::metrics::{self, Format};
 use super::{call, page};
+use crate::http::Refused;
 use crate::status::View;
 
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -71,6 +73,29 @@ pub(super) async fn answer(view: &View, powers: Powers, request: Request<Incomin
             StatusCode::NOT_FOUND,
             &json!({ "error": "there are /, /livez, /readyz, /metrics and /status" }),
         ),
+    }
+}
+
+/// Turns away who has not logged in, or may not see this.
+pub(super) fn refusal(refused: Refused) -> Answer {
+    let error = |text: &str| json!({ "error": text });
+    match refused {
+        Refused::Read | Refused::Write => json_answer(
+            StatusCode::FORBIDDEN,
+            &error("these credentials may not see this path, ask for the permission"),
+        ),
+        Refused::NoLogin | Refused::Nobody => {
+            let mut answer = json_answer(
+                StatusCode::UNAUTHORIZED,
+                &error("a login is needed, Basic or Bearer, of the file that SYNCLINE_ADMIN_AUTH names"),
+            );
+            // Nothing can be changed here, so that no other site gains anything by a password that a browser keeps.
+            answer.headers_mut().insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"syncline\", charset=\"UTF-8\""),
+            );
+            answer
+        }
     }
 }
 

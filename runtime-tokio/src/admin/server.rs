@@ -6,17 +6,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::routes::{self, Powers};
 use super::socket::{Socket, SocketFile, may_act};
+use crate::http::Protection;
 use crate::status::View;
 use crate::transport::text;
 
@@ -35,10 +38,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where clients come in.
 pub(crate) enum Door {
-    /// The admin listener: clients may look.
-    Listener(TcpListener),
+    /// The admin listener: clients may look, behind what protects it.
+    Listener(TcpListener, Protection),
     /// The socket in the data folder: clients may act, too.
     Socket(UnixListener),
+}
+
+/// A client that has come in, before TLS where there is to be any.
+enum Arrived {
+    Tcp(TcpStream),
+    Unix(UnixStream),
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -47,11 +56,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Door {
     /// The next client, and what it may do.
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Powers)> {
+    async fn accept(&self) -> io::Result<(Arrived, Powers)> {
         match self {
-            Self::Listener(listener) => {
+            Self::Listener(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), Powers::Look))
+                Ok((Arrived::Tcp(stream), Powers::Look))
             }
             Self::Socket(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -59,7 +68,7 @@ impl Door {
                     true => Powers::Act,
                     false => Powers::Look,
                 };
-                Ok((Box::new(stream), powers))
+                Ok((Arrived::Unix(stream), powers))
             }
         }
     }
@@ -106,6 +115,7 @@ pub(crate) fn open_socket(folder: &Path, view: View) -> Option<ServedSocket> {
 /// Serves `view` until the future is dropped, which closes all connections.
 pub(crate) async fn serve(door: Door, view: View) {
     let view = Arc::new(view);
+    let door = Arc::new(door);
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -114,10 +124,10 @@ pub(crate) async fn serve(door: Door, view: View) {
         };
         match door.accept().await {
             Ok((stream, powers)) => {
-                let view = Arc::clone(&view);
+                let (view, door) = (Arc::clone(&view), Arc::clone(&door));
                 connections.spawn(async move {
-                    let served =
-                        timeout(Door::connection_time(powers), connection(stream, powers, view)).await;
+                    let served = connection(stream, powers, view, &door);
+                    let served = timeout(Door::connection_time(powers), served).await;
                     tracing::debug!(in_time = served.is_ok(), "an admin connection ended");
                     drop(permit);
                 });
@@ -132,10 +142,38 @@ pub(crate) async fn serve(door: Door, view: View) {
     }
 }
 
-async fn connection(stream: Box<dyn Stream>, powers: Powers, view: Arc<View>) {
-    let service = service_fn(|request| {
+async fn connection(stream: Arrived, powers: Powers, view: Arc<View>, door: &Door) {
+    let protection = match door {
+        Door::Listener(_, protection) => Some(protection),
+        Door::Socket(_) => None,
+    };
+    let tls = protection.and_then(|protection| protection.tls.as_ref());
+    let stream: Box<dyn Stream> = match (stream, tls) {
+        (Arrived::Unix(stream), _) => Box::new(stream),
+        (Arrived::Tcp(stream), None) => Box::new(stream),
+        (Arrived::Tcp(stream), Some(tls)) => match timeout(HEAD_TIME, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => Box::new(stream),
+            Ok(Err(error)) => {
+                return tracing::debug!(%error, "a TLS handshake with the admin listener failed");
+            }
+            Err(_) => return tracing::debug!("a TLS handshake with the admin listener took too long"),
+        },
+    };
+    let access = protection.and_then(|protection| protection.access.as_ref());
+    let service = service_fn(|request: Request<Incoming>| {
         let view = Arc::clone(&view);
-        async move { Ok::<_, Infallible>(routes::answer(&view, powers, request).await) }
+        async move {
+            if let Some(access) = access {
+                let path = request.uri().path();
+                if let Err(refused) = access
+                    .judge(request.headers(), request.method(), Some(path))
+                    .await
+                {
+                    return Ok(routes::refusal(refused));
+                }
+            }
+            Ok::<_, Infallible>(routes::answer(&view, powers, request).await)
+        }
     });
     let ended = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -56,6 +56,10 @@ pub struct RunConfig {
     pub http_tls: Option<tls::ServerFiles>,
     /// File of those who may call the HTTP servers; `None` for everyone.
     pub http_access: Option<PathBuf>,
+    /// Certificate of the admin listener; `None` for plain HTTP.
+    pub admin_tls: Option<tls::ServerFiles>,
+    /// File of those who may look there; everyone may without it.
+    pub admin_access: Option<PathBuf>,
     /// Address of the admin listener; none when absent.
     pub admin_listen: Option<SocketAddr>,
     /// Time for held requests to end when the agent stops.
@@ -133,37 +137,51 @@ impl Config {
                     .to_owned(),
             );
         }
-        let http_tls = match (self.http_tls_cert, self.http_tls_key) {
-            (Some(certificate), Some(key)) => Some(tls::ServerFiles { certificate, key }),
-            (None, None) => None,
-            (Some(_), None) => {
-                errors.push("SYNCLINE_HTTP_TLS_KEY is required with SYNCLINE_HTTP_TLS_CERT: set it to the certificate's key".to_owned());
-                None
-            }
-            (None, Some(_)) => {
-                errors.push("SYNCLINE_HTTP_TLS_CERT is required with SYNCLINE_HTTP_TLS_KEY: set it to the key's certificate".to_owned());
-                None
-            }
-        };
-        let open = |address: &SocketAddr| !address.ip().is_loopback() && !self.allow_insecure;
-        let address = self.http_listen;
-        if open(&address) && (http_tls.is_none() || self.http_auth.is_none()) {
-            let lacks = match (&http_tls, &self.http_auth) {
-                (None, None) => "has neither TLS nor a login",
-                (None, Some(_)) => "has a login but no TLS, so that everyone on the way could read it",
-                _ => "has TLS but no login",
+        let http_tls = pair(
+            tls::Listener::Http,
+            [
+                ("SYNCLINE_HTTP_TLS_CERT", self.http_tls_cert),
+                ("SYNCLINE_HTTP_TLS_KEY", self.http_tls_key),
+            ],
+            &mut errors,
+        );
+        let admin_tls = pair(
+            tls::Listener::Admin,
+            [
+                ("SYNCLINE_ADMIN_TLS_CERT", self.admin_tls_cert),
+                ("SYNCLINE_ADMIN_TLS_KEY", self.admin_tls_key),
+            ],
+            &mut errors,
+        );
+        for (name, address, has_tls, has_login) in [
+            (
+                "HTTP",
+                Some(self.http_listen),
+                http_tls.is_some(),
+                self.http_auth.is_some(),
+            ),
+            (
+                "ADMIN",
+                self.admin_listen,
+                admin_tls.is_some(),
+                self.admin_auth.is_some(),
+            ),
+        ] {
+            let lacks = match (has_tls, has_login) {
+                (true, true) => continue,
+                (false, false) => "has neither TLS nor a login",
+                (false, true) => "has a login but no TLS, so that everyone on the way could read it",
+                (true, false) => "has TLS but no login",
             };
-            errors.push(format!(
-                "SYNCLINE_HTTP_LISTEN: {address} is not a loopback address, and the listener {lacks}: set \
-                 SYNCLINE_HTTP_TLS_CERT, SYNCLINE_HTTP_TLS_KEY and SYNCLINE_HTTP_AUTH, listen on 127.0.0.1, or set \
-                 SYNCLINE_ALLOW_INSECURE=true"
-            ));
-        }
-        if let Some(address) = self.admin_listen.filter(open) {
-            errors.push(format!(
-                "SYNCLINE_ADMIN_LISTEN: {address} is not a loopback address, and the listener has neither TLS nor a login: \
-                 listen on 127.0.0.1, or set SYNCLINE_ALLOW_INSECURE=true"
-            ));
+            if let Some(address) =
+                address.filter(|address| !address.ip().is_loopback() && !self.allow_insecure)
+            {
+                errors.push(format!(
+                    "SYNCLINE_{name}_LISTEN: {address} is not a loopback address, and the listener {lacks}: set \
+                     SYNCLINE_{name}_TLS_CERT, SYNCLINE_{name}_TLS_KEY and SYNCLINE_{name}_AUTH, listen on 127.0.0.1, or \
+                     set SYNCLINE_ALLOW_INSECURE=true"
+                ));
+            }
         }
         match (self.agent_name, self.mqtt_host) {
             (Some(agent_name), Some(host)) if errors.is_empty() => {
@@ -200,6 +218,8 @@ impl Config {
                     http_listen: self.http_listen,
                     http_tls,
                     http_access: self.http_auth,
+                    admin_tls,
+                    admin_access: self.admin_auth,
                     admin_listen: self.admin_listen,
                     drain_time: self.drain_time,
                     data_dir: self.data_dir,
@@ -266,6 +286,32 @@ impl Config {
             ..service::Context::default()
         }
     }
+}
+
+/// Certificate and key of a listener, which come together or not at all.
+fn pair(
+    listener: tls::Listener,
+    files: [(&str, Option<PathBuf>); 2],
+    errors: &mut Vec<String>,
+) -> Option<tls::ServerFiles> {
+    let [(certificate_name, certificate), (key_name, key)] = files;
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            return Some(tls::ServerFiles {
+                listener,
+                certificate,
+                key,
+            });
+        }
+        (None, None) => {}
+        (Some(_), None) => errors.push(format!(
+            "{key_name} is required with {certificate_name}: set it to the certificate's key"
+        )),
+        (None, Some(_)) => errors.push(format!(
+            "{certificate_name} is required with {key_name}: set it to the key's certificate"
+        )),
+    }
+    None
 }
 
 /// Whether a registry is on this machine.

@@ -335,6 +335,27 @@ variables! {
         )
     };
 
+    /// Certificate of the admin listener.
+    admin_tls_cert: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("admin-tls-cert"),
+        ..Variable::new("SYNCLINE_ADMIN_TLS_CERT", "Certificate of the admin listener, PEM; with it the listener speaks HTTPS.")
+    };
+
+    /// Key of that certificate.
+    admin_tls_key: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("admin-tls-key"),
+        ..Variable::new("SYNCLINE_ADMIN_TLS_KEY", "Key of that certificate, PEM.")
+    };
+
+    /// File of those who may look at the admin listener.
+    admin_auth: Option<PathBuf> = |setting| optional(setting, value::path) => Variable {
+        flag: Some("admin-auth"),
+        ..Variable::new(
+            "SYNCLINE_ADMIN_AUTH",
+            "File of the users and tokens that may look at the admin listener, see `syncline access`; everyone may without it.",
+        )
+    };
+
     /// Whether a listener without TLS and login may leave the loopback interface.
     allow_insecure: bool = |setting| or_default(setting, value::boolean) => Variable {
         flag: Some("allow-insecure"),

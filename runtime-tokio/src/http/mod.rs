@@ -14,6 +14,7 @@ mod route;
 mod server;
 mod wire;
 
+pub(crate) use access::Refused;
 pub use access::{Access, AccessError, Entry};
 pub use openapi::document as openapi;
 pub use provide::Provider;

@@ -77,7 +77,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         _ => None,
     };
     let http_access = match &settings.http_access {
-        Some(file) if has_http => Some(Access::read(file)?),
+        Some(file) if has_http => Some(Access::read(file, "SYNCLINE_HTTP_AUTH")?),
         _ => None,
     };
     let address = listener
@@ -87,6 +87,22 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         .admin_listen
         .map(|address| listen("SYNCLINE_ADMIN_LISTEN", address))
         .transpose()?;
+    let admin_protection = match &admin {
+        Some(_) => Protection {
+            tls: settings
+                .admin_tls
+                .clone()
+                .map(tls::ServerTls::new)
+                .transpose()?
+                .map(Arc::new),
+            access: settings
+                .admin_access
+                .as_deref()
+                .map(|file| Access::read(file, "SYNCLINE_ADMIN_AUTH"))
+                .transpose()?,
+        },
+        None => Protection::default(),
+    };
 
     let services = plan.services.iter().map(|service| service.id.clone()).collect();
     let presence = settings
@@ -136,8 +152,26 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         tls: tls.client.clone(),
     };
     let admin = admin.map(|(listener, address)| {
-        tracing::info!("status page at http://{address}/");
-        tokio::spawn(admin::serve(Door::Listener(listener), view.clone()))
+        let scheme = if admin_protection.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        tracing::info!("status page at {scheme}://{address}/");
+        let interval = settings.tls_look_interval;
+        let view = view.clone();
+        tokio::spawn(async move {
+            let certificate = admin_protection.tls.clone();
+            let serving = admin::serve(Door::Listener(listener, admin_protection), view);
+            match certificate {
+                // It ends with the listener.
+                Some(certificate) => tokio::select! {
+                    () = serving => {}
+                    () = certificate.keep_up_to_date(interval) => {}
+                },
+                None => serving.await,
+            }
+        })
     });
     let socket = folder
         .as_ref()

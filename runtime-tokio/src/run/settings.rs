@@ -39,6 +39,10 @@ pub struct Settings {
     pub http_tls: Option<tls::ServerFiles>,
     /// File of those who may call the HTTP servers; `None` for everyone.
     pub http_access: Option<PathBuf>,
+    /// Certificate of the admin listener; `None` for plain HTTP, by default.
+    pub admin_tls: Option<tls::ServerFiles>,
+    /// File of those who may look there; `None` for everyone, by default.
+    pub admin_access: Option<PathBuf>,
     /// What the HTTP listener grants its clients.
     pub http_limits: Limits,
     /// Address of the admin listener; none by default.
@@ -76,6 +80,8 @@ impl Settings {
             http_listen,
             http_tls: None,
             http_access: None,
+            admin_tls: None,
+            admin_access: None,
             http_limits: Limits::default(),
             admin_listen: None,
             presence_of: None,
@@ -111,6 +117,8 @@ impl From<&RunConfig> for Settings {
             data_dir: Some(config.data_dir.clone()),
             http_tls: config.http_tls.clone(),
             http_access: config.http_access.clone(),
+            admin_tls: config.admin_tls.clone(),
+            admin_access: config.admin_access.clone(),
             admin_listen: config.admin_listen,
             presence_of: Some(config.agent_name.clone()),
             drain_time: config.drain_time,

@@ -23,7 +23,7 @@ pub use failure::{Failure, Fault, Peer};
 pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};
-pub use server::{ServerFiles, ServerTls};
+pub use server::{Listener, ServerFiles, ServerTls};
 
 use crate::regular_file;
 use crate::transport::text;

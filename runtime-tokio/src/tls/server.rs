@@ -1,4 +1,4 @@
-//! TLS of the HTTP servers: the certificate that clients are shown, replaced while the agent runs when its files change.
+//! TLS of the listeners: the certificate that clients are shown, replaced while the agent runs when its files change.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,21 +15,52 @@ use super::files::read;
 use super::identity::{certificates, private_key};
 use super::{CertificateFacts, ContentFault, EXPIRES_SOON, LoadError, Moment, Validity};
 
-/// Variable with the path of the certificate.
-const CERTIFICATE: &str = "SYNCLINE_HTTP_TLS_CERT";
-/// Variable with the path of its key.
-const KEY: &str = "SYNCLINE_HTTP_TLS_KEY";
-
 /// The files of a server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFiles {
+    /// Whose certificate it is.
+    pub listener: Listener,
     /// The certificate and those between it and its authority, PEM.
     pub certificate: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
 }
 
-/// TLS as the HTTP listener speaks it: 1.3 and 1.2, HTTP/1.1, no client certificate.
+/// A listener with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// The HTTP servers.
+    Http,
+    /// The admin listener.
+    Admin,
+}
+
+impl Listener {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP servers",
+            Self::Admin => "admin listener",
+        }
+    }
+
+    /// Variable with the path of the certificate.
+    const fn certificate(self) -> &'static str {
+        match self {
+            Self::Http => "SYNCLINE_HTTP_TLS_CERT",
+            Self::Admin => "SYNCLINE_ADMIN_TLS_CERT",
+        }
+    }
+
+    /// Variable with the path of its key.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Http => "SYNCLINE_HTTP_TLS_KEY",
+            Self::Admin => "SYNCLINE_ADMIN_TLS_KEY",
+        }
+    }
+}
+
+/// TLS as a listener of this agent speaks it: 1.3 and 1.2, HTTP/1.1, no client certificate.
 #[derive(Debug)]
 pub struct ServerTls {
     files: ServerFiles,
@@ -97,10 +128,13 @@ impl ServerTls {
         match load(&self.files) {
             Ok((key, _)) => {
                 *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
-                tracing::info!(file = %self.files.certificate.display(), "showing another certificate to HTTP clients");
+                tracing::info!(file = %self.files.certificate.display(), "showing another certificate to clients of the {}", self.files.listener.name());
             }
             Err(error) => {
-                tracing::warn!("the certificate of the HTTP servers stays as it is: {error}");
+                tracing::warn!(
+                    "the certificate of the {} stays as it is: {error}",
+                    self.files.listener.name()
+                );
             }
         }
     }
@@ -108,17 +142,17 @@ impl ServerTls {
 
 fn load(files: &ServerFiles) -> Result<(CertifiedKey, [u8; 32]), LoadError> {
     let in_certificate = |fault| LoadError::Content {
-        variable: CERTIFICATE,
+        variable: files.listener.certificate(),
         file: files.certificate.clone(),
         fault,
     };
     let in_key = |fault| LoadError::Content {
-        variable: KEY,
+        variable: files.listener.key(),
         file: files.key.clone(),
         fault,
     };
-    let certificate = read(CERTIFICATE, &files.certificate)?;
-    let key = read(KEY, &files.key)?;
+    let certificate = read(files.listener.certificate(), &files.certificate)?;
+    let key = read(files.listener.key(), &files.key)?;
     let digest = digest_of(&certificate, &key);
     let chain = certificates(&certificate).map_err(in_certificate)?;
     let own = chain
@@ -140,16 +174,17 @@ fn warn(facts: &CertificateFacts, files: &ServerFiles) {
     let validity = facts.validity(Moment::now());
     if !matches!(validity, Validity::Current { days_left } if days_left >= EXPIRES_SOON) {
         let (file, not_after) = (files.certificate.display(), facts.not_after);
+        let variable = files.listener.certificate();
         tracing::warn!(
-            "{CERTIFICATE}: the certificate in {file} is {validity}, until {not_after}: have it renewed"
+            "{variable}: the certificate in {file} is {validity}, until {not_after}: have it renewed"
         );
     }
 }
 
 fn digest(files: &ServerFiles) -> Result<[u8; 32], LoadError> {
     Ok(digest_of(
-        &read(CERTIFICATE, &files.certificate)?,
-        &read(KEY, &files.key)?,
+        &read(files.listener.certificate(), &files.certificate)?,
+        &read(files.listener.key(), &files.key)?,
     ))
 }
 

@@ -1,10 +1,12 @@
 //! The admin listener, as probes, Prometheus and a browser use it.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use syncline_tests::agent::{Agent, example, run};
+use syncline_tests::certificates::{Authority, Lifetime};
 use syncline_tests::curl::{self, Response};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::responder::{Answer, Responder};
@@ -161,4 +163,56 @@ fn an_admin_listener_leaves_the_loopback_interface_only_when_told_to() {
             && text.contains("SYNCLINE_ALLOW_INSECURE"),
         "{text}"
     );
+}
+
+#[test]
+fn with_tls_and_logins_it_is_seen_by_those_who_may_and_nothing_else_is_required() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let authority = Authority::new("plant");
+    let files = authority
+        .server(&["127.0.0.1"], Lifetime::Now)
+        .write(folder.path(), "admin");
+    let ca = folder.path().join("ca.crt");
+    std::fs::write(&ca, authority.certificate()).expect("a writable folder");
+    let token = "a-token-of-the-monitoring-that-is-long-enough";
+    // printf %s TOKEN | sha256sum
+    let entry = "[[token]]\nname = \"monitoring\"\n\
+        sha256 = \"de44c6bf6b6cd9140061fcfc952b5cec34a75559d2e3f2818a44bba8c4828743\"\nread = [\"metrics\", \"readyz\"]\n";
+    let access = folder.path().join("access.toml");
+    std::fs::write(&access, entry).expect("a writable folder");
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let (certificate, key, access) = (text(&files.certificate), text(&files.key), text(&access));
+    // An address that others can reach, and no permission to be insecure.
+    let port = port::free();
+    let address = format!("0.0.0.0:{port}");
+    let variables = [
+        ("SYNCLINE_ADMIN_LISTEN", address.as_str()),
+        ("SYNCLINE_ADMIN_TLS_CERT", &certificate),
+        ("SYNCLINE_ADMIN_TLS_KEY", &key),
+        ("SYNCLINE_ADMIN_AUTH", &access),
+    ];
+    let broker = Mosquitto::start();
+    let agent = Agent::start_with(&example("1-transaction.yml"), broker.port(), &variables);
+    let bearer = format!("authorization: Bearer {token}");
+    let ca = text(&ca);
+    let ask = |path: &str, further: &[&str]| {
+        let options = [&["--cacert", ca.as_str()], further].concat();
+        curl::ask(&format!("https://127.0.0.1:{port}{path}"), &options)
+    };
+    wait::until("the agent is ready", wait::PATIENCE, || {
+        (ask("/readyz", &["--header", &bearer]).status == 200).then_some(())
+    });
+    assert_eq!(ask("/metrics", &["--header", &bearer]).status, 200);
+    assert_eq!(ask("/status", &["--header", &bearer]).status, 403);
+    for nobody in [
+        &[][..],
+        &["--header", "authorization: Bearer x"],
+        &["--user", "a:b"],
+    ] {
+        let answer = ask("/metrics", nobody);
+        assert_eq!(answer.status, 401, "{nobody:?}");
+        assert!(answer.header("www-authenticate").is_some());
+        assert!(!answer.body.contains("syncline_ready"), "{}", answer.body);
+    }
+    assert!(agent.log().contains("status page at https://"), "{}", agent.log());
 }

@@ -123,7 +123,7 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     std::fs::write(&plant.ca, other.certificate()).expect("a writable folder");
     plant
         .agent
-        .wait_for_log_line(&["showing another certificate to HTTP clients"]);
+        .wait_for_log_line(&["showing another certificate to clients of the HTTP servers"]);
     assert_eq!(plant.send(&[]).status, 408);
     assert_ne!(plant.authority.certificate(), other.certificate());
 }

@@ -25,16 +25,20 @@ const MIN_TOKEN: usize = 32;
 #[non_exhaustive]
 pub enum AccessError {
     /// It cannot be read.
-    #[error("SYNCLINE_HTTP_AUTH: {}: {why}", .file.display())]
+    #[error("{variable}: {}: {why}", .file.display())]
     Read {
+        /// The variable that names the file.
+        variable: &'static str,
         /// The file.
         file: PathBuf,
         /// What the system said.
         why: String,
     },
     /// It is not what is expected.
-    #[error("SYNCLINE_HTTP_AUTH: {}: {why}", .file.display())]
+    #[error("{variable}: {}: {why}", .file.display())]
     Content {
+        /// The variable that names the file.
+        variable: &'static str,
         /// The file.
         file: PathBuf,
         /// What is wrong, and how to mend it; no hash and no password.
@@ -202,12 +206,14 @@ fn patterns(read: &[&str], write: &[&str]) -> Result<(Vec<String>, Vec<String>),
     }
 }
 
-pub(super) fn read(file: &Path) -> Result<Access, AccessError> {
+pub(super) fn read(file: &Path, variable: &'static str) -> Result<Access, AccessError> {
     let text = regular_file::read_text(file, MAX_FILE).map_err(|why| AccessError::Read {
+        variable,
         file: file.to_owned(),
         why,
     })?;
     let wrong = |why: String| AccessError::Content {
+        variable,
         file: file.to_owned(),
         why,
     };
@@ -292,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.toml");
         std::fs::write(&path, text).unwrap();
-        read(&path).unwrap_err().to_string()
+        read(&path, "SYNCLINE_HTTP_AUTH").unwrap_err().to_string()
     }
 
     #[test]

@@ -44,6 +44,19 @@ struct Token {
     permissions: Permissions,
 }
 
+/// Why a request is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It shows no credentials.
+    NoLogin,
+    /// Its credentials are nobody's.
+    Nobody,
+    /// Its sender may not read this path.
+    Read,
+    /// Its sender may not write to it.
+    Write,
+}
+
 /// What a request shows of who sends it.
 enum Credentials<'a> {
     Basic { name: String, password: Vec<u8> },
@@ -51,40 +64,54 @@ enum Credentials<'a> {
 }
 
 impl Access {
-    /// Reads a file of users and tokens.
+    /// Reads a file of users and tokens, which messages name by `variable`.
     ///
     /// # Errors
     /// [`AccessError`] names what is wrong with it.
-    pub fn read(file: &Path) -> Result<Self, AccessError> {
-        file::read(file)
+    pub fn read(file: &Path, variable: &'static str) -> Result<Self, AccessError> {
+        file::read(file, variable)
     }
 
-    /// Checks that a request comes from somebody who may do this to `path`, as the router compares it.
-    ///
-    /// # Errors
-    /// 401 without credentials that somebody has, 403 for somebody who may not.
+    /// As [`Access::judge`], with the data plane's answer.
     pub(super) async fn admit(
         &self,
         headers: &HeaderMap,
         method: &Method,
         path: Option<&str>,
     ) -> Result<(), Failure> {
-        let Some(credentials) = credentials(headers) else {
-            return Err(Failure::unauthorized(
-                "this path needs a login, send `Authorization` with Basic or Bearer",
-            ));
-        };
+        self.judge(headers, method, path)
+            .await
+            .map_err(|refused| match refused {
+                Refused::NoLogin => Failure::unauthorized(
+                    "this path needs a login, send `Authorization` with Basic or Bearer",
+                ),
+                Refused::Nobody => Failure::unauthorized("the credentials are nobody's"),
+                Refused::Read => Failure::forbidden(true),
+                Refused::Write => Failure::forbidden(false),
+            })
+    }
+
+    /// Checks that a request comes from somebody who may do this to `path`, as the router compares it.
+    ///
+    /// # Errors
+    /// [`Refused`] without credentials that somebody has, and for somebody who may not.
+    pub(crate) async fn judge(
+        &self,
+        headers: &HeaderMap,
+        method: &Method,
+        path: Option<&str>,
+    ) -> Result<(), Refused> {
+        let credentials = credentials(headers).ok_or(Refused::NoLogin)?;
         let permissions = match &credentials {
             Credentials::Bearer(token) => self.by_token(token),
             Credentials::Basic { name, password } => self.by_password(name, password).await,
         };
-        let Some(permissions) = permissions else {
-            return Err(Failure::unauthorized("the credentials are nobody's"));
-        };
+        let permissions = permissions.ok_or(Refused::Nobody)?;
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        match path.is_some_and(|path| permissions.allow(reads, path)) {
-            true => Ok(()),
-            false => Err(Failure::forbidden(reads)),
+        match (path.is_some_and(|path| permissions.allow(reads, path)), reads) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Refused::Read),
+            (false, false) => Err(Refused::Write),
         }
     }
 
@@ -164,7 +191,7 @@ mod tests {
         .unwrap();
         let token = Entry::token("board", TOKEN, &["#"], &[]).unwrap();
         std::fs::write(&path, format!("{user}\n{token}")).unwrap();
-        Access::read(&path).unwrap()
+        Access::read(&path, "SYNCLINE_HTTP_AUTH").unwrap()
     }
 
     fn basic(name: &str, password: &str) -> String {
