@@ -5,6 +5,7 @@ mod access;
 mod body;
 mod cors;
 mod framing;
+mod idempotency;
 mod openapi;
 mod prefer;
 mod provide;

@@ -8,7 +8,7 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use syncline_core::flowsync::{Outcome, Refusal};
+use syncline_core::flowsync::{Outcome, Refusal, Undeliverable};
 use syncline_core::session::SubmitError;
 
 use crate::driver::{PublishError, RequestError};
@@ -57,6 +57,8 @@ pub(super) struct Failure {
     allow: Option<HeaderValue>,
     /// Whether the client is told how to log in.
     authenticate: bool,
+    /// Whether the broker certainly does not have the request; without it nobody knows.
+    unpublished: bool,
 }
 
 impl Failure {
@@ -69,6 +71,7 @@ impl Failure {
             retry_after: None,
             allow: None,
             authenticate: false,
+            unpublished: false,
         }
     }
 
@@ -118,6 +121,24 @@ impl Failure {
             code,
             ..Self::new(status, message)
         }
+    }
+
+    /// The same, for a request that the broker certainly does not have.
+    pub(super) fn certainly_unpublished(self) -> Self {
+        Self {
+            unpublished: true,
+            ..self
+        }
+    }
+
+    /// Whether the broker certainly does not have the request, so that it may be made once more.
+    pub(super) fn is_unpublished(&self) -> bool {
+        self.unpublished
+    }
+
+    /// Bytes that it takes to keep.
+    pub(super) fn size(&self) -> usize {
+        self.message.len()
     }
 
     #[cfg(test)]
@@ -223,12 +244,20 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
         Ok(Outcome::Replied { value: json }) => Ok(value(json)),
         Ok(Outcome::Failed { code, message }) => Err(Failure::coded(code, message)),
         Ok(Outcome::TimedOut { code, message }) => Err(Failure::coded(code.into(), message.to_string())),
-        Ok(Outcome::Undeliverable(_)) => Err(Failure::unavailable(
-            "the request could not be delivered to the broker, try again",
-        )),
+        Ok(Outcome::Undeliverable(why)) => {
+            let failure = Failure::unavailable("the request could not be delivered to the broker, try again");
+            Err(match why {
+                Undeliverable::Refused(_) => failure.certainly_unpublished(),
+                // It may have arrived before the connection was lost.
+                _ => failure,
+            })
+        }
         Ok(Outcome::Cancelled) => Err(Failure::unavailable("this agent is stopping, try again")),
-        Err(RequestError::Refused(Refusal::TooLarge)) => Err(larger_than_the_broker_takes()),
-        Err(error) => Err(Failure::unavailable(error.to_string())),
+        Err(RequestError::Refused(Refusal::TooLarge)) => {
+            Err(larger_than_the_broker_takes().certainly_unpublished())
+        }
+        Err(RequestError::Stopped) => Err(Failure::unavailable(RequestError::Stopped.to_string())),
+        Err(error) => Err(Failure::unavailable(error.to_string()).certainly_unpublished()),
     }
 }
 
@@ -240,7 +269,8 @@ pub(super) fn unpublished(error: PublishError) -> Failure {
         | PublishError::Refused(SubmitError::QosNotSupported(_) | SubmitError::RetainNotSupported) => {
             Failure::new(StatusCode::BAD_GATEWAY, error.to_string())
         }
-        error => Failure::unavailable(error.to_string()),
+        PublishError::Lost(_) | PublishError::Stopped => Failure::unavailable(error.to_string()),
+        error => Failure::unavailable(error.to_string()).certainly_unpublished(),
     }
 }
 
@@ -255,7 +285,6 @@ fn larger_than_the_broker_takes() -> Failure {
 mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
-    use syncline_core::flowsync::Undeliverable;
 
     async fn text(reply: Reply) -> String {
         let bytes = reply.into_body().collect().await.unwrap().to_bytes();

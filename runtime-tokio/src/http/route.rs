@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -48,7 +49,7 @@ pub enum Action {
     /// It is held until its reply has come.
     Transaction(Node),
     /// Its body is published.
-    Receive(Receiver),
+    Receive(Arc<Receiver>),
     /// It is answered with the last value.
     Provide(Provider),
 }

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use super::access::Access;
 use super::body::{self, Content, ReadLimits, Received};
 use super::cors::Sharing;
+use super::idempotency::{Key, Replays};
 use super::prefer::Wait;
 use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
@@ -69,6 +70,7 @@ struct Shared {
     router: Router,
     protection: Protection,
     limits: Limits,
+    replays: Replays,
 }
 
 /// What stands between a listener and everyone; by default nothing.
@@ -94,6 +96,7 @@ pub async fn serve(
         router,
         protection,
         limits,
+        replays: Replays::default(),
     });
     let mut connections = JoinSet::new();
     loop {
@@ -206,13 +209,25 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
         if let Some(reply) = sharing.preflight() {
             return Ok(reply);
         }
-        match prepare(shared, parts, body).await? {
-            Prepared::Held(node, value) => {
+        let (key, prepared) = prepare(shared, parts, body).await?;
+        match (prepared, key) {
+            (Prepared::Held(node, value), None) => {
                 held = true;
                 reply::completion(node.request(value, wait.map(Wait::duration)).await)
             }
-            Prepared::Published(receiver, received) => receiver.publish(received).await,
-            Prepared::Answered(reply) => Ok(reply),
+            (Prepared::Held(node, value), Some(key)) => {
+                held = true;
+                let (node, wait) = (node.clone(), wait.map(Wait::duration));
+                let request = async move { reply::completion(node.request(value, wait).await) };
+                shared.replays.once(&key, request).await
+            }
+            (Prepared::Published(receiver, received), None) => receiver.publish(received).await,
+            (Prepared::Published(receiver, received), Some(key)) => {
+                let receiver = Arc::clone(receiver);
+                let request = async move { receiver.publish(received).await };
+                shared.replays.once(&key, request).await
+            }
+            (Prepared::Answered(reply), _) => Ok(reply),
         }
     })
     .await;
@@ -226,12 +241,16 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
 
 enum Prepared<'a> {
     Held(&'a Node, Box<RawValue>),
-    Published(&'a Receiver, Received),
+    Published(&'a Arc<Receiver>, Received),
     Answered(Reply),
 }
 
 /// Does all that needs the request's own bytes, so that they are gone while the request is held.
-async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepared<'_>, Failure> {
+async fn prepare(
+    shared: &Shared,
+    parts: Parts,
+    body: Incoming,
+) -> Result<(Option<Key>, Prepared<'_>), Failure> {
     if let Some(access) = &shared.protection.access {
         let path = route::normal(parts.uri.path());
         access
@@ -240,9 +259,9 @@ async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepar
     }
     let route = match shared.router.find(&parts.method, parts.uri.path()) {
         Match::Node(route) => route,
-        Match::Options(allow) => return Ok(Prepared::Answered(reply::options(allow))),
+        Match::Options(allow) => return Ok((None, Prepared::Answered(reply::options(allow)))),
         Match::WrongMethod(allow) => return Err(Failure::wrong_method(allow)),
-        Match::Described(document) => return Ok(Prepared::Answered(reply::value(document))),
+        Match::Described(document) => return Ok((None, Prepared::Answered(reply::value(document)))),
         Match::Unknown => return Err(Failure::new(StatusCode::NOT_FOUND, "no node has this path")),
     };
     let is_ready = match &route.action {
@@ -264,13 +283,15 @@ async fn prepare(shared: &Shared, parts: Parts, body: Incoming) -> Result<Prepar
     };
     let bytes = body::read(body, limits).await?;
     let query = parts.uri.query();
-    Ok(match &route.action {
+    let key = Key::of(&parts, &bytes)?;
+    let prepared = match &route.action {
         Action::Transaction(node) => Prepared::Held(node, body::value(&parts.method, query, content, bytes)?),
         Action::Receive(receiver) => {
             Prepared::Published(receiver, body::received(&parts.method, query, content, bytes)?)
         }
         Action::Provide(provider) => Prepared::Answered(provider.answer()?),
-    })
+    };
+    Ok((key, prepared))
 }
 
 /// Runs `answer`; a panic in it becomes 500.

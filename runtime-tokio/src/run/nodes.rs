@@ -1,6 +1,7 @@
 //! The nodes of a plan, added to the driver and put behind their URLs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use syncline_core::flowsync::NodeConfig;
 
@@ -58,7 +59,8 @@ pub(super) fn add_nodes(
                         Action::Transaction(node)
                     }
                     HttpOperation::Receive { retain } => {
-                        Action::Receive(Receiver::new(driver.handle(), &plan.topic, plan.qos, *retain))
+                        let receiver = Receiver::new(driver.handle(), &plan.topic, plan.qos, *retain);
+                        Action::Receive(Arc::new(receiver))
                     }
                     HttpOperation::Provide => {
                         Action::Provide(Provider::new(&driver.handle(), &plan.topic, plan.qos))

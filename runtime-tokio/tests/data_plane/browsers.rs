@@ -1,6 +1,8 @@
-//! Pages of other origins, clients that wait for less, and the description of the nodes.
+//! Pages of other origins, clients that wait for less or come again, and the description of the nodes.
 
 use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::support::Plant;
 
@@ -87,4 +89,43 @@ async fn the_nodes_are_described() {
         document["paths"]["/data/Plant/Write"]["post"]["operationId"],
         "plant.write"
     );
+}
+
+fn keyed(key: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /data/plant/write HTTP/1.1\r\nHost: plant\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: \
+         {length}\r\n\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_with_its_key_is_published_once() {
+    let mut plant = Plant::start().await;
+    let mut lost = plant.client().await;
+    lost.send(keyed("order-1", "1")).await;
+    let treq = plant.responder.next().await;
+    // Its client goes away while it is held, and comes again.
+    drop(lost);
+    let mut client = plant.client().await;
+    client.send(keyed("order-1", "1")).await;
+    plant.responder.reply(&treq, "value", json!("done")).await;
+    assert_eq!(client.answer().await.body, "\"done\"");
+    client.send(keyed("order-1", "1")).await;
+    assert_eq!(client.answer().await.body, "\"done\"");
+    client.send(keyed("order-1", "2")).await;
+    assert_eq!(client.answer().await.status, 422);
+    assert!(plant.responder.none_came());
+
+    client.send(keyed("order-2", "1")).await;
+    let treq = plant.responder.next().await;
+    plant
+        .responder
+        .reply(&treq, "error", json!({"code": 409, "message": "no"}))
+        .await;
+    for _ in 0..2 {
+        assert_eq!(client.answer().await.status, 409);
+        client.send(keyed("order-2", "1")).await;
+    }
+    assert!(plant.responder.none_came());
 }
