@@ -1,7 +1,7 @@
 //! `cargo xtask`: every check and every generated file of this project behind one command.
 
 mod bench;
-mod cost;
+mod client_cost;
 mod dist_c;
 mod ffi;
 mod fuzz;
@@ -31,7 +31,7 @@ usage: cargo xtask <command>
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
   bench transactions    measure whole transactions beside other gateways
-  cost                  measure what a message costs clients in C and in Python beside each other
+  bench clients         measure what a message costs clients in C and in Python beside each other
   dist-c [--prefix DIR] [--destdir DIR]
                         install the C library below DIR (default /usr/local), within --destdir where it is given
   dist-c --check        install it in a temporary folder, and build programs with it as its users do
@@ -44,7 +44,6 @@ enum Task {
     Header { check: bool },
     Fuzz { seconds: u32 },
     Bench(fn() -> Result<()>),
-    Cost,
     DistC(Destination),
     CheckDistC,
     Jsonata,
@@ -62,9 +61,9 @@ fn parse() -> Result<Task> {
             "bench" => Task::Bench(match parser.value()?.string()?.as_str() {
                 "packets" => bench::packets,
                 "transactions" => bench::transactions,
+                "clients" => client_cost::run,
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
             }),
-            "cost" => Task::Cost,
             "dist-c" => Task::DistC(Destination::default()),
             "jsonata" => Task::Jsonata,
             "help" => Task::Help,
@@ -103,7 +102,6 @@ fn run(task: &Task) -> Result<()> {
         Task::Header { check: false } => header::write(),
         Task::Fuzz { seconds } => fuzz::run(*seconds),
         Task::Bench(run) => run(),
-        Task::Cost => cost::run(),
         Task::CheckDistC => dist_c::check::run(),
         Task::DistC(destination) => dist_c::run(dist_c::Build::Shipped, destination),
         Task::Jsonata => jsonata::run(),

@@ -1,4 +1,4 @@
-//! `cargo xtask cost`: what a message costs a client, the C library and the Python package as they are shipped beside others,
+//! `cargo xtask bench clients`: what a message costs a client, the C library and the Python package as they are shipped beside others,
 //! against one Mosquitto.
 
 use std::path::Path;
