@@ -113,6 +113,33 @@ fn what_cannot_be_published_is_refused_before_it_is() {
 }
 
 #[test]
+fn what_is_sent_again_with_its_key_is_published_once() {
+    let plant = plant();
+    let mut messages = Subscription::start(&plant.broker, TOPIC);
+    for _ in 0..2 {
+        let keyed = ["-H", JSON[1], "-H", "Idempotency-Key: level-1", "-d", "1"];
+        assert_eq!(plant.send("POST", &keyed).status, 200);
+    }
+    plant.send("PUT", &[&JSON[..], &["-d", "2"]].concat());
+    assert_eq!(next(&mut messages)["value"], json!(1));
+    assert_eq!(next(&mut messages)["value"], json!(2));
+}
+
+#[test]
+fn the_nodes_are_described_for_programs() {
+    let plant = plant();
+    let document = curl::ask(&plant.agent.url("/openapi.json"), &[]).json();
+    let path = &document["paths"]["/data/Plant/Level"];
+    for (method, operation) in [
+        ("post", "plant.write"),
+        ("put", "plant.hasty"),
+        ("get", "plant.read"),
+    ] {
+        assert_eq!(path[method]["operationId"], operation);
+    }
+}
+
+#[test]
 fn a_node_provides_404_then_the_last_value_of_its_topic() {
     let plant = plant();
     assert_eq!(plant.send("GET", &[]).status, 404);
