@@ -8,6 +8,7 @@ pub mod data;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod driver;
+mod endpoint;
 mod host;
 pub mod http;
 #[cfg(feature = "hub")]

@@ -37,9 +37,26 @@ impl Agent {
     /// As [`Agent::start`].
     #[must_use]
     pub fn start_with(service: &Path, broker_port: u16, variables: &[(&str, &str)]) -> Self {
+        Self::start_set(service, broker_port, variables, &[])
+    }
+
+    /// As [`Agent::start_with`], with values for the file's parameters, each `name=value`.
+    ///
+    /// # Panics
+    /// As [`Agent::start`].
+    #[must_use]
+    pub fn start_set(
+        service: &Path,
+        broker_port: u16,
+        variables: &[(&str, &str)],
+        parameters: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let http_port = port::free();
         let mut command = run(service, folder.path());
+        for parameter in parameters {
+            command.args(["--set", parameter]);
+        }
         command.env("CYBUS_MQTT_PORT", broker_port.to_string());
         command.env("SYNCLINE_HTTP_LISTEN", format!("127.0.0.1:{http_port}"));
         command.envs(variables.iter().copied());

@@ -6,6 +6,7 @@
 //! ends with the value that stands for it.
 
 pub mod agent;
+pub mod backend;
 pub mod browser;
 pub mod built;
 pub mod c_example;

@@ -62,6 +62,8 @@ pub struct RunConfig {
     pub admin_access: Option<PathBuf>,
     /// Address of the admin listener; none when absent.
     pub admin_listen: Option<SocketAddr>,
+    /// Whom connections to other systems believe, and what they show where they shall.
+    pub outgoing_tls: tls::Settings,
     /// Time for held requests to end when the agent stops.
     pub drain_time: Duration,
     /// Folder of everything that is kept.
@@ -186,20 +188,27 @@ impl Config {
         match (self.agent_name, self.mqtt_host) {
             (Some(agent_name), Some(host)) if errors.is_empty() => {
                 let username = self.mqtt_username.unwrap_or_else(|| agent_name.to_string());
+                // What the agent is told to believe of broker and registry does not hold for others.
+                let authorities = Trust::Authorities(self.ca.path.clone());
                 let trust = match self.trust_all_certs {
                     true => Trust::Anyone,
                     false => Trust::Authorities(self.ca.path),
                 };
-                let identity = self.use_mutual_tls.then(|| IdentityFiles {
+                let own = IdentityFiles {
                     certificate: self.agent_cert,
                     key: self.agent_key,
                     username: username.clone(),
-                });
+                };
+                let identity = self.use_mutual_tls.then(|| own.clone());
                 let url = self
                     .registry_url
                     .unwrap_or_else(|| RegistryUrl::of_host(host.as_str()));
                 let has_registry = matches!(self.registration, Mode::Auto | Mode::Rest);
                 Ok(RunConfig {
+                    outgoing_tls: tls::Settings {
+                        trust: authorities,
+                        identity: Some(own),
+                    },
                     version_check: self.version_check.filter(|_| has_registry),
                     registration: RegistrationConfig {
                         mode: self.registration,

@@ -45,6 +45,12 @@ impl Json {
         Self(Bytes::from_static(text))
     }
 
+    /// `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(Bytes::from_static(b"null"))
+    }
+
     /// A list of `items`.
     #[must_use]
     pub fn array<'a>(items: impl IntoIterator<Item = &'a Self>) -> Self {

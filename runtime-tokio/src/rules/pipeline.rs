@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use syncline_core::time::Instant;
+use syncline_core::time::{Duration, Instant};
+use tokio::time::{Instant as Moment, sleep_until};
 
 use super::chain::{Arrival, Chain, Departure, Step};
 use super::counters::Counters;
@@ -21,6 +22,7 @@ pub(crate) struct Pipeline {
     /// What the log calls it.
     owner: Arc<str>,
     counters: Arc<Counters>,
+    start: Moment,
     told: HashSet<Failure>,
     told_of_rounding: bool,
 }
@@ -37,31 +39,36 @@ impl Pipeline {
             evaluators,
             owner,
             counters,
+            start: Moment::now(),
             told: HashSet::new(),
             told_of_rounding: false,
         }
     }
 
     /// Takes in a message; `Some` is what has passed all rules.
-    pub(crate) async fn handle_message(&mut self, now: Instant, arrival: Arrival) -> Option<Departure> {
+    pub(crate) async fn handle_message(&mut self, arrival: Arrival) -> Option<Departure> {
         self.counters.count_received();
+        let now = self.now();
         let step = self.chain.handle_message(now, arrival);
         self.go_on(now, step).await
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) next has something to do.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.chain.poll_timeout()
+    /// When [`handle_due`](Self::handle_due) next has something to do.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        let due = self.chain.poll_timeout()?;
+        Some(self.start + Duration::from_micros(due.as_micros()))
     }
 
     /// Passes on one batch whose time is over.
-    pub(crate) async fn handle_timeout(&mut self, now: Instant) -> Option<Departure> {
+    pub(crate) async fn handle_due(&mut self) -> Option<Departure> {
+        let now = self.now();
         let step = self.chain.handle_timeout(now)?;
         self.go_on(now, step).await
     }
 
-    pub(crate) fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+    fn now(&self) -> Instant {
+        let micros = u64::try_from(self.start.elapsed().as_micros());
+        Instant::from_micros(micros.unwrap_or(u64::MAX))
     }
 
     async fn go_on(&mut self, now: Instant, mut step: Step) -> Option<Departure> {
@@ -104,5 +111,13 @@ impl Pipeline {
             );
             self.told.insert(failure);
         }
+    }
+}
+
+/// Waits until `moment`; for ever where there is none.
+pub(crate) async fn at(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

@@ -8,6 +8,7 @@ use syncline_core::registration;
 
 use crate::data::{self, CredentialsError};
 use crate::driver::{AddNodeError, GaveUp, StartError};
+use crate::endpoint::ClientError;
 use crate::http::{AccessError, RouteConflict};
 use crate::tls;
 
@@ -55,6 +56,16 @@ pub enum RunError {
         /// What is wrong with it.
         cause: NodeFault,
     },
+    /// A connection of the plan cannot be used.
+    #[error("connection {resource} of service {service}: {cause}")]
+    Connection {
+        /// `serviceId`.
+        service: String,
+        /// Resource id.
+        resource: String,
+        /// What is wrong with it.
+        cause: ClientError,
+    },
     /// No thread for expressions.
     #[error("the system gives no thread for the expressions of rules: {0}")]
     Evaluators(io::Error),
@@ -78,6 +89,7 @@ impl RunError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Listen { .. }
+            | Self::Connection { .. }
             | Self::Node { .. }
             | Self::Route(_)
             | Self::Registration(_)

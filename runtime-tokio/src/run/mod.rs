@@ -2,9 +2,9 @@
 
 mod broker_tls;
 mod error;
+mod flows;
 mod listener;
 mod login;
-mod mappings;
 mod nodes;
 mod running;
 mod settings;
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 pub(crate) use self::broker_tls::BrokerTls;
 use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
+use self::flows::start_flows;
 use self::listener::listen;
 pub(crate) use self::login::login;
-use self::mappings::start_mappings;
 pub use self::nodes::ServedNode;
 use self::nodes::add_nodes;
 pub use self::running::RunningAgent;
@@ -127,7 +127,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         driver.check_version_with(registry, likeness);
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
-    let flows = start_mappings(&driver.handle(), plan)?;
+    let flows = start_flows(&driver.handle(), plan, &settings.outgoing_tls)?;
     let (mut router, served) = add_nodes(&mut driver, plan, address, http_tls.is_some())?;
 
     let agent = driver.handle();

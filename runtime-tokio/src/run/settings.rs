@@ -23,6 +23,8 @@ pub struct Settings {
     pub broker: Endpoint,
     /// TLS towards the broker; `None` for plain TCP.
     pub tls: Option<tls::Settings>,
+    /// Whom connections to other systems believe, and what they show where they shall; the system's authorities by default.
+    pub outgoing_tls: tls::Settings,
     /// Time between two looks at the files for TLS, 3 s by default.
     pub tls_look_interval: Duration,
     /// The MQTT session. With a registration, user name and password in it are the ones that were given.
@@ -72,6 +74,10 @@ impl Settings {
         Self {
             broker,
             tls: None,
+            outgoing_tls: tls::Settings {
+                trust: tls::Trust::Authorities(PathBuf::new()),
+                identity: None,
+            },
             tls_look_interval: tls::LOOK_INTERVAL,
             session,
             registration: None,
@@ -110,6 +116,7 @@ impl From<&RunConfig> for Settings {
         }
         Self {
             tls: mqtt.tls.clone(),
+            outgoing_tls: config.outgoing_tls.clone(),
             registration: Some(config.into()),
             version_check: config
                 .version_check

@@ -51,10 +51,13 @@ impl Client {
     /// The same for a client registry in place of a broker, as far as messages name it.
     #[must_use]
     pub fn of_registry(self) -> Self {
-        Self {
-            kind: Peer::Registry,
-            ..self
-        }
+        self.of(Peer::Registry)
+    }
+
+    /// The same for another server in place of a broker, as far as messages name it.
+    #[must_use]
+    pub(crate) fn of(self, kind: Peer) -> Self {
+        Self { kind, ..self }
     }
 
     /// Which server this is.

@@ -35,14 +35,17 @@ pub enum Peer {
     Broker,
     /// The client registry.
     Registry,
+    /// The server of a connection in a commissioning file.
+    Connected,
 }
 
 impl Peer {
-    /// The variable that says where it is.
+    /// The variable, or the property, that says where it is.
     const fn variable(self) -> &'static str {
         match self {
             Self::Broker => "CYBUS_MQTT_HOST",
             Self::Registry => "SYNCLINE_REGISTRY_URL",
+            Self::Connected => "`host` of the connection",
         }
     }
 
@@ -53,6 +56,9 @@ impl Peer {
                 "set CYBUS_MQTT_PORT to its port for TLS, usually 8883, or CYBUS_MQTT_SCHEME=mqtt to do without TLS"
             }
             Self::Registry => "set SYNCLINE_REGISTRY_URL with the registry's port for TLS",
+            Self::Connected => {
+                "set `port` of the connection to the server's port for TLS, or `scheme: http` to do without"
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod data_folder;
 mod demo;
 mod deployment;
+mod endpoints;
 mod flowsync_http;
 mod half_open;
 mod harness;

@@ -6,7 +6,7 @@ use super::super::connection::{Protocol, spoken};
 use super::super::diagnostic::quoted;
 use super::super::document::Document;
 use super::super::endpoint::{Endpoint, Operation};
-use super::super::plan::{ConnectionPlan, EndpointOperation, EndpointPlan, Plan};
+use super::super::plan::{ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan, Plan};
 use super::super::resource::{Kind, Resource};
 use super::{Builder, Topic};
 
@@ -27,7 +27,9 @@ impl<'d> Builder<'d, '_> {
                     self.leave_out(document, resource, &reason);
                 }
                 Protocol::Spoken(protocol) => {
-                    self.not_started(document, resource, "connections");
+                    if matches!(protocol, ConnectionProtocol::Mqtt(_)) {
+                        self.not_started(document, resource, "connections to other brokers");
+                    }
                     connections.push(ConnectionPlan {
                         resource: resource.id.clone(),
                         protocol: protocol.clone(),

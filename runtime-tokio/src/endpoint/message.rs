@@ -1,0 +1,225 @@
+//! What endpoints are asked over MQTT, and what they tell.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use syncline_core::time::UnixMillis;
+
+use super::client::{Answer, Body, RequestError};
+use crate::rules::Json;
+
+/// A message that asks an endpoint for something.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// What the result is to have as `id`, as it was written.
+    pub(super) id: Option<Json>,
+    /// What is to be sent.
+    pub(super) body: Option<Body>,
+}
+
+impl Asked {
+    /// Reads a message: of an object its `id`, and its `body` or `value`; anything else is a body itself. `None` when it is
+    /// not JSON.
+    pub(super) fn read(payload: &Bytes) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Envelope<'a> {
+            #[serde(borrow)]
+            id: Option<&'a RawValue>,
+            #[serde(borrow)]
+            body: Option<&'a RawValue>,
+            #[serde(borrow)]
+            value: Option<&'a RawValue>,
+        }
+        if payload.is_empty() {
+            return Some(Self::default());
+        }
+        let json = Json::new(payload.clone())?;
+        // A list would do for serde as well.
+        if !json.as_str().starts_with('{') {
+            return Some(Self {
+                id: None,
+                body: Some(body(json)),
+            });
+        }
+        let envelope: Envelope<'_> = serde_json::from_str(json.as_str()).ok()?;
+        let copy = |value: &RawValue| Json::new(Bytes::copy_from_slice(value.get().as_bytes()));
+        Some(Self {
+            id: envelope.id.and_then(copy),
+            body: envelope.body.or(envelope.value).and_then(copy).map(body),
+        })
+    }
+}
+
+/// The body that is the JSON text `json`.
+pub(super) fn body(json: Json) -> Body {
+    Body {
+        text: json.as_string(),
+        json: json.into_bytes(),
+    }
+}
+
+/// What came of a request, as the message for `<topic>/res`.
+pub(super) fn result(id: Option<&Json>, now: UnixMillis, outcome: Result<Answer, RequestError>) -> Json {
+    let timestamp = timestamp(now);
+    let (name, told) = match outcome {
+        Ok(answer) if answer.status.is_success() => ("result", value(&answer)),
+        Ok(answer) => ("error", refusal(&answer)),
+        Err(error) => ("error", failure(&error.to_string())),
+    };
+    let members = id
+        .map(|id| ("id", id))
+        .into_iter()
+        .chain([("timestamp", &timestamp), (name, &told)]);
+    Json::object(members)
+}
+
+/// What is told where nothing could be asked.
+pub(super) fn rejected(now: UnixMillis) -> Json {
+    let told = failure("the message is not JSON, expected an object with `id` and `body`");
+    Json::object([("timestamp", &timestamp(now)), ("error", &told)])
+}
+
+/// A value that a poll has brought, as the message for `<topic>`.
+pub(super) fn polled(now: UnixMillis, answer: &Answer) -> Json {
+    Json::object([("timestamp", &timestamp(now)), ("value", &value(answer))])
+}
+
+fn timestamp(now: UnixMillis) -> Json {
+    Json::integer(i64::try_from(now.0).unwrap_or(i64::MAX))
+}
+
+/// The body of an answer: JSON as it is, text as a string, other bytes in Base64, nothing as `null`.
+fn value(answer: &Answer) -> Json {
+    let body = &answer.body;
+    let is_text = answer
+        .content_type
+        .as_deref()
+        .is_some_and(|kind| kind.starts_with("text/"));
+    let json = (!is_text).then(|| Json::new(body.clone())).flatten();
+    match (json, std::str::from_utf8(body)) {
+        (Some(json), _) => json,
+        (None, _) if body.is_empty() => Json::null(),
+        (None, Ok(text)) => Json::string(text),
+        (None, Err(_)) => Json::string(&STANDARD.encode(body)),
+    }
+}
+
+fn refusal(answer: &Answer) -> Json {
+    let status = Json::integer(answer.status.as_u16().into());
+    let message = Json::string(&format!("the server has answered {answer}"));
+    Json::object([
+        ("status", &status),
+        ("message", &message),
+        ("body", &value(answer)),
+    ])
+}
+
+fn failure(message: &str) -> Json {
+    Json::object([("message", &Json::string(message))])
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(7);
+
+    fn asked(text: &'static str) -> Option<(Option<String>, Option<Bytes>)> {
+        let asked = Asked::read(&Bytes::from_static(text.as_bytes()))?;
+        let id = asked.id.map(|id| id.as_str().to_owned());
+        Some((id, asked.body.map(|body| body.json)))
+    }
+
+    fn answer(status: u16, content_type: Option<&str>, body: &'static [u8]) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            content_type: content_type.map(str::to_owned),
+            body: Bytes::from_static(body),
+        }
+    }
+
+    #[test]
+    fn a_message_has_an_id_and_a_body_or_is_one() {
+        let some = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+        for (text, id, body) in [
+            (
+                "{\"id\":\"a\",\"body\":{\"x\":1e400}}",
+                Some("\"a\""),
+                some("{\"x\":1e400}"),
+            ),
+            (
+                "{\"id\":9007199254740993,\"value\":[1.0]}",
+                Some("9007199254740993"),
+                some("[1.0]"),
+            ),
+            ("{\"id\":\"a\",\"body\":1,\"value\":2}", Some("\"a\""), some("1")),
+            ("{\"id\":\"a\"}", Some("\"a\""), None),
+            ("[1]", None, some("[1]")),
+            ("\"text\"", None, some("\"text\"")),
+            ("", None, None),
+        ] {
+            assert_eq!(asked(text), Some((id.map(str::to_owned), body)), "{text}");
+        }
+        assert_eq!(asked("{"), None);
+    }
+
+    #[test]
+    fn a_result_echoes_the_id_and_has_the_body_as_it_came() {
+        let id = Json::string("a");
+        for (content_type, body, told) in [
+            (
+                Some("application/json"),
+                &b" {\"n\":9007199254740993} "[..],
+                "{\"n\":9007199254740993}",
+            ),
+            (None, b"[1]", "[1]"),
+            (Some("text/plain"), b"1", "\"1\""),
+            (Some("application/json"), b"{", "\"{\""),
+            (Some("image/png"), b"\xff", "\"/w==\""),
+            (None, b"", "null"),
+        ] {
+            let told = format!("{{\"id\":\"a\",\"timestamp\":7,\"result\":{told}}}");
+            assert_eq!(
+                result(Some(&id), NOW, Ok(answer(200, content_type, body))).as_str(),
+                told
+            );
+        }
+        let polled = polled(NOW, &answer(200, None, b"1.50"));
+        assert_eq!(polled.as_str(), "{\"timestamp\":7,\"value\":1.50}");
+    }
+
+    #[test]
+    fn what_failed_is_an_error_in_place_of_a_result() {
+        let refused = result(None, NOW, Ok(answer(404, None, b"{\"why\":1}")));
+        assert_eq!(
+            refused.as_str(),
+            "{\"timestamp\":7,\"error\":{\"status\":404,\"message\":\"the server has answered 404 Not Found\",\"body\":{\"why\":1}}}"
+        );
+        let origin = "http://h:1".to_owned();
+        let silent = result(
+            Some(&Json::integer(1)),
+            NOW,
+            Err(RequestError::Timeout { origin }),
+        );
+        assert_eq!(
+            silent.as_str(),
+            "{\"id\":1,\"timestamp\":7,\"error\":{\"message\":\"http://h:1 has not answered within 30 s\"}}"
+        );
+        assert!(
+            rejected(NOW)
+                .as_str()
+                .starts_with("{\"timestamp\":7,\"error\":{\"message\":\"the message is not JSON")
+        );
+    }
+
+    #[test]
+    fn a_string_is_sent_as_it_is_where_it_is_no_json() {
+        let body = body(Json::string("a\"b"));
+        assert_eq!(body.clone().bytes(true), "\"a\\\"b\"");
+        assert_eq!(body.bytes(false), "a\"b");
+    }
+}
