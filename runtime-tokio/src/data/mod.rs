@@ -7,6 +7,7 @@
 mod crash;
 mod credentials;
 mod disk;
+mod keeping;
 mod layer;
 mod lock;
 mod log;
@@ -14,10 +15,11 @@ mod store;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use credentials::{CredentialsError, StoredCredentials};
 pub use disk::Disk;
+pub(crate) use keeping::Keeping;
 pub use layer::FileLayer;
 pub use lock::{Lock, LockError};
 pub use log::{Opened, SessionLog};
@@ -31,7 +33,7 @@ pub struct DataFolder {
     path: PathBuf,
     layer: Arc<dyn FileLayer>,
     /// `None` where nothing can be written, and so nothing be destroyed.
-    lock: Option<Lock>,
+    lock: Mutex<Option<Lock>>,
 }
 
 /// Why the data folder cannot be used.
@@ -66,10 +68,7 @@ impl DataFolder {
     /// # Errors
     /// [`OpenError::Locked`] when another process has it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = Disk::create_folder(path)
-            .map_err(LockError::Io)
-            .and_then(|()| Lock::acquire(path));
-        let lock = match lock {
+        let lock = match take_hold(path) {
             Ok(lock) => Some(lock),
             Err(LockError::Held(pid)) => {
                 return Err(OpenError::Locked {
@@ -85,7 +84,7 @@ impl DataFolder {
         Ok(Self {
             path: path.to_owned(),
             layer: Arc::new(Disk::new(path)),
-            lock,
+            lock: Mutex::new(lock),
         })
     }
 
@@ -98,7 +97,7 @@ impl DataFolder {
     /// Whether anything can be kept in it.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.lock.is_some()
+        self.lock().is_some()
     }
 
     /// Its files.
@@ -120,7 +119,7 @@ impl DataFolder {
     #[must_use]
     pub fn session(&self) -> Option<StoredSession> {
         // Without the lock there was a warning.
-        self.lock.as_ref()?;
+        self.lock().as_ref()?;
         match SessionLog::open(self.layer()) {
             Ok(Opened { log, damage }) => {
                 if let Some(damage) = damage {
@@ -143,13 +142,37 @@ impl DataFolder {
         }
     }
 
-    /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start.
+    /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start. A folder that
+    /// could not be written to before is made and locked first.
     ///
     /// # Errors
     /// [`CredentialsError::Write`] when they could not be made durable.
     pub fn store_credentials(&self, credentials: &StoredCredentials) -> Result<(), CredentialsError> {
+        // Held to the end: one at a time writes.
+        let mut lock = self.lock();
+        if lock.is_none() {
+            let taken = take_hold(&self.path).map_err(|error| CredentialsError::Write {
+                file: self.path.clone(),
+                source: match error {
+                    LockError::Io(error) => error,
+                    LockError::Held(pid) => io::Error::other(format!("{} uses this folder", holder(&pid))),
+                },
+            })?;
+            *lock = Some(taken);
+        }
         credentials::store(&*self.layer, &self.path, credentials)
     }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Lock>> {
+        // There is no state between held and not.
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the folder where it does not exist, and locks it.
+fn take_hold(path: &Path) -> Result<Lock, LockError> {
+    Disk::create_folder(path).map_err(LockError::Io)?;
+    Lock::acquire(path)
 }
 
 /// Replaces a file anywhere, readable by this user alone: at any time, and after any crash, there is the old content or the

@@ -267,6 +267,9 @@ impl Driver {
                 if let Some(store) = self.store.take() {
                     store.close().await;
                 }
+                if let Some(enrolment) = self.enrolment.take() {
+                    enrolment.close().await;
+                }
                 return how;
             }
             timer.set(self.agent.poll_timeout(), self.start);
