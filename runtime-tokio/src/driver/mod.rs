@@ -432,12 +432,7 @@ impl Driver {
                 if let Some(reactor) = &mut self.reactor {
                     reactor.dial_failed(&error);
                 }
-                let endpoint = &self.dialer.endpoint;
-                self.outage.cause = Some(match error {
-                    DialError::Resolve(_) => format!("{endpoint} cannot be found: {error}"),
-                    DialError::Connect(_) => format!("{endpoint} unreachable: {error}"),
-                    DialError::Tls(_) => format!("{endpoint}: no TLS connection: {error}"),
-                });
+                self.outage.cause = Some(error.at(&self.dialer.endpoint));
                 self.link = Link::Down;
                 self.agent.handle_transport_closed(now);
             }
