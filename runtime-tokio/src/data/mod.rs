@@ -14,6 +14,7 @@ mod log;
 mod store;
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +23,7 @@ pub use disk::Disk;
 pub(crate) use keeping::Keeping;
 pub use layer::FileLayer;
 pub use lock::{Lock, LockError};
-pub use log::{Opened, SessionLog};
+pub use log::{Opened, SessionLog, Unusable};
 pub use store::{RETRY_INTERVAL, SessionStore, StoredSession};
 
 use crate::transport::text;
@@ -81,6 +82,9 @@ impl DataFolder {
                 None
             }
         };
+        if let Some(warning) = open_to_others(path) {
+            tracing::warn!("{warning}");
+        }
         Ok(Self {
             path: path.to_owned(),
             layer: Arc::new(Disk::new(path)),
@@ -106,11 +110,13 @@ impl DataFolder {
         Arc::clone(&self.layer)
     }
 
-    /// The credentials that were stored last. A file that holds none is moved aside, with a warning.
+    /// The credentials that were stored last. A file that holds none is moved aside, and one that others may read is made
+    /// this user's alone, each with a word in the log.
     ///
     /// # Errors
     /// [`CredentialsError`] when they are there and cannot be read by this user or this version.
     pub fn credentials(&self) -> Result<Option<StoredCredentials>, CredentialsError> {
+        credentials::protect(&self.path);
         credentials::load(&*self.layer, &self.path)
     }
 
@@ -199,6 +205,18 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
 /// As [`DataFolder::credentials`].
 pub fn stored_credentials(folder: &Path) -> Result<Option<StoredCredentials>, CredentialsError> {
     credentials::load(&Disk::new(folder), folder)
+}
+
+/// What is to be said of a folder in which others may put files of their own in place of the agent's.
+fn open_to_others(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o022 != 0).then(|| {
+        format!(
+            "SYNCLINE_DATA_DIR: {0} has mode {mode:04o}: other users of this machine may replace the credentials in it: run \
+             `chmod go-w {0}`",
+            path.display()
+        )
+    })
 }
 
 fn not_writable(path: &Path, error: &io::Error) -> String {

@@ -140,7 +140,7 @@ impl Driver {
             |records| Agent::restore(config.clone(), seed, Instant::from_micros(0), wall(), records);
         let restored = match restore(stored.records()) {
             Err(error) if !matches!(error, RestoreError::Config(_)) => {
-                stored.set_aside(&error.to_string());
+                stored.set_aside(&error);
                 restore(Vec::new())
             }
             restored => restored,
