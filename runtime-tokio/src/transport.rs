@@ -67,6 +67,18 @@ pub enum DialError {
     Tls(tls::Failure),
 }
 
+impl DialError {
+    /// What the log and commands say of a broker at `endpoint`.
+    #[must_use]
+    pub fn at(&self, endpoint: &Endpoint) -> String {
+        match self {
+            Self::Resolve(_) => format!("{endpoint} cannot be found: {self}"),
+            Self::Connect(_) => format!("{endpoint} unreachable: {self}"),
+            Self::Tls(_) => format!("{endpoint}: no TLS connection: {self}"),
+        }
+    }
+}
+
 impl Dialer {
     /// Connects, and does the TLS handshake where there is to be one.
     ///

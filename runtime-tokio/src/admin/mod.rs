@@ -4,6 +4,7 @@
 mod call;
 mod metrics;
 mod page;
+mod places;
 mod routes;
 mod server;
 mod socket;

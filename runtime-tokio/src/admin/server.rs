@@ -13,17 +13,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::places::{Places, Standing};
 use super::routes::{self, Powers};
 use super::socket::{Socket, SocketFile, may_act};
 use crate::http::Protection;
 use crate::status::View;
 use crate::transport::text;
 
-/// Connections open at once; more wait in the listener's backlog.
+/// Connections open at once; for one more, that which has waited longest for a request is closed.
 const MAX_CONNECTIONS: usize = 64;
 /// Time for a head, and for an idle connection to begin the next one.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -116,20 +116,16 @@ pub(crate) fn open_socket(folder: &Path, view: View) -> Option<ServedSocket> {
 pub(crate) async fn serve(door: Door, view: View) {
     let view = Arc::new(view);
     let door = Arc::new(door);
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
+    let mut places = Places::new(MAX_CONNECTIONS);
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
         match door.accept().await {
             Ok((stream, powers)) => {
+                places.vacancy().await;
                 let (view, door) = (Arc::clone(&view), Arc::clone(&door));
-                connections.spawn(async move {
-                    let served = connection(stream, powers, view, &door);
+                places.give(|standing| async move {
+                    let served = connection(stream, powers, view, &door, &standing);
                     let served = timeout(Door::connection_time(powers), served).await;
                     tracing::debug!(in_time = served.is_ok(), "an admin connection ended");
-                    drop(permit);
                 });
             }
             Err(error) => {
@@ -137,12 +133,10 @@ pub(crate) async fn serve(door: Door, view: View) {
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-        // Those that have ended.
-        while connections.try_join_next().is_some() {}
     }
 }
 
-async fn connection(stream: Arrived, powers: Powers, view: Arc<View>, door: &Door) {
+async fn connection(stream: Arrived, powers: Powers, view: Arc<View>, door: &Door, standing: &Standing) {
     let protection = match door {
         Door::Listener(_, protection) => Some(protection),
         Door::Socket(_) => None,
@@ -163,6 +157,7 @@ async fn connection(stream: Arrived, powers: Powers, view: Arc<View>, door: &Doo
     let service = service_fn(|request: Request<Incoming>| {
         let view = Arc::clone(&view);
         async move {
+            let _answering = standing.answering();
             if let Some(access) = access {
                 let path = request.uri().path();
                 if let Err(refused) = access

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use syncline::config::{self, Environment, LogFormat, LogLevel, RunConfig};
 use syncline::driver::{Driver, Reactor};
+use syncline::transport::{DialError, Endpoint};
 use syncline::visit::{Visit, VisitError};
 use syncline_core::agent::{Agent, Output};
 use syncline_core::codec::{PropertyBuf, QoS, SubscribeOptions};
@@ -140,7 +141,8 @@ pub(super) fn visit_of(config: &RunConfig) -> Result<Visit, Exit> {
 }
 
 async fn carry_out(visit: Visit, task: Task, time: Duration) -> Exit {
-    let broker = visit.dialer.endpoint.to_string();
+    let endpoint = visit.dialer.endpoint.clone();
+    let broker = endpoint.to_string();
     let mut driver = match Driver::new(visit.dialer, visit.session) {
         Ok(driver) => driver,
         Err(error) => return run::failed(&error.to_string()),
@@ -154,6 +156,8 @@ async fn carry_out(visit: Visit, task: Task, time: Duration) -> Exit {
     driver.react_with(Box::new(Visitor {
         task,
         events,
+        endpoint,
+        dial_failure: None,
         attempts: 0,
         connected: false,
     }));
@@ -214,6 +218,9 @@ async fn print(first: Event, count: Option<u64>, inbox: &mut mpsc::UnboundedRece
 struct Visitor {
     task: Task,
     events: mpsc::UnboundedSender<Event>,
+    endpoint: Endpoint,
+    /// Why the last attempt came to no connection, with the cure.
+    dial_failure: Option<String>,
     attempts: u32,
     connected: bool,
 }
@@ -284,10 +291,25 @@ impl Reactor for Visitor {
                         DisconnectReason::Refused(_) | DisconnectReason::ByServer(_) => Exit::Refused,
                         _ => Exit::Unreachable,
                     };
-                    self.tell(Event::Failed(exit, reason.to_string()));
+                    let why = self
+                        .dial_failure
+                        .take()
+                        .unwrap_or_else(|| format!("broker {}: {reason}", self.endpoint));
+                    self.tell(Event::Failed(exit, why));
                 }
             }
             _ => {}
         }
+    }
+
+    fn dial_failed(&mut self, error: &DialError) {
+        let cure = match error {
+            DialError::Resolve(_) => "set CYBUS_MQTT_HOST to a name or an address that this machine knows",
+            DialError::Connect(_) => {
+                "start the broker, or set CYBUS_MQTT_HOST and CYBUS_MQTT_PORT to where it is"
+            }
+            DialError::Tls(_) => "`syncline check --live` tells step by step",
+        };
+        self.dial_failure = Some(format!("broker {}; {cure}", error.at(&self.endpoint)));
     }
 }

@@ -1,7 +1,9 @@
 //! `credentials.json`: the login that this agent was granted, or is asking for.
 
 use std::fmt;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -13,8 +15,10 @@ use crate::transport::text;
 
 /// Name of the file.
 const NAME: &str = "credentials.json";
-/// Name for a file that holds no credentials, so that someone may look at it.
+/// Name for a file that holds no credentials, so that someone may look at it; a number follows where the name is taken.
 const BROKEN: &str = "credentials.json.broken";
+/// Most files of such names; beyond that the last one is replaced.
+const MAX_BROKEN: usize = 9;
 /// Version of the file's format.
 const VERSION: u32 = 1;
 /// Longest file: a user name and a password of the length that MQTT allows, with every byte escaped.
@@ -129,9 +133,10 @@ pub(super) fn load(
             found,
         }),
         Err(Fault::Broken) => {
-            let moved = layer.rename(NAME, BROKEN).and_then(|()| layer.sync_folder());
+            let aside = free_name(layer);
+            let moved = layer.rename(NAME, &aside).and_then(|()| layer.sync_folder());
             let whereto = match moved {
-                Ok(()) => format!("it is {BROKEN} now"),
+                Ok(()) => format!("it is {aside} now"),
                 Err(error) => format!("it cannot be moved aside: {}", text(&error)),
             };
             tracing::error!(
@@ -141,6 +146,38 @@ pub(super) fn load(
             Ok(None)
         }
     }
+}
+
+/// Has the file for its owner alone, as it is made; tells who could read it where it was not.
+pub(super) fn protect(folder: &Path) {
+    let file = folder.join(NAME);
+    // What cannot be looked at cannot be read either, which is told then.
+    let Ok(metadata) = fs::metadata(&file) else { return };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return;
+    }
+    let file = file.display();
+    let cure = match fs::set_permissions(folder.join(NAME), Permissions::from_mode(0o600)) {
+        Ok(()) => "it is for its owner alone now".to_owned(),
+        Err(error) => format!("that cannot be changed: {}; run `chmod 600 {file}`", text(&error)),
+    };
+    tracing::warn!(
+        "{file} has mode {mode:04o}, other users of this machine may have read the password: {cure}; if they may have, delete the \
+         file, and the user at the central, to register with a new one"
+    );
+}
+
+/// The first name for a broken file that nothing has, or the last.
+fn free_name(layer: &dyn FileLayer) -> String {
+    let name = |number| match number {
+        1 => BROKEN.to_owned(),
+        number => format!("{BROKEN}.{number}"),
+    };
+    (1..MAX_BROKEN)
+        .map(name)
+        .find(|name| matches!(layer.read(name, 0), Ok(None)))
+        .unwrap_or_else(|| name(MAX_BROKEN))
 }
 
 pub(super) fn store(
@@ -326,6 +363,38 @@ mod tests {
                 Some(content.as_bytes())
             );
         }
+    }
+
+    #[test]
+    fn broken_files_are_numbered_and_their_number_is_bounded() {
+        let layer = CrashLayer::default();
+        let last = MAX_BROKEN + 2;
+        for number in 1..=last {
+            layer.create(NAME, format!("broken {number}").as_bytes()).unwrap();
+            assert!(load(&layer, Path::new("/data")).unwrap().is_none());
+        }
+        let content = |name: &str| {
+            let content = layer.read(name, 99).unwrap()?;
+            Some(String::from_utf8(content).unwrap())
+        };
+        assert_eq!(content(BROKEN).as_deref(), Some("broken 1"));
+        assert_eq!(content(&format!("{BROKEN}.2")).as_deref(), Some("broken 2"));
+        assert_eq!(
+            content(&format!("{BROKEN}.{MAX_BROKEN}")),
+            Some(format!("broken {last}"))
+        );
+        assert_eq!(content(&format!("{BROKEN}.{}", MAX_BROKEN + 1)), None);
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_for_its_owner_alone_after_a_look_at_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(NAME);
+        protect(folder.path());
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        protect(folder.path());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

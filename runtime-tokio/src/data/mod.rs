@@ -7,20 +7,23 @@
 mod crash;
 mod credentials;
 mod disk;
+mod keeping;
 mod layer;
 mod lock;
 mod log;
 mod store;
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use credentials::{CredentialsError, StoredCredentials};
 pub use disk::Disk;
+pub(crate) use keeping::Keeping;
 pub use layer::FileLayer;
 pub use lock::{Lock, LockError};
-pub use log::{Opened, SessionLog};
+pub use log::{Opened, SessionLog, Unusable};
 pub use store::{RETRY_INTERVAL, SessionStore, StoredSession};
 
 use crate::transport::text;
@@ -31,7 +34,7 @@ pub struct DataFolder {
     path: PathBuf,
     layer: Arc<dyn FileLayer>,
     /// `None` where nothing can be written, and so nothing be destroyed.
-    lock: Option<Lock>,
+    lock: Mutex<Option<Lock>>,
 }
 
 /// Why the data folder cannot be used.
@@ -66,10 +69,7 @@ impl DataFolder {
     /// # Errors
     /// [`OpenError::Locked`] when another process has it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = Disk::create_folder(path)
-            .map_err(LockError::Io)
-            .and_then(|()| Lock::acquire(path));
-        let lock = match lock {
+        let lock = match take_hold(path) {
             Ok(lock) => Some(lock),
             Err(LockError::Held(pid)) => {
                 return Err(OpenError::Locked {
@@ -82,10 +82,13 @@ impl DataFolder {
                 None
             }
         };
+        if let Some(warning) = open_to_others(path) {
+            tracing::warn!("{warning}");
+        }
         Ok(Self {
             path: path.to_owned(),
             layer: Arc::new(Disk::new(path)),
-            lock,
+            lock: Mutex::new(lock),
         })
     }
 
@@ -98,7 +101,7 @@ impl DataFolder {
     /// Whether anything can be kept in it.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.lock.is_some()
+        self.lock().is_some()
     }
 
     /// Its files.
@@ -107,11 +110,13 @@ impl DataFolder {
         Arc::clone(&self.layer)
     }
 
-    /// The credentials that were stored last. A file that holds none is moved aside, with a warning.
+    /// The credentials that were stored last. A file that holds none is moved aside, and one that others may read is made
+    /// this user's alone, each with a word in the log.
     ///
     /// # Errors
     /// [`CredentialsError`] when they are there and cannot be read by this user or this version.
     pub fn credentials(&self) -> Result<Option<StoredCredentials>, CredentialsError> {
+        credentials::protect(&self.path);
         credentials::load(&*self.layer, &self.path)
     }
 
@@ -120,7 +125,7 @@ impl DataFolder {
     #[must_use]
     pub fn session(&self) -> Option<StoredSession> {
         // Without the lock there was a warning.
-        self.lock.as_ref()?;
+        self.lock().as_ref()?;
         match SessionLog::open(self.layer()) {
             Ok(Opened { log, damage }) => {
                 if let Some(damage) = damage {
@@ -143,13 +148,37 @@ impl DataFolder {
         }
     }
 
-    /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start.
+    /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start. A folder that
+    /// could not be written to before is made and locked first.
     ///
     /// # Errors
     /// [`CredentialsError::Write`] when they could not be made durable.
     pub fn store_credentials(&self, credentials: &StoredCredentials) -> Result<(), CredentialsError> {
+        // Held to the end: one at a time writes.
+        let mut lock = self.lock();
+        if lock.is_none() {
+            let taken = take_hold(&self.path).map_err(|error| CredentialsError::Write {
+                file: self.path.clone(),
+                source: match error {
+                    LockError::Io(error) => error,
+                    LockError::Held(pid) => io::Error::other(format!("{} uses this folder", holder(&pid))),
+                },
+            })?;
+            *lock = Some(taken);
+        }
         credentials::store(&*self.layer, &self.path, credentials)
     }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Lock>> {
+        // There is no state between held and not.
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the folder where it does not exist, and locks it.
+fn take_hold(path: &Path) -> Result<Lock, LockError> {
+    Disk::create_folder(path).map_err(LockError::Io)?;
+    Lock::acquire(path)
 }
 
 /// Replaces a file anywhere, readable by this user alone: at any time, and after any crash, there is the old content or the
@@ -176,6 +205,18 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
 /// As [`DataFolder::credentials`].
 pub fn stored_credentials(folder: &Path) -> Result<Option<StoredCredentials>, CredentialsError> {
     credentials::load(&Disk::new(folder), folder)
+}
+
+/// What is to be said of a folder in which others may put files of their own in place of the agent's.
+fn open_to_others(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o022 != 0).then(|| {
+        format!(
+            "SYNCLINE_DATA_DIR: {0} has mode {mode:04o}: other users of this machine may replace the credentials in it: run \
+             `chmod go-w {0}`",
+            path.display()
+        )
+    })
 }
 
 fn not_writable(path: &Path, error: &io::Error) -> String {

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use syncline_core::session::StoreOperation;
-use syncline_core::session::store::StoreKey;
+use syncline_core::session::store::{RestoreError, StoreKey};
 use tokio::sync::watch;
 
-use super::log::SessionLog;
+use super::log::{SessionLog, Unusable};
 use crate::transport::text;
 
 /// Wait before a disk that has failed is tried again.
@@ -49,14 +49,19 @@ impl StoredSession {
         self.log.records().collect()
     }
 
-    /// Moves the file aside, since no session can be made of it, for the reason `why`.
-    pub fn set_aside(&mut self, why: &str) {
-        match self.log.set_aside() {
+    /// Moves the file aside, since no session of this agent can be made of it, for the reason `why`.
+    pub fn set_aside(&mut self, why: &RestoreError) {
+        // A renamed agent is the operator's wish, and its file is whole.
+        if matches!(why, RestoreError::OtherClient { .. }) {
+            match self.log.set_aside(Unusable::Foreign) {
+                Ok(whereto) => tracing::warn!("{why}: {whereto}, and a new session is begun"),
+                Err(error) => tracing::warn!("{why}: {}, and a new session is begun", unmoved(&error)),
+            }
+            return;
+        }
+        match self.log.set_aside(Unusable::Broken) {
             Ok(whereto) => tracing::error!("{why}: {whereto}, and a new session is begun"),
-            Err(error) => tracing::error!(
-                "{why}: it cannot be moved aside: {}, and a new session is begun",
-                text(&error)
-            ),
+            Err(error) => tracing::error!("{why}: {}, and a new session is begun", unmoved(&error)),
         }
     }
 
@@ -107,6 +112,10 @@ impl SessionStore {
         drop(operations);
         while persisted.changed().await.is_ok() {}
     }
+}
+
+fn unmoved(error: &io::Error) -> String {
+    format!("it cannot be moved aside: {}", text(error))
 }
 
 struct Writer {

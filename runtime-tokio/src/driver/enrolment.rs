@@ -7,7 +7,7 @@ use std::sync::Arc;
 use syncline_core::registration::{Credentials, Delay, Grant, Obstacle, PairingId, Request, RequestId};
 use syncline_core::time::Instant;
 
-use crate::data::{DataFolder, StoredCredentials};
+use crate::data::{DataFolder, Keeping, RETRY_INTERVAL, StoredCredentials};
 use crate::registry::{Registry, Reply};
 
 /// Puts a certificate in force, or tells why it cannot be.
@@ -20,13 +20,15 @@ pub struct Enrolment {
     folder: Option<Arc<DataFolder>>,
     username: String,
     install: Option<Install>,
+    /// New credentials on their way to the folder.
+    keeping: Option<Keeping>,
     under_way: Option<Pin<Box<dyn Future<Output = Event> + Send>>>,
     told: Told,
 }
 
 /// What has come of what was under way.
 pub(super) enum Event {
-    /// The credentials are stored, or cannot be.
+    /// The credentials are stored, or cannot be for now.
     Stored,
     /// The registry has answered, or has not.
     Answered(RequestId, Reply),
@@ -49,6 +51,7 @@ impl Enrolment {
             folder,
             username,
             install: None,
+            keeping: None,
             under_way: None,
             told: Told::default(),
         }
@@ -72,7 +75,7 @@ impl Enrolment {
         event
     }
 
-    /// Stores new credentials off the runtime's threads.
+    /// Stores new credentials: what is waited for is the first attempt, for nobody is held up by a full disk.
     pub(super) fn store(&mut self, credentials: &Credentials) {
         self.told.is_new = true;
         let Some(folder) = self.folder.clone() else {
@@ -80,15 +83,20 @@ impl Enrolment {
             return;
         };
         let stored = StoredCredentials::new(credentials.username(), credentials.password().to_owned().into());
+        let (keeping, tried) = Keeping::begin(folder, stored, RETRY_INTERVAL);
+        self.keeping = Some(keeping);
         self.under_way = Some(Box::pin(async move {
-            let outcome = tokio::task::spawn_blocking(move || folder.store_credentials(&stored)).await;
-            match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!("{error}"),
-                Err(error) => tracing::error!("storing the credentials failed: {error}"),
-            }
+            // Its sender is dropped only where the attempt has panicked, and is over as well.
+            let _ = tried.await;
             Event::Stored
         }));
+    }
+
+    /// Stores what is not stored yet, if there is room at last.
+    pub(super) async fn close(self) {
+        if let Some(keeping) = self.keeping {
+            keeping.close().await;
+        }
     }
 
     /// Asks the registry; whatever was under way is not waited for any more.

@@ -17,7 +17,9 @@ use super::subscriptions::Entry;
 #[non_exhaustive]
 pub enum RequestError {
     /// The broker cannot be reached or has not confirmed the node's subscription.
-    #[error("the broker cannot be reached, try again")]
+    #[error(
+        "there is no connection to the broker, or it has not confirmed this node's subscription: try again"
+    )]
     NotReady,
     /// More requests wait for the driver than its queue holds.
     #[error("this agent is at its limit, try again")]
@@ -134,6 +136,12 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
+    }
+
+    /// Whether there is a connection to the broker, without which there is no [`Node::is_ready`].
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.senders.online.load(Ordering::Relaxed)
     }
 
     /// Waits until [`Node::is_ready`].

@@ -142,7 +142,7 @@ impl Driver {
             |records| Agent::restore(config.clone(), seed, Instant::from_micros(0), wall(), records);
         let restored = match restore(stored.records()) {
             Err(error) if !matches!(error, RestoreError::Config(_)) => {
-                stored.set_aside(&error.to_string());
+                stored.set_aside(&error);
                 restore(Vec::new())
             }
             restored => restored,
@@ -268,6 +268,9 @@ impl Driver {
                 let how = std::mem::replace(how, Ok(()));
                 if let Some(store) = self.store.take() {
                     store.close().await;
+                }
+                if let Some(enrolment) = self.enrolment.take() {
+                    enrolment.close().await;
                 }
                 return how;
             }
@@ -431,12 +434,7 @@ impl Driver {
                 if let Some(reactor) = &mut self.reactor {
                     reactor.dial_failed(&error);
                 }
-                let endpoint = &self.dialer.endpoint;
-                self.outage.cause = Some(match error {
-                    DialError::Resolve(_) => format!("{endpoint} cannot be found: {error}"),
-                    DialError::Connect(_) => format!("{endpoint} unreachable: {error}"),
-                    DialError::Tls(_) => format!("{endpoint}: no TLS connection: {error}"),
-                });
+                self.outage.cause = Some(error.at(&self.dialer.endpoint));
                 self.link = Link::Down;
                 self.agent.handle_transport_closed(now);
             }

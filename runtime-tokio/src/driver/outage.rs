@@ -11,15 +11,31 @@ pub(super) struct Outage {
     /// What the transport said, until the session says when it tries again.
     pub(super) cause: Option<String>,
     logged: Option<String>,
+    /// Whether the end is that of a connection, not of an attempt.
+    connected: bool,
 }
 
 impl Outage {
+    /// There is a connection: the next cause is told anew.
+    pub(super) fn over() -> Self {
+        Self {
+            connected: true,
+            ..Self::default()
+        }
+    }
+
     /// Logs the end of a connection: each cause once as a warning until there is a connection again.
     pub(super) fn report(&mut self, endpoint: &Endpoint, disconnected: &Disconnected, now: Instant) {
         let from_transport = self.cause.take();
+        let connected = std::mem::take(&mut self.connected);
         let cause = match disconnected.reason {
             DisconnectReason::Requested => {
-                tracing::info!(broker = %endpoint, "disconnected from the broker");
+                match connected {
+                    true => tracing::info!(broker = %endpoint, "disconnected from the broker"),
+                    false => tracing::info!(
+                        "no more attempts to reach the broker at {endpoint}: there is no connection to end"
+                    ),
+                }
                 return;
             }
             DisconnectReason::TransportFailed | DisconnectReason::TransportClosed => from_transport,

@@ -55,7 +55,7 @@ impl Driver {
             }
             Output::CloseTransport => self.link.close(),
             Output::Connected(connected) => {
-                self.outage = Outage::default();
+                self.outage = Outage::over();
                 if let Some(enrolment) = &mut self.enrolment {
                     enrolment.connected();
                 }

@@ -16,6 +16,7 @@ use crate::driver::{AgentHandle, Subscription};
 /// Keeps the last value of one node.
 #[derive(Debug)]
 pub struct Provider {
+    agent: AgentHandle,
     last: Arc<Mutex<Option<Bytes>>>,
     /// Absent for a topic that cannot be subscribed to, which no plan has.
     subscription: Option<Subscription>,
@@ -38,12 +39,21 @@ impl Provider {
         };
         let filter = TopicFilter::new(topic.as_str().to_owned()).ok();
         let subscription = filter.map(|filter| agent.subscribe(filter, qos, Box::new(sink)));
-        Self { last, subscription }
+        Self {
+            agent: agent.clone(),
+            last,
+            subscription,
+        }
     }
 
     /// Whether a value that is published now would be seen.
     pub(super) fn is_ready(&self) -> bool {
         self.subscription.as_ref().is_some_and(Subscription::is_ready)
+    }
+
+    /// Whether there is a connection to the broker.
+    pub(super) fn is_online(&self) -> bool {
+        self.agent.is_online()
     }
 
     /// The last value.

@@ -275,7 +275,17 @@ async fn prepare(
         _ => Content::of(&parts.headers)?,
     };
     if !is_ready {
-        return Err(Failure::unavailable("the broker cannot be reached, try again"));
+        let is_online = match &route.action {
+            Action::Transaction(node) => node.is_online(),
+            Action::Receive(receiver) => receiver.is_ready(),
+            Action::Provide(provider) => provider.is_online(),
+        };
+        return Err(Failure::unavailable(match is_online {
+            true => {
+                "the broker has not confirmed this node's subscription, try again; if that goes on, the log of this agent tells why"
+            }
+            false => "the broker cannot be reached, try again",
+        }));
     }
     let limits = ReadLimits {
         size: route.max_body,

@@ -41,6 +41,15 @@ pub(crate) fn login(
                 folder.path().display()
             );
         }
+        if stored.username != registration.username {
+            tracing::warn!(
+                "this agent is configured as {:?}, and the credentials in {} are those of {:?}, which go before: it logs in as the \
+                 latter; set CYBUS_AGENT_NAME back, or give the renamed agent another SYNCLINE_DATA_DIR to register anew",
+                registration.username,
+                folder.path().display(),
+                stored.username,
+            );
+        }
         return Ok(Login::Stored(credentials(&stored.username, password)?));
     }
     let username = &registration.username;

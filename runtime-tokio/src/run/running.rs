@@ -16,6 +16,8 @@ use crate::tls;
 
 /// Time for the answers to requests that are cancelled when the drain time is over.
 const CANCEL_TIME: Duration = Duration::from_secs(1);
+/// Time for the link to the broker to tell how many requests are held.
+const REPORT_TIME: Duration = Duration::from_secs(1);
 /// Time for the orderly end of the link to the broker. The session has its own bound below this.
 const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 
@@ -90,6 +92,8 @@ impl RunningAgent {
             ..
         } = self;
         status.stopping();
+        let held = timeout(REPORT_TIME, agent.report()).await.ok().flatten();
+        tracing::info!("{}", farewell(held.map_or(0, |report| report.open), drain_time));
         if let Some((_, reload)) = tls {
             reload.abort();
         }
@@ -119,5 +123,34 @@ impl RunningAgent {
         drop(socket);
         // From here on the next agent may have it.
         drop(folder);
+    }
+}
+
+/// What the log is told when the agent begins to stop.
+fn farewell(held: usize, drain_time: Duration) -> String {
+    let time = drain_time.as_secs_f32();
+    match held {
+        0 => "stopping: no requests are held".to_owned(),
+        1 => format!("stopping: 1 request is held, it has up to {time} s to finish"),
+        held => format!("stopping: {held} requests are held, they have up to {time} s to finish"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_farewell_tells_how_many_requests_are_held_and_how_long_they_have() {
+        let told = |held| farewell(held, Duration::from_millis(2500));
+        assert_eq!(told(0), "stopping: no requests are held");
+        assert_eq!(
+            told(1),
+            "stopping: 1 request is held, it has up to 2.5 s to finish"
+        );
+        assert_eq!(
+            told(2),
+            "stopping: 2 requests are held, they have up to 2.5 s to finish"
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! The admin listener, as probes, Prometheus and a browser use it.
 
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use syncline_tests::agent::{Agent, example, run};
@@ -61,6 +63,34 @@ fn check_with_promtool(metrics: &str) {
         "{}\n{metrics}",
         String::from_utf8_lossy(&findings)
     );
+}
+
+#[test]
+fn connections_that_send_no_request_keep_no_probe_out() {
+    /// More than the admin listener has places.
+    const IDLE: usize = 100;
+    let broker = Mosquitto::start();
+    let watched = Watched::start(&broker);
+    watched.wait_for_readiness(200);
+    let address = watched.admin.trim_start_matches("http://");
+    let idle: Vec<TcpStream> = (0..IDLE)
+        .map(|number| {
+            let mut stream = TcpStream::connect(address).expect("a connection");
+            if number % 2 == 0 {
+                stream
+                    .write_all(b"GET /livez HTTP/1.1\r\nHost:")
+                    .expect("the kernel takes it");
+            }
+            stream
+        })
+        .collect();
+    let begin = Instant::now();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(watched.ask(path).status, 200);
+    }
+    // Nobody had to wait until an idle connection was closed for its idleness.
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    drop(idle);
 }
 
 #[test]

@@ -76,3 +76,46 @@ fn second_connack_is_a_protocol_error() {
 fn packet_that_only_clients_send_is_a_protocol_error() {
     answers_with(&[0xC0, 0x00], PROTOCOL_ERROR);
 }
+
+#[test]
+fn a_request_before_the_subscription_is_confirmed_is_told_so_and_not_of_a_broker_out_of_reach() {
+    let broker = FakeBroker::start();
+    let variables = [("SYNCLINE_MQTT_VERSION", "5")];
+    let mut agent = Agent::start_with(&example("1-transaction.yml"), broker.port(), &variables);
+    let ask = |agent: &Agent| curl::ask(&agent.url("/data/flowsync/example1"), &[]);
+    let mut peer = broker.accept();
+    peer.expect(packet_type::CONNECT);
+    let before = ask(&agent);
+    assert!(
+        before.status == 503 && before.body.contains("cannot be reached"),
+        "{before:?}"
+    );
+    peer.send(&CONNACK);
+    peer.expect(packet_type::SUBSCRIBE);
+    agent.wait_for_log_line(&["connected to the broker"]);
+    let after = ask(&agent);
+    assert!(
+        after.status == 503 && after.body.contains("not confirmed this node's subscription"),
+        "{after:?}"
+    );
+}
+
+#[test]
+fn an_agent_that_stops_before_there_ever_was_a_connection_tells_of_no_connection_that_ended() {
+    let port = syncline_tests::port::free();
+    let mut agent = Agent::start(&example("1-transaction.yml"), port);
+    agent.wait_for_log_line(&["WARN", &format!("127.0.0.1:{port} unreachable")]);
+    agent.terminate();
+    assert_eq!(agent.exit_code(), 128 + 15, "as a program that SIGTERM ends");
+    let log = agent.log();
+    assert!(
+        log.contains(&format!(
+            "no more attempts to reach the broker at 127.0.0.1:{port}"
+        )),
+        "{log}"
+    );
+    assert!(
+        log.contains("stopping: no requests are held") && !log.contains("disconnected from the broker"),
+        "{log}"
+    );
+}

@@ -228,8 +228,16 @@ fn mqtt_pub_retains_what_it_is_told_to_and_reads_files() {
 fn mqtt_commands_end_with_69_without_a_broker_and_with_77_where_they_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let publication = ["mqtt", "pub", "a", "--message", "b", "--qos", "1"];
-    let (code, _, errors) = output(&mut command(&publication, port::free(), folder.path()));
-    assert!(code == 69 && errors.contains("error: "), "{code} {errors}");
+    let nowhere = port::free();
+    let (code, _, errors) = output(&mut command(&publication, nowhere, folder.path()));
+    assert_eq!(code, 69, "{errors}");
+    for words in [
+        &format!("error: broker 127.0.0.1:{nowhere} unreachable: "),
+        "start the broker",
+        "CYBUS_MQTT_PORT",
+    ] {
+        assert!(errors.contains(words), "{errors}");
+    }
 
     let passwords = folder.path().join("passwords");
     std::fs::write(&passwords, "").expect("a writable folder");

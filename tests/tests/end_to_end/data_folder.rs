@@ -60,6 +60,14 @@ fn stored_credentials_go_before_a_given_password() {
     };
     assert!(holds("stored-name") && holds("stored-password") && !holds("given-password"));
     agent.wait_for_log_line(&["WARN", "go before CYBUS_PROTOCOL_MAPPER_PASSWORD"]);
+    agent.wait_for_log_line(&[
+        "WARN",
+        "\"test-agent\"",
+        "\"stored-name\"",
+        "set CYBUS_AGENT_NAME back",
+    ]);
+    // It was written with the mode that this user's files have by default.
+    agent.wait_for_log_line(&["WARN", "credentials.json has mode", "for its owner alone now"]);
     assert!(!agent.log().contains("stored-password") && !agent.log().contains("given-password"));
 }
 

@@ -92,6 +92,7 @@ fn a_held_request_is_answered_during_the_drain_time_and_the_agent_is_not_ready_m
     let (_, request) = wait::until("the request is published", wait::PATIENCE, || requests.poll());
 
     agent.terminate();
+    agent.wait_for_log_line(&["stopping: 1 request is held, it has up to 20 s to finish"]);
     let stopping = wait::until("the agent is not ready", wait::PATIENCE, || {
         Some(curl::ask(&ready, &[])).filter(|response| response.status == 503)
     });

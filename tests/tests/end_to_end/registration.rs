@@ -10,6 +10,7 @@ use syncline_tests::hub::{AGENT_PERMISSIONS, Hub};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::process::Process;
 use syncline_tests::responder::{Answer, Responder};
+use syncline_tests::small_disk::SmallDisk;
 use syncline_tests::{curl, wait};
 
 const PATH: &str = "/data/flowsync/example1";
@@ -97,6 +98,33 @@ fn goes_online_and_stays_known(hub: &Hub) {
     assert!(!hub.log().contains(&password), "the hub's log has a secret");
     let kept = std::fs::read_to_string(hub.data().join("hub.json")).expect("the hub's file");
     assert!(!kept.contains(&password) && !kept.contains(hub.password()));
+}
+
+#[test]
+fn credentials_that_found_a_full_disk_are_stored_as_soon_as_there_is_room() {
+    let hub = Hub::start();
+    hub.unlock();
+    let disk = SmallDisk::mount(64 << 10);
+    disk.fill();
+    let data = disk.path().to_str().expect("a path in UTF-8");
+    let mut agent = start(&hub, &[("SYNCLINE_DATA_DIR", data)]);
+    let id = agent.pairing_id();
+    agent.wait_for_log_line(&[
+        "WARN",
+        "cannot store the credentials",
+        "no space left",
+        "again every 5 s",
+    ]);
+    assert!(!disk.path().join("credentials.json").exists());
+    disk.make_room();
+    agent.wait_for_log_line(&["INFO", "the credentials are stored", data]);
+    hub.grant(&id, AGENT_PERMISSIONS);
+    agent.wait_for_log_line(&["connected to the broker"]);
+
+    // As after `kill -9`.
+    let mut known = agent.restart();
+    known.wait_for_log_line(&["connected to the broker"]);
+    assert!(!known.log().contains("registration"), "{}", known.log());
 }
 
 #[test]

@@ -21,6 +21,8 @@ use super::layer::{FileLayer, replace};
 const NAME: &str = "session.log";
 /// Name for a file that cannot be used, so that someone may look at it.
 const BROKEN: &str = "session.log.broken";
+/// Name for a file that is whole and another agent's.
+const FOREIGN: &str = "session.log.of-another-name";
 /// Longest file. The session's own bounds keep it far below.
 const MAX_BYTES: usize = 256 << 20;
 /// How far a file may grow beyond twice its records before it is written anew.
@@ -46,6 +48,15 @@ enum File {
     Known { salt: Salt, next: u64, length: usize },
     /// There is none, or its end is not known: the next commit makes a new one.
     Unknown,
+}
+
+/// Why a file is moved aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// No session can be made of it.
+    Broken,
+    /// It is whole, and the session of another Client Identifier.
+    Foreign,
 }
 
 /// A session log, and what was wrong with the one that was found.
@@ -99,7 +110,10 @@ impl SessionLog {
                 Ok(Opened { log, damage: None })
             }
             Err(Damaged { at }) => {
-                let damage = format!("cannot be read from byte {at} on; {}", log.set_aside()?);
+                let damage = format!(
+                    "cannot be read from byte {at} on; {}",
+                    log.set_aside(Unusable::Broken)?
+                );
                 Ok(Opened {
                     log,
                     damage: Some(damage),
@@ -176,13 +190,17 @@ impl SessionLog {
     ///
     /// # Errors
     /// What the system says.
-    pub fn set_aside(&mut self) -> io::Result<String> {
+    pub fn set_aside(&mut self, why: Unusable) -> io::Result<String> {
+        let name = match why {
+            Unusable::Broken => BROKEN,
+            Unusable::Foreign => FOREIGN,
+        };
         self.records.clear();
         self.compact = HEAD_BYTES + BATCH_HEAD_BYTES;
         self.file = File::Unknown;
-        self.layer.rename(NAME, BROKEN)?;
+        self.layer.rename(NAME, name)?;
         self.layer.sync_folder()?;
-        Ok(format!("it is {BROKEN} now"))
+        Ok(format!("it is {name} now"))
     }
 
     fn apply(&mut self, key: StoreKey, change: &Change) {
