@@ -160,6 +160,7 @@ async fn watch(
     let mut told = None;
     let mut ended_connections = 0;
     let mut dial_failure = None;
+    let mut registry_fault: Option<String> = None;
     loop {
         // What has been told goes before how the driver ended.
         let event = tokio::select! {
@@ -196,7 +197,17 @@ async fn watch(
                 reason,
                 is_final,
             } => {
-                report.outcome = outside(remedy, reason);
+                // Without the registry the broker's refusal tells nothing of what is wrong there.
+                let whole = match (&registry_fault, remedy) {
+                    (Some(fault), Remedy::Approval) => format!("{fault}; without it, {reason}"),
+                    _ => reason.clone(),
+                };
+                if remedy == Remedy::Configuration {
+                    registry_fault = Some(reason);
+                } else if remedy != Remedy::Approval {
+                    registry_fault = None;
+                }
+                report.outcome = outside(remedy, whole);
                 if is_final && patience == Patience::Answer {
                     return Ok(());
                 }

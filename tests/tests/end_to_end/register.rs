@@ -181,7 +181,8 @@ fn it_ends_with_77_where_the_name_is_taken_or_can_never_be_one() {
     assert!(
         state["reason"]
             .as_str()
-            .is_some_and(|reason| reason.contains("CYBUS_AGENT_NAME")),
+            .is_some_and(|reason| reason.contains("CYBUS_AGENT_NAME")
+                && reason.contains("CYBUS_PROTOCOL_MAPPER_PASSWORD")),
         "{text}"
     );
 
@@ -217,6 +218,15 @@ fn it_ends_with_69_where_nobody_is_there_and_with_78_where_the_wrong_one_is() {
     assert_eq!(code, 78, "{errors}");
     assert!(
         errors.contains("certificate of the client registry is not accepted"),
+        "{errors}"
+    );
+
+    // Where the broker is asked in its place, the registry's fault is still the one to mend.
+    untrusted.env("SYNCLINE_REGISTRATION", "auto");
+    let (_, _, errors) = output(&mut untrusted);
+    let last = errors.split("error: not let in: ").nth(1);
+    assert!(
+        last.is_some_and(|last| last.contains("certificate of the client registry is not accepted")),
         "{errors}"
     );
 
