@@ -67,7 +67,8 @@ impl Central {
             (Some(_), None) => tracing::info!("the central tells no version any more that could be compared"),
             (None, Some(version)) => tracing::debug!("the central has version {version}"),
             (None, None) => {
-                tracing::debug!(central = %self.registry.url(), "the central tells no version that could be compared")
+                let central = self.registry.url();
+                tracing::debug!(%central, "the central tells no version that could be compared");
             }
         }
     }
