@@ -128,6 +128,13 @@ fn network(message: String) -> Obstacle {
     }
 }
 
+fn refused(message: String) -> Obstacle {
+    Obstacle {
+        blame: Blame::Server,
+        message,
+    }
+}
+
 fn misconfigured(message: String) -> Obstacle {
     Obstacle {
         blame: Blame::Configuration,
@@ -214,6 +221,12 @@ async fn version(registry: &Registry, likeness: Option<Likeness>) -> Result<(Str
     };
     let own = env!("CARGO_PKG_VERSION");
     match (status, version::version_told(status, &body)) {
+        (_, Some(central)) if likeness.is_some_and(|likeness| !likeness.is_version(&central)) => Ok((
+            format!(
+                "a server is there, which tells no version that could be compared with this agent's {own}"
+            ),
+            (),
+        )),
         (_, Some(central)) => match likeness.and_then(|likeness| likeness.mismatch(own, &central)) {
             Some(mismatch) => Err(misconfigured(mismatch.to_string())),
             None => Ok((format!("the central has version {central}, this agent {own}"), ())),
@@ -232,16 +245,32 @@ async fn version(registry: &Registry, likeness: Option<Likeness>) -> Result<(Str
 }
 
 async fn login(dialer: &Dialer, session: session::Config) -> Result<(String, ()), Obstacle> {
+    let has_certificate = dialer.tls.as_ref().is_some_and(|tls| tls.identity().is_some());
     let user = match &session.username {
         Some(user) => format!("logged in as {user}"),
+        None if has_certificate => "let in by certificate".to_owned(),
         None => "let in without a login".to_owned(),
     };
-    match probe(dialer, session).await {
-        Ok(()) => Ok((user, ())),
-        Err(ProbeError::Unreachable(message)) => Err(network(message)),
-        Err(ProbeError::Failed(message)) => Err(Obstacle {
-            blame: Blame::Server,
-            message: format!("{message}; register this agent, or see CYBUS_MQTT_USERNAME and its password"),
-        }),
-    }
+    let error = match probe(dialer, session).await {
+        Ok(()) => return Ok((user, ())),
+        Err(error) => error,
+    };
+    let address = match &dialer.tls {
+        Some(_) => "see CYBUS_MQTT_HOST and CYBUS_MQTT_PORT",
+        None => "if it speaks TLS, set CYBUS_MQTT_SCHEME=mqtts, else see CYBUS_MQTT_PORT",
+    };
+    Err(match error {
+        ProbeError::Unreachable(message) => network(message),
+        ProbeError::NotMqtt(message) => misconfigured(format!(
+            "whoever listens there does not speak MQTT, {message}: {address}"
+        )),
+        ProbeError::Unanswered(message) if dialer.tls.is_none() => network(format!(
+            "no answer to a CONNECT, {message}: see whether that is an MQTT broker; {address}"
+        )),
+        ProbeError::Login(message) => refused(format!(
+            "{message}; register this agent, or see CYBUS_MQTT_USERNAME and its password"
+        )),
+        // With TLS this is how the client's certificate is refused.
+        ProbeError::Unanswered(message) | ProbeError::Failed(message) => refused(message),
+    })
 }

@@ -79,11 +79,16 @@ pub enum RegisterError {
 }
 
 /// Has the agent of `config` register where it is not let in, and waits as `patience` says. Its session with the broker is
-/// another than that of the agent when it runs.
+/// another than that of the agent when it runs. As soon as an administrator has to act for the wait to end, `on_pending` is
+/// told, once a pairing id.
 ///
 /// # Errors
 /// [`RegisterError`] when it cannot even ask.
-pub async fn register(config: &RunConfig, patience: Patience) -> Result<Report, RegisterError> {
+pub async fn register(
+    config: &RunConfig,
+    patience: Patience,
+    on_pending: impl FnMut(&Report),
+) -> Result<Report, RegisterError> {
     let settings = Settings::from(config);
     let registration = RegistrationSettings::from(config);
     let folder = Arc::new(DataFolder::open(&config.data_dir).map_err(RunError::from)?);
@@ -126,7 +131,7 @@ pub async fn register(config: &RunConfig, patience: Patience) -> Result<Report, 
         true => is_kept(&folder, pairing_id),
         false => true,
     };
-    let watching = watch(&mut report, &mut link, &mut events, patience, kept);
+    let watching = watch(&mut report, &mut link, &mut events, patience, kept, on_pending);
     let watched = match patience {
         Patience::Answer => watching.await,
         // What was heard last is what stands in the way.
@@ -149,10 +154,13 @@ async fn watch(
     events: &mut UnboundedReceiver<Event>,
     patience: Patience,
     is_kept: impl Fn(&str) -> bool,
+    mut on_pending: impl FnMut(&Report),
 ) -> Result<(), NotKept> {
     let mut was_asked = false;
+    let mut told = None;
     let mut ended_connections = 0;
     let mut dial_failure = None;
+    let mut registry_fault: Option<String> = None;
     loop {
         // What has been told goes before how the driver ended.
         let event = tokio::select! {
@@ -189,9 +197,23 @@ async fn watch(
                 reason,
                 is_final,
             } => {
-                report.outcome = outside(remedy, reason);
+                // Without the registry the broker's refusal tells nothing of what is wrong there.
+                let whole = match (&registry_fault, remedy) {
+                    (Some(fault), Remedy::Approval) => format!("{fault}; without it, {reason}"),
+                    _ => reason.clone(),
+                };
+                if remedy == Remedy::Configuration {
+                    registry_fault = Some(reason);
+                } else if remedy != Remedy::Approval {
+                    registry_fault = None;
+                }
+                report.outcome = outside(remedy, whole);
                 if is_final && patience == Patience::Answer {
                     return Ok(());
+                }
+                if remedy == Remedy::Approval && report.pairing_id != told && patience != Patience::Answer {
+                    told.clone_from(&report.pairing_id);
+                    on_pending(report);
                 }
             }
             Event::DialFailed(remedy, reason) => dial_failure = Some((remedy, reason)),

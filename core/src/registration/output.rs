@@ -151,8 +151,9 @@ impl fmt::Display for Obstacle {
                  \"User Management → Client Registry\""
             ),
             Self::Conflict => f.write_str(
-                "this name is registered with other credentials: if the user was this agent's, delete it at the client \
-                 registry, else give this agent another name with CYBUS_AGENT_NAME",
+                "this name is registered with other credentials: see CYBUS_PROTOCOL_MAPPER_PASSWORD if the password was given; \
+                 if the user was this agent's, delete it at the client registry, else give this agent another name with \
+                 CYBUS_AGENT_NAME",
             ),
             Self::Rejected { status, reason } => {
                 write!(f, "the client registry rejects the request with {status}")?;

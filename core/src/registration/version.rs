@@ -203,7 +203,8 @@ impl Likeness {
     }
 
     /// Whether `text` is a version that can be compared.
-    fn is_version(self, text: &str) -> bool {
+    #[must_use]
+    pub fn is_version(self, text: &str) -> bool {
         match self {
             Self::Exact => true,
             Self::Compatible => series(text).is_some(),
@@ -384,6 +385,9 @@ mod tests {
             r#"{"version":" "}"#,
             r#"{"version":"1.5\u001b[31m"}"#,
             r#"{"version":"latest"}"#,
+            r#"{"version":"0"}"#,
+            r#"{"version":"99999999999999999999.1.1"}"#,
+            r#"{"version":"<script>"}"#,
             &long,
         ];
         for body in bodies {

@@ -21,7 +21,11 @@ use super::{TEMPLATE, logging, output, progress, run};
   syncline register --no-wait --json | jq -r .pairingId",
     after_help = "An administrator compares the pairing ID with what the client registry shows, and grants the request. \
                   Credentials are stored in the data folder before anybody is asked: whatever ends this command, the next \
-                  one and `syncline run` go on with the same pairing ID."
+                  one and `syncline run` go on with the same pairing ID.\n\n\
+                  With --json each line on stdout is an object that says how it stands: one as soon as an administrator \
+                  has to act (unless --no-wait is given), one at the end. `schema` is 1; `outcome` is known, registered, \
+                  pending, refused, unreachable or misconfigured; `username`, `pairingId` and `reason` are texts or null; \
+                  `broker` is HOST:PORT."
 )]
 pub(super) struct Register {
     /// Longest wait to be let in
@@ -30,7 +34,7 @@ pub(super) struct Register {
     /// Ask once, and end with the answer: 75 while an administrator has to act
     #[arg(long)]
     no_wait: bool,
-    /// Print how it stands as JSON
+    /// Print how it stands as JSON, an object a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -56,7 +60,11 @@ pub(super) fn main(options: &Register, environment: &Environment) -> Exit {
     };
     until_signalled(async |signals| {
         let received = signals.received();
-        let registration = syncline::register::register(&config, patience);
+        let announce = |report: &Report| {
+            // Who cannot be told now is told at the end, by the exit code too.
+            _ = output::data(&announcement(report, options));
+        };
+        let registration = syncline::register::register(&config, patience, announce);
         tokio::select! {
             ended = progress::shown("waiting to be let in", registration) => match ended {
                 Ok(report) => tell(&report, options.json),
@@ -70,9 +78,34 @@ pub(super) fn main(options: &Register, environment: &Environment) -> Exit {
     })
 }
 
-/// Tells how it stands; the exit code says it, too.
-fn tell(report: &Report, as_json: bool) -> Exit {
-    let (exit, name) = match &report.outcome {
+/// What an administrator needs to know while this command waits.
+fn announcement(report: &Report, options: &Register) -> String {
+    match options.json {
+        true => state(report),
+        false => format!(
+            "{}waiting {} for an administrator: unlock the client registry, compare the pairing ID and grant the request, \
+             under \"User Management → Client Registry\" in the web interface\n",
+            sentence(report),
+            options.timeout
+        ),
+    }
+}
+
+/// How it stands as a line of JSON.
+fn state(report: &Report) -> String {
+    let state = json!({
+        "schema": 1,
+        "outcome": standing(&report.outcome).1,
+        "username": report.username,
+        "pairingId": report.pairing_id,
+        "broker": report.broker,
+        "reason": reason(&report.outcome),
+    });
+    format!("{state}\n")
+}
+
+fn standing(outcome: &Outcome) -> (Exit, &'static str) {
+    match outcome {
         Outcome::Known => (Exit::Ok, "known"),
         Outcome::Registered => (Exit::Ok, "registered"),
         Outcome::Outside { remedy, .. } => match remedy {
@@ -81,26 +114,24 @@ fn tell(report: &Report, as_json: bool) -> Exit {
             Remedy::Service => (Exit::Unreachable, "unreachable"),
             Remedy::Configuration => (Exit::Configuration, "misconfigured"),
         },
-    };
-    let reason = match &report.outcome {
+    }
+}
+
+fn reason(outcome: &Outcome) -> Option<&str> {
+    match outcome {
         Outcome::Outside { reason, .. } => Some(reason),
         Outcome::Known | Outcome::Registered => None,
-    };
+    }
+}
+
+/// Tells how it stands at the end; the exit code says it, too.
+fn tell(report: &Report, as_json: bool) -> Exit {
+    let (exit, _) = standing(&report.outcome);
     let written = match as_json {
-        true => {
-            let state = json!({
-                "schema": 1,
-                "outcome": name,
-                "username": report.username,
-                "pairingId": report.pairing_id,
-                "broker": report.broker,
-                "reason": reason,
-            });
-            output::data(&format!("{state}\n"))
-        }
+        true => output::data(&state(report)),
         false => output::data(&sentence(report)),
     };
-    if let Some(reason) = reason {
+    if let Some(reason) = reason(&report.outcome) {
         output::error(&format!("not let in: {reason}"));
     }
     if exit == Exit::Temporary {

@@ -64,9 +64,12 @@ impl Central {
             (Some(_), Some(version)) => {
                 tracing::info!("the central has version {version} now, which goes with this agent's");
             }
-            (Some(_), None) => tracing::info!("the central tells no version any more"),
+            (Some(_), None) => tracing::info!("the central tells no version any more that could be compared"),
             (None, Some(version)) => tracing::debug!("the central has version {version}"),
-            (None, None) => tracing::debug!(central = %self.registry.url(), "the central tells no version"),
+            (None, None) => {
+                let central = self.registry.url();
+                tracing::debug!(%central, "the central tells no version that could be compared");
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use syncline_core::agent::{Agent, Output};
-use syncline_core::session::{Config, Disconnect};
+use syncline_core::registration::Registration;
+use syncline_core::session::{Config, Disconnect, DisconnectReason};
 use tokio::time::timeout;
 
 use super::clock::{Clock, Timer};
@@ -21,6 +22,15 @@ pub(crate) enum ProbeError {
     /// The broker was not reached; nothing follows from that for what was on trial.
     #[error("the broker cannot be reached: {0}")]
     Unreachable(String),
+    /// The broker refuses the login.
+    #[error("{0}")]
+    Login(String),
+    /// Whoever listens there has answered with something else than MQTT.
+    #[error("{0}")]
+    NotMqtt(String),
+    /// The connection ended, or time was up, before there was any answer.
+    #[error("{0}")]
+    Unanswered(String),
     /// The broker was reached, and there was no session with it.
     #[error("{0}")]
     Failed(String),
@@ -68,7 +78,7 @@ async fn connect(dialer: &Dialer, config: Config) -> Result<(), ProbeError> {
                 Output::Disconnected(_) if accepted => {}
                 Output::Disconnected(disconnected) => {
                     attempts += 1;
-                    let reason = cause.take().unwrap_or_else(|| failed(&disconnected.reason));
+                    let reason = cause.take().unwrap_or_else(|| ended(disconnected.reason));
                     if attempts == ATTEMPTS || disconnected.retry_at.is_none() {
                         return Err(reason);
                     }
@@ -96,12 +106,25 @@ async fn connect(dialer: &Dialer, config: Config) -> Result<(), ProbeError> {
                     agent.handle_transport_closed(clock.now());
                 }
                 LinkEvent::Lost(error) => {
-                    cause = error.map(|error| ProbeError::Failed(text(&error)));
+                    cause = error.map(|error| ProbeError::Unanswered(text(&error)));
                     link = Link::Down;
                     agent.handle_transport_closed(clock.now());
                 }
             },
             () = timer.elapsed() => agent.handle_timeout(clock.now()),
         }
+    }
+}
+
+/// What the session's view of the end of a connection that was never accepted comes to.
+fn ended(reason: DisconnectReason) -> ProbeError {
+    let text = reason.to_string();
+    match reason {
+        DisconnectReason::Refused(code) if Registration::is_about_credentials(code) => {
+            ProbeError::Login(text)
+        }
+        DisconnectReason::Malformed(_) | DisconnectReason::Violation(_) => ProbeError::NotMqtt(text),
+        DisconnectReason::TransportClosed | DisconnectReason::ConnackTimeout => ProbeError::Unanswered(text),
+        _ => ProbeError::Failed(text),
     }
 }

@@ -129,7 +129,10 @@ impl tls::Trial for BrokerTrial {
             .await
             .map_err(|error| match error {
                 ProbeError::Unreachable(why) => tls::TrialError::Unreachable(why),
-                ProbeError::Failed(why) => tls::TrialError::Refused(why),
+                ProbeError::Login(why)
+                | ProbeError::NotMqtt(why)
+                | ProbeError::Unanswered(why)
+                | ProbeError::Failed(why) => tls::TrialError::Refused(why),
             })
     }
 }

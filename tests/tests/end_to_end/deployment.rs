@@ -29,6 +29,8 @@ const FILE: &str = "TEST_DEPLOYMENT_FILE";
 struct Deployment {
     environment: BTreeMap<String, String>,
     mounts: Vec<String>,
+    /// The words of each health check.
+    checks: Vec<Vec<String>>,
 }
 
 impl Deployment {
@@ -44,6 +46,8 @@ impl Deployment {
                     .map(|(name, value)| (name.clone(), string(value)))
                     .collect(),
                 mounts: list(&agent["volumes"]).iter().filter_map(target).collect(),
+                // The first word says that no shell is needed.
+                checks: vec![words(&agent["healthcheck"]["test"]).split_off(1)],
             };
         }
         let is_deployment = |document: &&Value| document["kind"] == "Deployment";
@@ -58,6 +62,9 @@ impl Deployment {
                 .iter()
                 .map(|mount| string(&mount["mountPath"]))
                 .collect(),
+            checks: ["livenessProbe", "readinessProbe"]
+                .map(|probe| words(&agent[probe]["exec"]["command"]))
+                .to_vec(),
         }
     }
 }
@@ -68,6 +75,10 @@ fn string(value: &Value) -> String {
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a sequence")
+}
+
+fn words(value: &Value) -> Vec<String> {
+    list(value).iter().map(string).collect()
 }
 
 fn file(name: &str) -> PathBuf {
@@ -124,7 +135,9 @@ fn the_kubernetes_file_works_as_it_stands() {
 #[ignore = "what the tests before run in a container"]
 fn an_agent_of_this_file_goes_online() {
     let file = std::env::var_os(FILE).expect("a file");
-    let Deployment { environment, .. } = Deployment::read(Path::new(&file));
+    let Deployment {
+        environment, checks, ..
+    } = Deployment::read(Path::new(&file));
     let (host, name) = (&environment["CYBUS_MQTT_HOST"], &environment["CYBUS_AGENT_NAME"]);
     let hub = Hub::start_as(host);
     hub.unlock();
@@ -160,4 +173,10 @@ fn an_agent_of_this_file_goes_online() {
         Some(curl::ask(URL, &[])).filter(|answer| answer.status != 503)
     });
     assert_eq!(answer.json(), json!("confirmed"));
+
+    for check in checks {
+        assert_eq!(check[0], "syncline");
+        let status = syncline().envs(&environment).args(&check[1..]).status();
+        assert!(status.expect("a program").success(), "{check:?}");
+    }
 }

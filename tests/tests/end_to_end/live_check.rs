@@ -5,10 +5,12 @@ use std::process::Command;
 
 use syncline_tests::agent::syncline;
 use syncline_tests::central::Central;
+use syncline_tests::certificates::Lifetime;
 use syncline_tests::hub::{AGENT_PERMISSIONS, Hub};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::port;
 use syncline_tests::process::output;
+use syncline_tests::tls_broker::{Clients, Newest, TlsBroker};
 
 /// `check --live` of an agent on that broker.
 fn check(broker_port: u16, data: &Path, variables: &[(&str, &str)]) -> Command {
@@ -57,6 +59,66 @@ fn the_way_to_the_broker_ends_with_the_step_that_fails() {
         last.contains("FAILED") && last.contains("CYBUS_MQTT_PORT"),
         "{text}"
     );
+}
+
+#[test]
+fn who_does_not_speak_mqtt_is_no_matter_of_logins() {
+    let hub = Hub::start();
+    let tls = TlsBroker::start(Clients::Anonymous, Newest::Tls13);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let off = [("SYNCLINE_REGISTRATION", "off")];
+    for port in [hub.http_port(), tls.port()] {
+        let (code, text, _) = output(&mut check(port, folder.path(), &off));
+        let (names, last) = steps(&text, "broker");
+        assert_eq!(names, ["DNS", "TCP", "CONNECT"], "{text}");
+        // A server that speaks TLS may close before it has said anything.
+        assert!(code == 78 || code == 69, "{code}: {text}");
+        assert!(last.contains("CYBUS_MQTT_SCHEME=mqtts"), "{text}");
+        assert!(!last.contains("CYBUS_MQTT_USERNAME"), "{text}");
+    }
+}
+
+#[test]
+fn who_is_let_in_by_certificate_is_told_so() {
+    let broker = TlsBroker::start(Clients::WithCertificate, Newest::Tls13);
+    let authority = broker.authority();
+    let pair = authority
+        .client("test-agent", Lifetime::Now)
+        .write(broker.folder(), "agent");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+    let (ca, certificate, key) = (text(broker.ca()), text(&pair.certificate), text(&pair.key));
+    let variables = [
+        ("SYNCLINE_REGISTRATION", "off"),
+        ("CYBUS_MQTT_SCHEME", "mqtts"),
+        ("USE_MUTUAL_TLS", "true"),
+        ("CA", &ca),
+        ("AGENT_CERT", &certificate),
+        ("AGENT_KEY", &key),
+    ];
+    let (code, text, _) = output(&mut check(broker.port(), folder.path(), &variables));
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        steps(&text, "broker").1.contains("ok: let in by certificate"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_version_that_cannot_be_compared_is_not_told_as_one_that_agrees() {
+    let broker = Mosquitto::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for version in ["0", "99999999999999999999.1.1", "<script>"] {
+        let url = Central::start(version).url();
+        let variables = [
+            ("SYNCLINE_REGISTRY_URL", url.as_str()),
+            ("SYNCLINE_VERSION_CHECK", "compatible"),
+        ];
+        let (code, text, _) = output(&mut check(broker.port(), folder.path(), &variables));
+        assert_eq!(code, 0, "{text}");
+        let (_, last) = steps(&text, "registry");
+        assert!(last.contains("tells no version that could be compared"), "{text}");
+    }
 }
 
 #[test]

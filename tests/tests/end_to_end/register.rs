@@ -113,6 +113,46 @@ fn it_waits_for_the_grant_and_then_the_agent_runs_without_a_registration() {
 }
 
 #[test]
+fn while_it_waits_its_output_alone_tells_whom_to_let_in_and_how() {
+    let hub = Hub::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let id = asked_once(&hub, folder.path());
+    // The log is silent, and locked is as good a reason to tell as any.
+    let waiting = |arguments: &[&str], log: &str| {
+        let mut command = register(&hub, folder.path(), arguments);
+        command.env("CYBUS_LOG_LEVEL", "error");
+        Process::start(&command, &folder.path().join(log))
+    };
+    let mut told = waiting(&["--timeout", "1m"], "text.log");
+    told.wait_for_output(&format!("Username: test-agent, pairing ID: {id}\nwaiting 1m for"));
+    told.wait_for_output("unlock the client registry, compare the pairing ID and grant the request");
+    told.terminate();
+    told.wait(wait::PATIENCE);
+
+    let mut told = waiting(&["--timeout", "1m", "--json"], "json.log");
+    told.wait_for_output("\n");
+    let pending = json(&told.output());
+    assert_eq!(
+        (&pending["schema"], &pending["outcome"], &pending["pairingId"]),
+        (&json!(1), &json!("pending"), &json!(id)),
+    );
+    hub.unlock();
+    // Nobody is told twice.
+    wait::until("the request", wait::PATIENCE, || {
+        hub.page().contains(&id).then_some(())
+    });
+    hub.grant(&id, AGENT_PERMISSIONS);
+    assert_eq!(told.wait(wait::PATIENCE).code(), Some(0), "{}", told.output());
+    let output = told.output();
+    let lines: Vec<Value> = output.lines().map(json).collect();
+    assert_eq!(
+        (lines.len(), &lines[1]["outcome"]),
+        (2, &json!("registered")),
+        "{output}"
+    );
+}
+
+#[test]
 fn it_gives_up_waiting_when_its_time_is_over() {
     let hub = Hub::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -141,7 +181,8 @@ fn it_ends_with_77_where_the_name_is_taken_or_can_never_be_one() {
     assert!(
         state["reason"]
             .as_str()
-            .is_some_and(|reason| reason.contains("CYBUS_AGENT_NAME")),
+            .is_some_and(|reason| reason.contains("CYBUS_AGENT_NAME")
+                && reason.contains("CYBUS_PROTOCOL_MAPPER_PASSWORD")),
         "{text}"
     );
 
@@ -177,6 +218,15 @@ fn it_ends_with_69_where_nobody_is_there_and_with_78_where_the_wrong_one_is() {
     assert_eq!(code, 78, "{errors}");
     assert!(
         errors.contains("certificate of the client registry is not accepted"),
+        "{errors}"
+    );
+
+    // Where the broker is asked in its place, the registry's fault is still the one to mend.
+    untrusted.env("SYNCLINE_REGISTRATION", "auto");
+    let (_, _, errors) = output(&mut untrusted);
+    let last = errors.split("error: not let in: ").nth(1);
+    assert!(
+        last.is_some_and(|last| last.contains("certificate of the client registry is not accepted")),
         "{errors}"
     );
 
