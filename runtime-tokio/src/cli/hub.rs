@@ -33,7 +33,11 @@ What the page does, a program does with the same password and the name `admin`; 
 The embedded broker keeps nothing over a restart of the hub: no retained message, no session, no queued message. Agents \
                   publish their state anew and subscribe again. Where messages have to outlast it, and where agents log \
                   in by client certificate, run a Mosquitto and give it with --mosquitto. Mosquitto tells nobody of a \
-                  login that it refuses: agents register there over REST, not with SYNCLINE_REGISTRATION=mqtt."
+                  login that it refuses: agents register there over REST, not with SYNCLINE_REGISTRATION=mqtt. \
+                  The embedded broker refuses a Client Identifier that is another user's name; Mosquitto lets every \
+                  user throw out another by its Client Identifier, unless its listener has \
+                  `use_username_as_clientid true`, with which `register`, `mqtt` and `check --live` throw out the \
+                  running agent."
 )]
 pub(super) struct Hub {
     /// Folder of users, keys and certificates

@@ -14,6 +14,7 @@ use super::limiter::Limiter;
 use super::permission::Permission;
 use super::registry::{Claim, Pending, PendingId, Registry, Verdict, Way};
 use super::store::{Kept, Store, StoreError, User};
+use crate::client_identifier;
 use crate::password::{self, Hasher, PasswordError};
 
 /// User name of the hub's own client at the embedded broker. Nobody else can have it.
@@ -175,6 +176,16 @@ impl Directory {
             );
         }
         false
+    }
+
+    /// Whether a Client Identifier is the name of another user, or is derived from it: whoever connects with it would throw
+    /// that user's own connection out.
+    pub(super) fn is_of_another(&self, username: &str, client_id: &str) -> bool {
+        let kept = self.kept();
+        let is_taken =
+            |name: &str| name != username && (name == HUB_USERNAME || kept.users.contains_key(name));
+        client_id != username
+            && (is_taken(client_id) || client_identifier::derived_from(client_id).is_some_and(is_taken))
     }
 
     pub(super) fn may_publish(&self, username: &str, topic: &str) -> bool {
@@ -419,6 +430,48 @@ mod tests {
             directory.permit("line-1", Vec::new()).await,
             Err(ChangeError::NoSuchUser)
         ));
+    }
+
+    #[tokio::test]
+    async fn a_client_identifier_belongs_to_the_user_whose_name_it_has_or_is_derived_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = directory(folder.path());
+        for name in ["line-1", "line-2", "line-2-trial"] {
+            directory.registry().unlock(Instant::now());
+            let claim = Claim {
+                username: name.into(),
+                ..claim("secret")
+            };
+            directory.register(claim).await;
+            directory
+                .grant(&only_pending(&directory), Vec::new())
+                .await
+                .unwrap();
+        }
+        for own in [
+            "line-1",
+            "line-1-command-7",
+            "line-1-trial",
+            "auto-5",
+            "line-3",
+            "line-3-trial",
+        ] {
+            assert!(!directory.is_of_another("line-1", own), "{own}");
+        }
+        for other in [
+            "line-2",
+            "line-2-command-7",
+            "line-2-trial",
+            "line-2-trial-trial",
+            "__hub",
+        ] {
+            assert!(directory.is_of_another("line-1", other), "{other}");
+        }
+        assert!(!directory.is_of_another("line-2-trial", "line-2-trial"));
+        assert!(
+            directory.is_of_another("line-2", "line-2-trial"),
+            "a user of that name exists"
+        );
     }
 
     #[tokio::test]
