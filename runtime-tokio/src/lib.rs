@@ -3,6 +3,7 @@
 pub mod admin;
 #[cfg(any(feature = "demo", feature = "hub"))]
 mod broker;
+mod client_identifier;
 pub mod config;
 pub mod data;
 #[cfg(feature = "demo")]

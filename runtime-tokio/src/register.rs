@@ -115,7 +115,7 @@ pub async fn register(
         tls: tls.client.clone(),
     };
     let mut session = settings.session;
-    session.client_id = format!("{}-command-{}", config.agent_name, std::process::id());
+    session.client_id = crate::client_identifier::of_command(config.agent_name.as_str());
     session.clean_start = true;
     session.session_expiry = 0;
     let mut driver = Driver::new(dialer, session).map_err(RunError::from)?;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use syncline_core::session::{self, OnRefusal};
 
+use crate::client_identifier;
 use crate::config::RunConfig;
 use crate::data::{self, CredentialsError};
 use crate::run::Settings;
@@ -52,7 +53,7 @@ impl Visit {
             session.password = Some(Bytes::copy_from_slice(stored.password.expose_secret().as_bytes()));
             session.username = Some(stored.username);
         }
-        session.client_id = format!("{}-command-{}", config.agent_name, std::process::id());
+        session.client_id = client_identifier::of_command(config.agent_name.as_str());
         session.clean_start = true;
         session.session_expiry = 0;
         session.reconnect.on_refusal = OnRefusal::Stop;

@@ -61,7 +61,7 @@ impl Exit {
             Self::Software => "a bug in syncline",
             Self::InputOutput => "the data folder or an output cannot be read or written",
             Self::Temporary => {
-                "try again later: registration is pending, or another agent uses the data folder"
+                "try again later: registration is pending, or another process uses the data folder"
             }
             Self::Refused => "broker or registry refuse this agent",
             Self::Configuration => "a variable, a certificate or a commissioning file is wrong",

@@ -11,7 +11,7 @@ use syncline::transport::{Dialer, Endpoint};
 
 use super::exit::Exit;
 use super::output;
-use super::run::{failed, until_signalled};
+use super::run::until_signalled;
 use super::{TEMPLATE, logging};
 
 /// Let agents register: client registry, admin page, certificate authority and broker
@@ -29,11 +29,22 @@ What the page does, a program does with the same password and the name `admin`; 
   curl --user admin --cacert ca.crt https://HOST/api/hub
   curl --user admin --cacert ca.crt --json '{}' https://HOST/api/hub/unlock
   curl --user admin --cacert ca.crt --json '{\"pairingId\":\"0a1b2c\"}' https://HOST/api/hub/grant
+GET /api/hub tells how things stand. The body of a POST is a JSON object with these fields:
+  unlock  none: opens the registry for five minutes
+  lock    none: closes it
+  grant   `pairingId` or `id`, and `permissions`, as [\"readwrite services/#\"], unless an agent's will do
+  deny    `pairingId` or `id`
+  permit  `username` and `permissions`, which replace those it has
+  delete  `username`
 
 The embedded broker keeps nothing over a restart of the hub: no retained message, no session, no queued message. Agents \
                   publish their state anew and subscribe again. Where messages have to outlast it, and where agents log \
                   in by client certificate, run a Mosquitto and give it with --mosquitto. Mosquitto tells nobody of a \
-                  login that it refuses: agents register there over REST, not with SYNCLINE_REGISTRATION=mqtt."
+                  login that it refuses: agents register there over REST, not with SYNCLINE_REGISTRATION=mqtt. \
+                  The embedded broker refuses a Client Identifier that is another user's name; Mosquitto lets every \
+                  user throw out another by its Client Identifier, unless its listener has \
+                  `use_username_as_clientid true`, with which `register`, `mqtt` and `check --live` throw out the \
+                  running agent."
 )]
 pub(super) struct Hub {
     /// Folder of users, keys and certificates
@@ -116,11 +127,15 @@ pub(super) fn main(options: Hub, environment: &Environment) -> Exit {
         match hub::run(settings, &mut std::io::stdout(), signals.first()).await {
             Ok(()) => received.exit(),
             Err(HubError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok,
-            Err(error) if error.is_configuration() => {
+            Err(error) => {
                 output::error(&error.to_string());
-                Exit::Configuration
+                match error {
+                    HubError::Output(_) => Exit::InputOutput,
+                    error if error.is_in_use() => Exit::Temporary,
+                    error if error.is_configuration() => Exit::Configuration,
+                    _ => Exit::Software,
+                }
             }
-            Err(error) => failed(&error.to_string()),
         }
     })
 }

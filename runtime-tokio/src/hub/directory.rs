@@ -14,6 +14,7 @@ use super::limiter::Limiter;
 use super::permission::Permission;
 use super::registry::{Claim, Pending, PendingId, Registry, Verdict, Way};
 use super::store::{Kept, Store, StoreError, User};
+use crate::client_identifier;
 use crate::password::{self, Hasher, PasswordError};
 
 /// User name of the hub's own client at the embedded broker. Nobody else can have it.
@@ -177,6 +178,16 @@ impl Directory {
         false
     }
 
+    /// Whether a Client Identifier is the name of another user, or is derived from it: whoever connects with it would throw
+    /// that user's own connection out.
+    pub(super) fn is_of_another(&self, username: &str, client_id: &str) -> bool {
+        let kept = self.kept();
+        let is_taken =
+            |name: &str| name != username && (name == HUB_USERNAME || kept.users.contains_key(name));
+        client_id != username
+            && (is_taken(client_id) || client_identifier::derived_from(client_id).is_some_and(is_taken))
+    }
+
     pub(super) fn may_publish(&self, username: &str, topic: &str) -> bool {
         let Ok(topic) = TopicName::try_from(topic) else {
             return false;
@@ -213,19 +224,22 @@ impl Directory {
             .await
     }
 
-    /// Makes a new password for the administrator, unless there is one and `anew` is false.
+    /// Makes a new password for the administrator, unless there is one and `anew` is false. It counts at once, and beyond a
+    /// restart from [`Directory::keep_admin`] on.
     pub(super) async fn make_admin(&self, anew: bool) -> Result<Option<SecretString>, ChangeError> {
         if self.kept().admin.is_some() && !anew {
             return Ok(None);
         }
         let password = password::generate()?;
         let hash = self.hasher.hash(&password).await?;
-        self.change(|kept| {
-            kept.admin = Some(hash);
-            Ok(())
-        })
-        .await?;
+        let _changing = self.changing.lock().await;
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).admin = Some(hash);
         Ok(Some(password))
+    }
+
+    /// Keeps the administrator's password, once it has been shown.
+    pub(super) async fn keep_admin(&self) -> Result<(), ChangeError> {
+        self.change(|_| Ok(())).await
     }
 
     /// A claim that waits.
@@ -324,7 +338,7 @@ mod tests {
         }
     }
 
-    fn directory(folder: &std::path::Path) -> Directory {
+    fn opened(folder: &std::path::Path) -> Directory {
         Directory::open(Store::open(folder).unwrap()).unwrap()
     }
 
@@ -337,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn a_claim_becomes_a_user_that_a_restart_keeps() {
         let folder = tempfile::tempdir().unwrap();
-        let first = directory(folder.path());
+        let first = opened(folder.path());
         assert_eq!(
             first.register(claim("secret")).await,
             Registered::Claimed(Verdict::Locked)
@@ -357,7 +371,7 @@ mod tests {
 
         let mut current = Some(first);
         for _ in 0..2 {
-            let directory = current.take().unwrap_or_else(|| directory(folder.path()));
+            let directory = current.take().unwrap_or_else(|| opened(folder.path()));
             assert_eq!(directory.register(claim("secret")).await, Registered::Granted);
             assert_eq!(directory.register(claim("rival")).await, Registered::Conflict);
             assert!(directory.login("line-1", b"secret", HERE).await);
@@ -375,7 +389,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_connect_is_a_claim_while_the_registry_is_open() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = directory(folder.path());
+        let directory = opened(folder.path());
         assert!(!directory.login("line-1", b"secret", HERE).await);
         assert!(directory.registry().pending(Instant::now()).is_empty());
         directory.registry().unlock(Instant::now());
@@ -396,7 +410,7 @@ mod tests {
     #[tokio::test]
     async fn a_deleted_user_is_nobody() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = directory(folder.path());
+        let directory = opened(folder.path());
         directory.registry().unlock(Instant::now());
         directory.register(claim("secret")).await;
         directory
@@ -422,10 +436,60 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_identifier_belongs_to_the_user_whose_name_it_has_or_is_derived_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = opened(folder.path());
+        for name in ["line-1", "line-2", "line-2-trial"] {
+            directory.registry().unlock(Instant::now());
+            let claim = Claim {
+                username: name.into(),
+                ..claim("secret")
+            };
+            directory.register(claim).await;
+            directory
+                .grant(&only_pending(&directory), Vec::new())
+                .await
+                .unwrap();
+        }
+        for own in [
+            "line-1",
+            "line-1-command-7",
+            "line-1-trial",
+            "auto-5",
+            "line-3",
+            "line-3-trial",
+        ] {
+            assert!(!directory.is_of_another("line-1", own), "{own}");
+        }
+        for other in [
+            "line-2",
+            "line-2-command-7",
+            "line-2-trial",
+            "line-2-trial-trial",
+            "__hub",
+        ] {
+            assert!(directory.is_of_another("line-1", other), "{other}");
+        }
+        assert!(!directory.is_of_another("line-2-trial", "line-2-trial"));
+        assert!(
+            directory.is_of_another("line-2", "line-2-trial"),
+            "a user of that name exists"
+        );
+    }
+
+    #[tokio::test]
     async fn the_administrators_password_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = directory(folder.path());
+        let directory = opened(folder.path());
+        let unseen = directory.make_admin(false).await.unwrap().unwrap();
+        assert!(directory.is_admin(&unseen).await);
+        drop(directory);
+        let directory = opened(folder.path());
+        assert!(!directory.is_admin(&unseen).await, "nobody was shown it");
         let first = directory.make_admin(false).await.unwrap().unwrap();
+        directory.keep_admin().await.unwrap();
+        drop(directory);
+        let directory = opened(folder.path());
         assert!(directory.is_admin(&first).await);
         assert!(directory.make_admin(false).await.unwrap().is_none());
         let second = directory.make_admin(true).await.unwrap().unwrap();
@@ -436,7 +500,7 @@ mod tests {
     #[tokio::test]
     async fn guessing_is_stopped_and_a_change_that_cannot_be_kept_is_not_made() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = directory(folder.path());
+        let directory = opened(folder.path());
         directory.registry().unlock(Instant::now());
         directory.register(claim("secret")).await;
         directory

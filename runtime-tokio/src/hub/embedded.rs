@@ -132,9 +132,13 @@ impl AuthProvider for Gate {
             let (Some(username), Some(password)) = (&connect.username, &connect.password) else {
                 return Ok(AuthResult::fail(ReasonCode::NotAuthorized));
             };
+            // The password first: who has none learns nothing about names.
             let result = match self.0.login(username, password, client.ip()).await {
-                true => AuthResult::success_with_user(username.as_str()),
                 false => AuthResult::fail(ReasonCode::BadUsernameOrPassword),
+                true if self.0.is_of_another(username, &connect.client_id) => {
+                    AuthResult::fail(ReasonCode::ClientIdentifierNotValid)
+                }
+                true => AuthResult::success_with_user(username.as_str()),
             };
             Ok(result)
         })

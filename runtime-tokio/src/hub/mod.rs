@@ -130,7 +130,9 @@ pub enum HubError {
     #[error(transparent)]
     Client(#[from] StartError),
     /// Standard output was closed.
-    #[error("cannot write to standard output: {0}")]
+    #[error(
+        "cannot write to standard output: {0}; a new password that was not shown is not kept: start again with an output that takes it"
+    )]
     Output(io::Error),
 }
 
@@ -138,7 +140,13 @@ impl HubError {
     /// Whether flags or the data folder are the cause.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, Self::Client(_) | Self::Output(_))
+        !matches!(self, Self::Client(_) | Self::Output(_)) && !self.is_in_use()
+    }
+
+    /// Whether another process uses the data folder.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Directory(ChangeError::Store(StoreError::Locked(..))))
     }
 }
 
@@ -181,7 +189,12 @@ pub async fn run(
     out: &mut (dyn Write + Send),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HubError> {
-    let (running, password) = start(settings).await?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    let (running, password) = tokio::select! {
+        started = start(settings) => started?,
+        // Nothing runs yet: what has been opened closes as it is dropped.
+        () = &mut shutdown => return Ok(()),
+    };
     let Addresses {
         https,
         http,
@@ -203,6 +216,7 @@ pub async fn run(
         true => "\nThe broker keeps no messages and no sessions over a restart; with --mosquitto a Mosquitto does.\n",
         false => "\nMosquitto tells nobody whom it refuses: agents register here over REST, not over MQTT alone.\n",
     });
+    let is_new = password.is_some();
     if let Some(password) = password {
         lines.push_str(&format!(
             "\npassword {}\n\nThis password of the page is shown once; `syncline hub --new-password` makes another.\n",
@@ -210,14 +224,19 @@ pub async fn run(
         ));
     }
     let told = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
-    if told.is_ok() {
+    let mut outcome = told.map_err(HubError::Output);
+    if outcome.is_ok() && is_new {
+        outcome = running.keep_password().await;
+    }
+    if outcome.is_ok() {
         shutdown.await;
     }
     running.stop().await;
-    told.map_err(HubError::Output)
+    outcome
 }
 
-/// Starts a hub. With it comes the administrator's password where that is new.
+/// Starts a hub. With it comes the administrator's password where that is new: once it has been shown,
+/// [`RunningHub::keep_password`] has it outlast this process.
 ///
 /// # Errors
 /// [`HubError`] when it cannot start.
@@ -246,6 +265,7 @@ pub async fn start(settings: Settings) -> Result<(RunningHub, Option<SecretStrin
             listeners.push((listener, acceptor));
         }
     }
+    let password = directory.make_admin(settings.new_password).await?;
     let overview = Overview::default();
     let (broker, dialer, session) = open_broker(settings.broker, tls, &directory).await?;
     let mut driver = Driver::new(dialer, session)?;
@@ -280,14 +300,7 @@ pub async fn start(settings: Settings) -> Result<(RunningHub, Option<SecretStrin
         web,
         client,
     };
-    // Last, for whoever is not shown a new password has none.
-    match running.hub.directory.make_admin(settings.new_password).await {
-        Ok(password) => Ok((running, password)),
-        Err(error) => {
-            running.stop().await;
-            Err(error.into())
-        }
-    }
+    Ok((running, password))
 }
 
 impl RunningHub {
@@ -295,6 +308,14 @@ impl RunningHub {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Keeps the administrator's new password.
+    ///
+    /// # Errors
+    /// [`HubError::Directory`] when the data folder cannot be written to.
+    pub async fn keep_password(&self) -> Result<(), HubError> {
+        Ok(self.hub.directory.keep_admin().await?)
     }
 
     /// Stops: page first, then the broker.

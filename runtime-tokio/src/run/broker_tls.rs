@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::Settings;
 use super::login::unissued;
+use crate::client_identifier;
 use crate::driver::{Install, ProbeError, probe};
 use crate::tls;
 use crate::transport::{Dialer, Endpoint};
@@ -144,7 +145,7 @@ fn on_trial(session: &session::Config, login: Option<&Login>) -> session::Config
         session.username = Some(known.username().to_owned());
         session.password = Some(Bytes::copy_from_slice(known.password().as_bytes()));
     }
-    session.client_id.push_str("-trial");
+    session.client_id = client_identifier::of_trial(&session.client_id);
     session.clean_start = true;
     session.session_expiry = 0;
     session.will = None;

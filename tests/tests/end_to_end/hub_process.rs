@@ -1,5 +1,7 @@
 //! `syncline hub` as a process: what it logs, and how.
 
+use std::fs::File;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -56,4 +58,48 @@ fn its_log_has_the_form_and_the_level_that_flags_and_environment_say() {
         (78, true),
         "{errors}"
     );
+}
+
+#[test]
+fn a_password_that_could_not_be_shown_is_not_kept_and_a_second_hub_waits_its_turn() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let full = File::create("/dev/full").expect("a device that takes nothing");
+    let log = File::create(folder.path().join("full.log")).expect("a writable folder");
+    let ended = hub(&data, &[]).stdout(full).stderr(log).status();
+    let said = std::fs::read_to_string(folder.path().join("full.log")).expect("its log");
+    assert_eq!(ended.expect("a hub").code(), Some(74), "{said}");
+    assert!(!said.contains("a bug in"), "{said}");
+
+    let mut first = Process::start(&hub(&data, &[]), &folder.path().join("hub.log"));
+    first.wait_for_output("--new-password");
+    let (code, _, errors) = output(&mut hub(&data, &[]));
+    assert_eq!(
+        (code, errors.contains("uses this folder")),
+        (75, true),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_signal_ends_it_while_it_waits_for_mosquitto() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("its address").to_string();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "of-the-administrator\n").expect("a writable folder");
+    let mut command = syncline();
+    command
+        .arg("hub")
+        .arg("--data-dir")
+        .arg(folder.path().join("data"));
+    command.args(["--http", &format!("127.0.0.1:{}", port::free())]);
+    command
+        .args(["--mosquitto", &address, "--mosquitto-password-file"])
+        .arg(&password);
+    let mut hub = Process::start(&command, &folder.path().join("hub.log"));
+    let _connection = silent.accept().expect("the hub connects");
+    hub.terminate();
+    assert_eq!(hub.wait(wait::PATIENCE).code(), Some(143), "{}", hub.output());
+    assert!(!hub.output().contains("no answer"), "{}", hub.output());
 }

@@ -17,6 +17,7 @@ mod harness;
 mod http_nodes;
 mod http_protection;
 mod hub_api;
+mod hub_logins;
 mod hub_page;
 mod hub_process;
 mod live_check;

@@ -15,6 +15,11 @@ use serde_json::{Value, json};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
+/// Whole seconds, after which `wait` is over.
+pub(super) fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// An answer under construction.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -68,8 +73,7 @@ impl Answer {
     }
 
     pub(super) fn retry_after(mut self, wait: Duration) -> Self {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.headers.push((RETRY_AFTER, seconds.into()));
+        self.headers.push((RETRY_AFTER, seconds(wait).into()));
         self
     }
 

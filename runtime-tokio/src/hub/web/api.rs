@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Web;
-use super::answer::Answer;
+use super::answer::{Answer, seconds};
 use super::login::is_same_origin;
 use crate::hub::Hub;
 use crate::hub::directory::ChangeError;
@@ -96,8 +96,11 @@ async fn authorized(web: &Web, from: IpAddr, headers: &HeaderMap) -> Result<(), 
     }
     let (directory, now) = (&web.hub.directory, Instant::now());
     if let Some(wait) = directory.limiter().wait(now, from) {
-        let text = "too many wrong passwords came from this address, try again later";
-        return Err(Answer::error(StatusCode::TOO_MANY_REQUESTS, text).retry_after(wait));
+        let text = format!(
+            "too many wrong passwords came from this address, try again in {} s",
+            seconds(wait)
+        );
+        return Err(Answer::error(StatusCode::TOO_MANY_REQUESTS, &text).retry_after(wait));
     }
     let Some(password) = password(headers) else {
         // Nothing was guessed. No challenge: a browser would remember the password for other sites to use.

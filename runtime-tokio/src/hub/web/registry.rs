@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use syncline_core::registration::PairingId;
 
-use super::answer::Answer;
+use super::answer::{Answer, seconds};
 use crate::hub::Hub;
 use crate::hub::authority::check_csr;
 use crate::hub::directory::Registered;
@@ -64,7 +64,10 @@ pub(super) async fn register(hub: &Hub, from: IpAddr, body: &[u8]) -> Answer {
         ),
         Registered::TooMany(wait) => Answer::error(
             StatusCode::TOO_MANY_REQUESTS,
-            "too many wrong passwords came from this address",
+            &format!(
+                "too many wrong passwords came from this address, try again in {} s",
+                seconds(wait)
+            ),
         )
         .retry_after(wait),
         Registered::Claimed(Verdict::Pending) => Answer::json(

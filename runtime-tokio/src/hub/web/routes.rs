@@ -13,7 +13,7 @@ use serde_json::json;
 use syncline_core::registration::REGISTER_PATH;
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, seconds};
 use super::login::{Session, is_same_origin};
 use super::{Web, api, page, registry};
 use crate::hub::directory::ChangeError;
@@ -132,8 +132,11 @@ async fn act(web: &Web, from: IpAddr, parts: &Parts, path: &str, body: &Bytes) -
 async fn login(web: &Web, from: IpAddr, form: &Form) -> Answer {
     let (directory, now) = (&web.hub.directory, Instant::now());
     if let Some(wait) = directory.limiter().wait(now, from) {
-        let text = "Too many wrong passwords came from this address. Try again in a moment.";
-        return Answer::html(StatusCode::TOO_MANY_REQUESTS, page::login(Some(text))).retry_after(wait);
+        let text = format!(
+            "Too many wrong passwords came from this address. Try again in {} s.",
+            seconds(wait)
+        );
+        return Answer::html(StatusCode::TOO_MANY_REQUESTS, page::login(Some(&text))).retry_after(wait);
     }
     let password = SecretString::from(form.get("password").cloned().unwrap_or_default());
     if !directory.is_admin(&password).await {
