@@ -207,10 +207,12 @@ pub fn stored_credentials(folder: &Path) -> Result<Option<StoredCredentials>, Cr
     credentials::load(&Disk::new(folder), folder)
 }
 
-/// What is to be said of a folder in which others may put files of their own in place of the agent's.
+/// What is to be said of a folder in which anybody may put files of their own in place of the agent's. With the sticky bit
+/// nobody may; a group of its own is what a container's volume is given.
 fn open_to_others(path: &Path) -> Option<String> {
-    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (mode & 0o022 != 0).then(|| {
+    const STICKY: u32 = 0o1000;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & STICKY == 0 && mode & 0o002 != 0).then(|| {
         format!(
             "SYNCLINE_DATA_DIR: {0} has mode {mode:04o}: other users of this machine may replace the credentials in it: run \
              `chmod go-w {0}`",
@@ -226,4 +228,25 @@ fn not_writable(path: &Path, error: &io::Error) -> String {
         path.display(),
         text(error)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_open_where_anybody_may_replace_a_file_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, is_open) in [
+            (0o700, false),
+            (0o755, false),
+            (0o2770, false),
+            (0o1777, false),
+            (0o777, true),
+        ] {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            let warning = open_to_others(folder.path());
+            assert_eq!(warning.is_some(), is_open, "{mode:o}: {warning:?}");
+        }
+    }
 }
