@@ -36,6 +36,10 @@ pub const TRANSMIT_HIGH_WATER: usize = 64 << 10;
 /// the peer reads again.
 pub const ACK_RESERVE: usize = 16 << 10;
 
+/// Bytes of messages that a caller may leave unacknowledged beyond Receive Maximum; beyond that nothing more is parsed until
+/// it acknowledges.
+pub const MAX_OVERSHOOT_BYTES: usize = 16 << 20;
+
 /// Packets that wait for the store to catch up; beyond that nothing more is parsed until it does.
 pub const MAX_HELD_PACKETS: usize = 4 << 10;
 

@@ -1082,6 +1082,10 @@ enum syncline_limit
    * Most Topic Filters that an agent keeps subscribed.
    */
   SYNCLINE_LIMIT_MAX_SUBSCRIPTIONS = 21,
+  /**
+   * Bytes of messages beyond Receive Maximum that may be unacknowledged until nothing more is read.
+   */
+  SYNCLINE_LIMIT_MAX_OVERSHOOT_BYTES = 22,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

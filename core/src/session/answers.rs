@@ -61,7 +61,6 @@ impl Session {
 
     fn receive_pubrel(&mut self, id: PacketId) {
         let reason = if self.inbound.release(id) {
-            self.inbound.finish();
             self.forget_received(id);
             ReasonCode::SUCCESS
         } else {

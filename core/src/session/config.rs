@@ -54,7 +54,10 @@ pub struct Config {
     /// Session Expiry Interval in seconds, `u32::MAX` for never. Default 3,600. In 3.1.1 anything but zero asks for a
     /// Session that outlives the connection.
     pub session_expiry: u32,
-    /// PUBLISH packets with QoS > 0 that the server may have unacknowledged (Receive Maximum). Default 1,024.
+    /// PUBLISH packets with QoS > 0 that the server may have unacknowledged (Receive Maximum). Default 1,024. More are handed
+    /// out all the same where a server sends them, as one of 3.1.1 may, up to
+    /// [`MAX_OVERSHOOT_BYTES`](crate::limits::MAX_OVERSHOOT_BYTES) of messages that await [`acknowledge`](super::Session::acknowledge);
+    /// nothing more is read then until one is acknowledged.
     pub receive_maximum: NonZeroU16,
     /// Largest packet accepted from the server, in bytes. Default 4 MiB.
     pub max_packet_size: u32,

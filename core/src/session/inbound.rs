@@ -19,11 +19,21 @@ pub(super) struct Inbound {
     /// QoS 2 messages received and not yet released.
     unreleased: PacketIdSet,
     /// With manual acknowledgement: what was handed out, in order of receipt.
-    due: VecDeque<(DueAck, bool)>,
+    due: VecDeque<Deferred>,
+    /// Bytes of the packets in `due`.
+    due_bytes: usize,
     /// Token of the front of `due`.
     first_token: u64,
-    /// PUBLISH packets with QoS > 0 of this connection whose exchange is not over.
-    unfinished: u32,
+}
+
+/// An acknowledgement that waits for the caller, or for those before it.
+#[derive(Debug, Clone, Copy)]
+struct Deferred {
+    ack: DueAck,
+    /// Whether the caller has given it.
+    given: bool,
+    /// Bytes of the PUBLISH that the caller holds.
+    packet_len: usize,
 }
 
 impl Inbound {
@@ -31,20 +41,9 @@ impl Inbound {
         Self {
             unreleased: PacketIdSet::default(),
             due: VecDeque::new(),
+            due_bytes: 0,
             first_token: 0,
-            unfinished: 0,
         }
-    }
-
-    /// Notes a received QoS 1 or new QoS 2 message and returns how many are unfinished now.
-    pub(super) fn begin(&mut self) -> u32 {
-        self.unfinished += 1;
-        self.unfinished
-    }
-
-    /// The exchange of one message is over.
-    pub(super) fn finish(&mut self) {
-        self.unfinished = self.unfinished.saturating_sub(1);
     }
 
     /// Notes a QoS 2 message; false if it is known already.
@@ -62,16 +61,25 @@ impl Inbound {
         self.unreleased.remove(id)
     }
 
-    /// Defers an acknowledgement until its token comes back.
-    pub(super) fn defer(&mut self, ack: DueAck) -> AckToken {
+    /// Defers the acknowledgement of a PUBLISH of `packet_len` bytes until its token comes back.
+    pub(super) fn defer(&mut self, ack: DueAck, packet_len: usize) -> AckToken {
         let token = AckToken(self.first_token + self.due.len() as u64);
-        self.due.push_back((ack, false));
+        self.due_bytes += packet_len;
+        self.due.push_back(Deferred {
+            ack,
+            given: false,
+            packet_len,
+        });
         token
     }
 
     /// Defers an acknowledgement that the caller has given already, until those before it are given.
     pub(super) fn defer_acknowledged(&mut self, ack: DueAck) {
-        self.due.push_back((ack, true));
+        self.due.push_back(Deferred {
+            ack,
+            given: true,
+            packet_len: 0,
+        });
     }
 
     /// Acknowledgements that are deferred.
@@ -79,9 +87,14 @@ impl Inbound {
         self.due.len()
     }
 
+    /// Bytes of the packets whose acknowledgement is deferred.
+    pub(super) fn deferred_bytes(&self) -> usize {
+        self.due_bytes
+    }
+
     /// Whether an acknowledgement of this message is deferred.
     pub(super) fn is_deferred(&self, ack: DueAck) -> bool {
-        self.due.iter().any(|(due, _)| *due == ack)
+        self.due.iter().any(|due| due.ack == ack)
     }
 
     /// The caller acknowledges; `None` for a token that is not outstanding.
@@ -89,36 +102,31 @@ impl Inbound {
         let place = token
             .0
             .checked_sub(self.first_token)
-            .and_then(|place| usize::try_from(place).ok());
-        match place.and_then(|place| self.due.get_mut(place)) {
-            Some((ack, done @ false)) => {
-                *done = true;
-                Some(*ack)
-            }
-            _ => None,
-        }
+            .and_then(|place| usize::try_from(place).ok())?;
+        let due = self.due.get_mut(place).filter(|due| !due.given)?;
+        due.given = true;
+        Some(due.ack)
     }
 
     /// The next acknowledgement that may be sent, in order of receipt.
     pub(super) fn next_due(&mut self) -> Option<DueAck> {
-        let (ack, true) = *self.due.front()? else {
-            return None;
-        };
+        let due = *self.due.front().filter(|due| due.given)?;
         self.due.pop_front();
+        self.due_bytes -= due.packet_len;
         self.first_token += 1;
-        Some(ack)
+        Some(due.ack)
     }
 
     /// The connection ended: its tokens are stale, and what was never acknowledged will come again. What the caller has
     /// acknowledged will come again, too, but not to the caller.
     pub(super) fn link_lost(&mut self) {
         self.first_token += self.due.len() as u64;
+        self.due_bytes = 0;
         for due in core::mem::take(&mut self.due) {
-            if let (DueAck::Pubrec(id), false) = due {
+            if let (DueAck::Pubrec(id), false) = (due.ack, due.given) {
                 self.unreleased.remove(id);
             }
         }
-        self.unfinished = 0;
     }
 
     /// Whether a QoS 2 message was received that the server has not released.

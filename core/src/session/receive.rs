@@ -15,7 +15,7 @@ use crate::codec::{
     Ack, DecodeError, FixedHeader, Packet, PacketType, Property, PropertyId, QoS, ReasonCode,
     ReceivedPublish, Version, decode, peek,
 };
-use crate::limits::{ACK_RESERVE, MAX_HELD_PACKETS, TRANSMIT_HIGH_WATER};
+use crate::limits::{ACK_RESERVE, MAX_HELD_PACKETS, MAX_OVERSHOOT_BYTES, TRANSMIT_HIGH_WATER};
 use crate::time::Instant;
 
 /// What an attempt to receive a packet came to.
@@ -55,12 +55,9 @@ impl Session {
             return Ok(Received::Nothing);
         };
         // A peer that does not read must not make acknowledgements pile up, nor a caller that does not acknowledge.
-        // In 5.0 the Receive Maximum is the bound of the latter, and the server answers for it.
         let held = self.store.as_ref().map_or(0, |store| store.held());
         let writing_stalled = self.writing_is_stalled() || held > MAX_HELD_PACKETS;
-        let acks_stalled = version == Version::V3_1_1
-            && self.inbound.deferred() >= usize::from(self.config.receive_maximum.get());
-        if writing_stalled || acks_stalled {
+        if writing_stalled || self.caller_is_stalled() {
             return Ok(Received::Nothing);
         }
         self.try_receive(now, version)
@@ -79,6 +76,14 @@ impl Session {
     /// Whether more waits to be written than a peer that reads would leave.
     fn writing_is_stalled(&self) -> bool {
         self.tx.scratch_len() > TRANSMIT_HIGH_WATER + ACK_RESERVE
+    }
+
+    /// Whether the caller holds more messages than it should have to: more than Receive Maximum, and many bytes of them. Those
+    /// that a server sends beyond Receive Maximum are handed out till then, in 3.1.1, which has no such number, as in 5.0, where
+    /// Mosquitto 2.0 keeps to it only until the first PUBACK (decision 0015).
+    fn caller_is_stalled(&self) -> bool {
+        self.inbound.deferred() >= usize::from(self.config.receive_maximum.get())
+            && self.inbound.deferred_bytes() >= MAX_OVERSHOOT_BYTES
     }
 
     /// Whether what was received waits on this side's account: the PINGRESP may be behind it. What waits until the server
@@ -176,16 +181,12 @@ impl Session {
             }
             return Ok(Received::Packet);
         }
-        if self.inbound.begin() > u32::from(self.config.receive_maximum.get()) && version == Version::V5 {
-            let rule = "more messages are unacknowledged than Receive Maximum allows";
-            return Err(violation(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, rule));
-        }
         let token = match self.config.acks {
             AckMode::Automatic => {
                 self.send_due_ack(ack);
                 None
             }
-            AckMode::Manual => Some(self.inbound.defer(ack)),
+            AckMode::Manual => Some(self.inbound.defer(ack, len)),
         };
         let message = layout.message(self.rx.take(len), alias, token);
         Ok(Received::Output(Output::Message(message)))

@@ -305,7 +305,6 @@ impl Session {
         };
         match due {
             DueAck::Puback(packet_id) => {
-                self.inbound.finish();
                 self.append_ack(version, PacketType::Puback, packet_id, ReasonCode::SUCCESS);
             }
             DueAck::Pubrec(packet_id) => self.send_or_hold(Held::Pubrec(packet_id)),

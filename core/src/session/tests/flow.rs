@@ -1,7 +1,7 @@
 //! Flow control, back-pressure, and the independence of reading and writing.
 
 use super::*;
-use crate::limits::{ACK_RESERVE, TRANSMIT_HIGH_WATER};
+use crate::limits::{ACK_RESERVE, MAX_OVERSHOOT_BYTES, TRANSMIT_HIGH_WATER};
 
 #[test]
 fn no_more_messages_leave_than_the_receive_maximum_allows() {
@@ -225,6 +225,11 @@ fn a_3_1_1_server_gets_no_more_qos_2_messages_at_once_than_it_can_be_trusted_wit
 }
 
 fn flood(version: Version, payload: &[u8]) -> Vec<u8> {
+    flood_of(1 << 20, version, payload)
+}
+
+/// At least `len` bytes of messages, or 60,000 of them.
+fn flood_of(len: usize, version: Version, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for packet_id in 1..=60_000_u16 {
         let publish = Publish {
@@ -237,7 +242,7 @@ fn flood(version: Version, payload: &[u8]) -> Vec<u8> {
             payload,
         };
         Packet::Publish(publish).encode(version, &mut bytes).unwrap();
-        if bytes.len() > 1 << 20 {
+        if bytes.len() > len {
             break;
         }
     }
@@ -287,13 +292,17 @@ fn a_server_that_reads_slowly_is_not_given_up() {
 
 #[test]
 fn a_caller_that_acknowledges_late_keeps_the_connection_behind_a_message_of_any_size() {
-    for size in [10, 40_000] {
-        let mut bench = Bench::established_with(Version::V3_1_1, |config| {
+    for (version, size) in BOTH
+        .into_iter()
+        .flat_map(|version| [(version, 10), (version, 40_000)])
+    {
+        let mut bench = Bench::established_with(version, |config| {
             config.acks = AckMode::Manual;
             config.receive_maximum = core::num::NonZeroU16::MIN;
         });
-        bench.deliver(QoS::AtLeastOnce, 1, false);
-        let bytes = flood(Version::V3_1_1, &alloc::vec![0; size]);
+        let large = flood_of(MAX_OVERSHOOT_BYTES, version, &alloc::vec![0; 1 << 20]);
+        assert_eq!(fill(&mut bench, &large), large.len());
+        let bytes = flood(version, &alloc::vec![0; size]);
         assert!(
             fill(&mut bench, &bytes) < bytes.len(),
             "the session waits for its caller"
@@ -303,5 +312,27 @@ fn a_caller_that_acknowledges_late_keeps_the_connection_behind_a_message_of_any_
             bench.written();
         }
         assert!(bench.session.is_established());
+    }
+}
+
+#[test]
+fn what_waits_behind_a_late_caller_is_read_once_it_acknowledges() {
+    for version in BOTH {
+        let mut bench = Bench::established_with(version, |config| {
+            config.acks = AckMode::Manual;
+            config.receive_maximum = core::num::NonZeroU16::MIN;
+        });
+        let large = flood_of(MAX_OVERSHOOT_BYTES, version, &alloc::vec![0; 1 << 20]);
+        let mut tokens = Vec::new();
+        let mut offered = 0;
+        while offered < large.len() {
+            offered += bench.session.rx_extend(&large[offered..]);
+            tokens.extend(bench.tokens());
+        }
+        bench.deliver(QoS::AtLeastOnce, 60_000, false);
+        assert_eq!(bench.tokens(), [], "it waits");
+        bench.session.acknowledge(tokens[0]).unwrap();
+        assert_eq!(bench.tokens().len(), 1);
+        assert_eq!(bench.written(), "PUBACK #1");
     }
 }

@@ -103,14 +103,7 @@ fn manual_acknowledgements_reach_the_wire_in_the_order_of_receipt() {
     ] {
         bench.deliver(qos, packet_id, false);
     }
-    let tokens: Vec<_> = bench
-        .take()
-        .iter()
-        .map(|output| match output {
-            Output::Message(message) => message.ack_token().unwrap(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
+    let tokens = bench.tokens();
     bench.session.acknowledge(tokens[2]).unwrap();
     assert_eq!(bench.written(), "");
     bench.session.acknowledge(tokens[0]).unwrap();
@@ -226,19 +219,30 @@ fn packets_that_only_clients_send_are_refused_before_their_body() {
 }
 
 #[test]
-fn more_messages_than_the_receive_maximum_end_the_connection() {
-    let two = core::num::NonZeroU16::new(2).unwrap();
-    let mut bench = Bench::established_with(Version::V5, |config| config.receive_maximum = two);
-    for packet_id in 1..=2 {
-        bench.deliver(QoS::ExactlyOnce, packet_id, false);
+fn messages_beyond_the_receive_maximum_are_handed_out_and_acknowledged_in_order() {
+    for (version, qos) in [Version::V3_1_1, Version::V5]
+        .into_iter()
+        .flat_map(|version| [(version, QoS::AtLeastOnce), (version, QoS::ExactlyOnce)])
+    {
+        let mut bench = Bench::established_with(version, |config| {
+            config.acks = AckMode::Manual;
+            config.receive_maximum = core::num::NonZeroU16::MIN;
+        });
+        for packet_id in 1..=100 {
+            bench.deliver(qos, packet_id, false);
+        }
+        let tokens = bench.tokens();
+        assert_eq!(tokens.len(), 100);
+        for (packet_id, token) in (1..).zip(tokens) {
+            bench.session.acknowledge(token).unwrap();
+            let ack = if qos == QoS::AtLeastOnce {
+                "PUBACK"
+            } else {
+                "PUBREC"
+            };
+            assert_eq!(bench.written(), alloc::format!("{ack} #{packet_id}"));
+        }
     }
-    bench.ack(Packet::Pubrel, 1);
-    bench.deliver(QoS::ExactlyOnce, 3, false);
-    assert_eq!(bench.messages(), 3);
-    bench.written();
-    bench.deliver(QoS::ExactlyOnce, 4, false);
-    assert_eq!(bench.written(), "DISCONNECT 0x93");
-    assert_eq!(bench.messages(), 0);
 }
 
 #[test]

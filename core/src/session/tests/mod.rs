@@ -158,6 +158,16 @@ impl Bench {
         }));
     }
 
+    /// What the messages since the last look are acknowledged with.
+    fn tokens(&mut self) -> Vec<AckToken> {
+        let outputs = self.take();
+        let messages = outputs.iter().filter_map(|output| match output {
+            Output::Message(message) => Some(message.ack_token().expect("acknowledged by hand")),
+            _ => None,
+        });
+        messages.collect()
+    }
+
     /// Received messages since the last look.
     fn messages(&mut self) -> usize {
         self.take()
