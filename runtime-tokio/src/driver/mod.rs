@@ -37,7 +37,7 @@ pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
-pub(crate) use mailbox::{Inbox, mailbox};
+pub(crate) use mailbox::{Inbox, Mailbox, mailbox};
 use outage::Outage;
 pub(crate) use outbox::Outbox;
 pub(crate) use probe::{ProbeError, probe};

@@ -4,8 +4,10 @@
 mod access;
 mod body;
 mod cors;
+mod envelope;
 mod framing;
 mod idempotency;
+mod node_rules;
 mod openapi;
 mod prefer;
 mod provide;
@@ -13,12 +15,15 @@ mod receive;
 mod reply;
 mod route;
 mod server;
+mod transaction;
 mod wire;
 
 pub(crate) use access::Refused;
 pub use access::{Access, AccessError, Entry};
+pub(crate) use node_rules::{Batches, NodeRules};
 pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;
 pub use route::{Action, Route, RouteConflict, Router};
 pub use server::{Limits, Protection, serve};
+pub use transaction::Transaction;

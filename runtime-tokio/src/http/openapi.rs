@@ -69,6 +69,10 @@ fn operation(service: &str, server: &HttpServerPlan, node: &HttpNodePlan) -> Val
         }
         HttpOperation::Receive { .. } => {
             responses["200"] = json!({ "description": "the broker has the message" });
+            if !node.rules.is_empty() {
+                responses["202"] = json!({ "description": "the message waits for its batch" });
+                responses["204"] = json!({ "description": "a rule stopped the message" });
+            }
             "publishes what is sent".to_owned()
         }
         HttpOperation::Provide => {
@@ -77,7 +81,13 @@ fn operation(service: &str, server: &HttpServerPlan, node: &HttpNodePlan) -> Val
             "answers with the last value".to_owned()
         }
     };
-    responses["503"] = error("the broker cannot be reached, or this agent is at its limit");
+    if !(node.rules.is_empty() || matches!(node.operation, HttpOperation::Provide)) {
+        responses["422"] = error("the node's rules do not let it pass");
+    }
+    responses["503"] = error(
+        "there is no connection to the broker or it has not confirmed the node's subscription, too many requests are held, or this agent \
+         is stopping; `Retry-After` says when to try again",
+    );
     let mut operation = json!({
         "operationId": format!("{service}.{}", node.resource),
         "tags": [service],
@@ -122,6 +132,7 @@ resources:
   s: {type: 'Cybus::Server::Http', properties: {basePath: /p, requestMaxBodySize: 7}}
   ask: {type: 'Cybus::Node::Http', properties: {parent: !ref s, method: PUT, route: /x, operation: transaction, transaction: {timeoutErrorCode: 504}}}
   read: {type: 'Cybus::Node::Http', properties: {parent: !ref s, method: GET, route: /x}}
+  write: {type: 'Cybus::Node::Http', properties: {parent: !ref s, method: POST, route: /x, rules: [{cov: {}}]}}
 ";
 
     fn documented(protected: bool) -> Value {
@@ -142,6 +153,20 @@ resources:
         assert_eq!(path["get"]["operationId"], "plant.read");
         assert!(path["get"]["requestBody"].is_null());
         assert!(document["security"].is_null());
+    }
+
+    #[test]
+    fn what_rules_answer_is_documented_where_there_are_rules() {
+        let document = documented(false);
+        let statuses = |method: &str| -> Vec<String> {
+            let responses = &document["paths"]["/data/p/x"][method]["responses"];
+            let mut statuses: Vec<_> = responses.as_object().unwrap().keys().cloned().collect();
+            statuses.sort();
+            statuses
+        };
+        assert_eq!(statuses("post"), ["200", "202", "204", "422", "503", "default"]);
+        assert_eq!(statuses("get"), ["200", "404", "503", "default"]);
+        assert_eq!(statuses("put"), ["200", "503", "504", "default"]);
     }
 
     #[test]

@@ -1,48 +1,63 @@
 //! Nodes that provide: a client gets the last value that was seen on the node's topic.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use syncline_core::codec::QoS;
 use syncline_core::session::Message;
 use syncline_core::topic::{TopicFilter, TopicName};
 
+use super::envelope::{value_of, value_of_result};
 use super::reply::{self, Failure, Reply};
-use crate::driver::{AgentHandle, Subscription};
+use crate::driver::{AgentHandle, Inbox, Mailbox, Sink, Subscription};
+use crate::rules::{Arrival, Context, Departure, Pipeline, at};
 
 /// Keeps the last value of one node.
 #[derive(Debug)]
 pub struct Provider {
     agent: AgentHandle,
-    last: Arc<Mutex<Option<Bytes>>>,
+    last: Last,
     /// Absent for a topic that cannot be subscribed to, which no plan has.
     subscription: Option<Subscription>,
 }
+
+/// The last value.
+#[derive(Debug, Clone, Default)]
+struct Last(Arc<Mutex<Option<Bytes>>>);
 
 impl Provider {
     /// Subscribes to `topic` through `agent`, for as long as this lives.
     #[must_use]
     pub fn new(agent: &AgentHandle, topic: &TopicName, qos: QoS) -> Self {
-        let last = Arc::new(Mutex::new(None));
-        let kept = Arc::clone(&last);
-        let sink = move |message: &Message| match value_of(message.payload()) {
-            Some(value) => *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(value),
-            None => {
-                tracing::debug!(
-                    topic = message.topic(),
-                    "ignoring a message that is no object with a `value`"
-                );
-            }
-        };
+        let last = Last::default();
+        let kept = last.clone();
+        let sink = move |message: &Message| kept.take(value_of(message.payload()), message.topic());
+        Self::with(agent, topic, qos, last, Box::new(sink))
+    }
+
+    /// The same, where messages go through rules before.
+    #[must_use]
+    pub(crate) fn ruled(
+        agent: &AgentHandle,
+        topic: &TopicName,
+        qos: QoS,
+        pipeline: Pipeline,
+        (mailbox, inbox): (Mailbox, Inbox),
+    ) -> Self {
+        let last = Last::default();
+        tokio::spawn(last.clone().follow(inbox, pipeline));
+        Self::with(agent, topic, qos, last, mailbox.sink(0))
+    }
+
+    fn with(agent: &AgentHandle, topic: &TopicName, qos: QoS, last: Last, sink: Sink) -> Self {
         let filter = TopicFilter::new(topic.as_str().to_owned()).ok();
-        let subscription = filter.map(|filter| agent.subscribe(filter, qos, Box::new(sink)));
         Self {
             agent: agent.clone(),
             last,
-            subscription,
+            subscription: filter.map(|filter| agent.subscribe(filter, qos, sink)),
         }
     }
 
@@ -61,8 +76,7 @@ impl Provider {
     /// # Errors
     /// 404 while there is none.
     pub(super) fn answer(&self) -> Result<Reply, Failure> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.clone().map(reply::value).ok_or_else(|| {
+        self.last.value().map(reply::value).ok_or_else(|| {
             Failure::new(
                 StatusCode::NOT_FOUND,
                 "no value has been published for this node yet",
@@ -71,38 +85,40 @@ impl Provider {
     }
 }
 
-/// The text of `value` in a message's JSON object.
-fn value_of(payload: &[u8]) -> Option<Bytes> {
-    #[derive(Deserialize)]
-    struct Envelope<'a> {
-        #[serde(borrow)]
-        value: &'a RawValue,
+impl Last {
+    fn value(&self) -> Option<Bytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    // A list would do for serde as well.
-    if !payload.trim_ascii_start().starts_with(b"{") {
-        return None;
+
+    fn take(&self, value: Option<&RawValue>, topic: &str) {
+        let Some(value) = value else {
+            tracing::debug!(topic, "ignoring a message that is no object with a `value`");
+            return;
+        };
+        let value = Bytes::copy_from_slice(value.get().as_bytes());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(payload).ok()?;
-    Some(Bytes::copy_from_slice(envelope.value.get().as_bytes()))
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_value_of_a_message_is_its_json_text() {
-        let cases: [(&[u8], Option<&[u8]>); 7] = [
-            (b"{\"timestamp\":1,\"value\": [1.10] }", Some(b"[1.10]")),
-            (b"{\"value\":null}", Some(b"null")),
-            (b"{\"value\":\"\"}", Some(b"\"\"")),
-            (b"{\"result\":1}", None),
-            (b"[1]", None),
-            (b"", None),
-            (b"\xff", None),
-        ];
-        for (payload, expected) in cases {
-            assert_eq!(value_of(payload).as_deref(), expected, "{payload:?}");
+    /// Takes what the rules make of messages, until the subscription ends.
+    async fn follow(self, mut inbox: Inbox, mut pipeline: Pipeline) {
+        loop {
+            let due = pipeline.due();
+            let departure = tokio::select! {
+                delivery = inbox.recv() => {
+                    let Some(delivery) = delivery else { return };
+                    let context = Context {
+                        topic: delivery.topic,
+                        label: None,
+                        vars: BTreeMap::new(),
+                    };
+                    let payload = delivery.payload;
+                    pipeline.handle_message(Arrival { payload, context }).await
+                }
+                () = at(due) => pipeline.handle_due().await,
+            };
+            if let Some(Departure { payload, context }) = departure {
+                self.take(value_of_result(&payload), &context.topic);
+            }
         }
     }
 }

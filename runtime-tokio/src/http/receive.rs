@@ -1,16 +1,17 @@
 //! Nodes that receive: a client's body goes out on the node's topic.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use syncline_core::codec::QoS;
 use syncline_core::session::{Lifetime, Publication};
 use syncline_core::topic::TopicName;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::body::Received;
+use super::envelope::enveloped;
+use super::node_rules::{Ended, NodeRules};
 use super::reply::{self, Failure, Reply};
 use crate::driver::{AgentHandle, Offline};
 
@@ -24,6 +25,7 @@ pub struct Receiver {
     topic: TopicName,
     qos: QoS,
     retain: bool,
+    rules: Option<NodeRules>,
 }
 
 impl Receiver {
@@ -35,6 +37,16 @@ impl Receiver {
             topic: topic.clone(),
             qos,
             retain,
+            rules: None,
+        }
+    }
+
+    /// Messages go through `rules` before they are published.
+    #[must_use]
+    pub(crate) fn ruled(self, rules: NodeRules) -> Self {
+        Self {
+            rules: Some(rules),
+            ..self
         }
     }
 
@@ -43,57 +55,42 @@ impl Receiver {
         self.agent.is_online()
     }
 
-    /// Publishes, and answers when that is done: at QoS 1 and 2 when the broker has confirmed it.
+    /// Publishes, and answers when that is done: at QoS 1 and 2 when the broker has confirmed it. What a rule stops is answered with
+    /// 204, for nothing is published, and what waits for its batch with 202.
     ///
     /// # Errors
-    /// 503 without a broker, 502 when it refuses, 504 when it does not confirm in time, 413 for what is too long for it.
+    /// 503 without a broker, 502 when it refuses, 504 when it does not confirm in time, 413 for what is too long for it, 422 for
+    /// what a rule cannot be carried out for.
     pub(super) async fn publish(&self, received: Received) -> Result<Reply, Failure> {
-        let payload = match received {
-            Received::Bytes(bytes) => bytes,
-            Received::Value(value) => enveloped(&value),
+        let deadline = Instant::now() + CONFIRMATION_TIME;
+        let mut payload = match received {
+            Received::Bytes(bytes) => bytes.into(),
+            Received::Value(value) => Bytes::from(enveloped(&value)),
         };
+        if let Some(rules) = &self.rules {
+            payload = match timeout_at(deadline, rules.pass(payload)).await {
+                Ok(Ok(passed)) => passed,
+                Ok(Err(Ended::Stopped)) => return Ok(reply::empty(StatusCode::NO_CONTENT)),
+                Ok(Err(Ended::Batched)) => return Ok(reply::empty(StatusCode::ACCEPTED)),
+                Ok(Err(Ended::Failed(failure))) => return Err(failure),
+                Err(_) => {
+                    let message = "the rules of this node take too long, try again";
+                    return Err(Failure::unavailable(message).certainly_unpublished());
+                }
+            };
+        }
         let mut publication = Publication::new(self.topic.clone(), payload).qos(self.qos);
         publication.retain = self.retain;
         // Its client does not outlive this process, and sends it again when it has no answer.
         publication.lifetime = Lifetime::Process;
         let published = self.agent.publish(publication, Offline::Refuse);
-        match timeout(CONFIRMATION_TIME, published).await {
-            Ok(Ok(())) => Ok(reply::published()),
+        match timeout_at(deadline, published).await {
+            Ok(Ok(())) => Ok(reply::empty(StatusCode::OK)),
             Ok(Err(error)) => Err(reply::unpublished(error)),
             Err(_) => Err(Failure::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "the broker has not confirmed the message in time, it may have it",
             )),
         }
-    }
-}
-
-fn enveloped(value: &RawValue) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Envelope<'a> {
-        timestamp: u64,
-        value: &'a RawValue,
-    }
-    // A clock before 1970 is no reason to lose a value.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let timestamp = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    serde_json::to_vec(&Envelope { timestamp, value })
-        .expect("a number and JSON text are always writable as JSON")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_stays_json_text_in_its_envelope() {
-        let value = RawValue::from_string("{\"b\": 1.10,\"a\":18446744073709551616}".to_owned()).unwrap();
-        let text = String::from_utf8(enveloped(&value)).unwrap();
-        let (timestamp, rest) = text
-            .strip_prefix("{\"timestamp\":")
-            .and_then(|rest| rest.split_once(','))
-            .unwrap();
-        assert!(timestamp.parse::<u64>().unwrap() > 1_700_000_000_000);
-        assert_eq!(rest, "\"value\":{\"b\": 1.10,\"a\":18446744073709551616}}");
     }
 }

@@ -12,6 +12,7 @@ use syncline_core::flowsync::{Outcome, Refusal, Undeliverable};
 use syncline_core::session::SubmitError;
 
 use crate::driver::{PublishError, RequestError};
+use crate::rules::{self, Cause};
 
 /// When a client may try again after 503.
 const RETRY: Duration = Duration::from_secs(1);
@@ -225,15 +226,16 @@ pub(super) fn value(json: Bytes) -> Reply {
     reply
 }
 
-/// 200 without content: what was sent is published.
-pub(super) fn published() -> Reply {
-    Reply::default()
+/// A success without content.
+pub(super) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Reply::default();
+    *reply.status_mut() = status;
+    reply
 }
 
 /// 204 with `Allow`, the answer to `OPTIONS`.
 pub(super) fn options(allow: HeaderValue) -> Reply {
-    let mut reply = Reply::default();
-    *reply.status_mut() = StatusCode::NO_CONTENT;
+    let mut reply = empty(StatusCode::NO_CONTENT);
     reply.headers_mut().insert(ALLOW, allow);
     reply
 }
@@ -272,6 +274,29 @@ pub(super) fn unpublished(error: PublishError) -> Failure {
         PublishError::Lost(_) | PublishError::Stopped => Failure::unavailable(error.to_string()),
         error => Failure::unavailable(error.to_string()).certainly_unpublished(),
     }
+}
+
+/// Why a node's rule could not be carried out: 422 where that is up to what the client has sent.
+pub(super) fn rule_failed(failure: &rules::Failure) -> Failure {
+    let status = match failure.cause {
+        Cause::NotJson | Cause::Parse(_) | Cause::Jsonata(_) | Cause::Unfit => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Cause::InputTooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        Cause::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Cause::TimeLimit
+        | Cause::Depth
+        | Cause::Sequence
+        | Cause::OutputTooLong
+        | Cause::NotAValue
+        | Cause::Panicked
+        | Cause::CollectFull => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Failure {
+        retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY),
+        ..Failure::new(status, failure.to_string())
+    }
+    .certainly_unpublished()
 }
 
 fn larger_than_the_broker_takes() -> Failure {

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use super::openapi;
 use super::provide::Provider;
 use super::receive::Receiver;
-use crate::driver::Node;
+use super::transaction::Transaction;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan};
 
 /// Two nodes that would answer the same requests.
@@ -47,7 +47,7 @@ struct Path {
 #[derive(Debug)]
 pub enum Action {
     /// It is held until its reply has come.
-    Transaction(Node),
+    Transaction(Arc<Transaction>),
     /// Its body is published.
     Receive(Arc<Receiver>),
     /// It is answered with the last value.
@@ -257,7 +257,8 @@ mod tests {
                 rules: RuleList::default(),
             };
             let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
-            self.router.add(&server, &plan, Action::Transaction(node))
+            let held = Arc::new(Transaction::new(node));
+            self.router.add(&server, &plan, Action::Transaction(held))
         }
 
         fn found(&self, method: Method, path: &str) -> Result<&str, Option<String>> {

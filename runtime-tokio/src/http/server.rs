@@ -28,8 +28,8 @@ use super::prefer::Wait;
 use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
 use super::route::{self, Action, Match, Router};
+use super::transaction::Transaction;
 use super::wire::Wire;
-use crate::driver::Node;
 use crate::tls;
 
 /// Largest head of a request in bytes, and the most that hyper buffers of a connection at once.
@@ -213,12 +213,12 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
         match (prepared, key) {
             (Prepared::Held(node, value), None) => {
                 held = true;
-                reply::completion(node.request(value, wait.map(Wait::duration)).await)
+                node.request(value, wait.map(Wait::duration)).await
             }
             (Prepared::Held(node, value), Some(key)) => {
                 held = true;
-                let (node, wait) = (node.clone(), wait.map(Wait::duration));
-                let request = async move { reply::completion(node.request(value, wait).await) };
+                let (node, wait) = (Arc::clone(node), wait.map(Wait::duration));
+                let request = async move { node.request(value, wait).await };
                 shared.replays.once(&key, request).await
             }
             (Prepared::Published(receiver, received), None) => receiver.publish(received).await,
@@ -240,7 +240,7 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
 }
 
 enum Prepared<'a> {
-    Held(&'a Node, Box<RawValue>),
+    Held(&'a Arc<Transaction>, Box<RawValue>),
     Published(&'a Arc<Receiver>, Received),
     Answered(Reply),
 }
@@ -265,7 +265,7 @@ async fn prepare(
         Match::Unknown => return Err(Failure::new(StatusCode::NOT_FOUND, "no node has this path")),
     };
     let is_ready = match &route.action {
-        Action::Transaction(node) => node.is_ready(),
+        Action::Transaction(held) => held.node.is_ready(),
         Action::Receive(receiver) => receiver.is_ready(),
         Action::Provide(provider) => provider.is_ready(),
     };
@@ -276,7 +276,7 @@ async fn prepare(
     };
     if !is_ready {
         let is_online = match &route.action {
-            Action::Transaction(node) => node.is_online(),
+            Action::Transaction(held) => held.node.is_online(),
             Action::Receive(receiver) => receiver.is_ready(),
             Action::Provide(provider) => provider.is_online(),
         };

@@ -117,6 +117,12 @@ impl RuleList {
 }
 
 impl Rule {
+    /// Whether it makes one message of several.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        matches!(self, Self::Burst(_) | Self::Collect)
+    }
+
     /// The name as commissioning files spell it.
     #[must_use]
     pub fn name(&self) -> &'static str {

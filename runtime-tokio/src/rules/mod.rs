@@ -36,4 +36,4 @@ pub use expression::{Expression, ExpressionError};
 pub use failure::{Cause, Failure};
 pub use json::Json;
 pub use parse::{Format, ParseError};
-pub(crate) use pipeline::{Pipeline, at};
+pub(crate) use pipeline::{Dropped, Pipeline, at};

@@ -6,12 +6,21 @@ use std::sync::Arc;
 use syncline_core::time::{Duration, Instant};
 use tokio::time::{Instant as Moment, sleep_until};
 
-use super::chain::{Arrival, Chain, Departure, Step};
+use super::chain::{Arrival, Chain, Departure, Step, Stop};
 use super::counters::Counters;
 use super::definition::RuleList;
 use super::evaluators::Evaluators;
 use super::failure::{Cause, Failure};
 use super::limits::FAILURES_TOLD;
+
+/// Why a message has not passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// A rule stopped it, as rules should.
+    Stopped(Stop),
+    /// A rule failed.
+    Failed(Failure),
+}
 
 /// Takes messages through the rules of one mapping, endpoint or node, one after the other.
 #[derive(Debug)]
@@ -47,6 +56,11 @@ impl Pipeline {
 
     /// Takes in a message; `Some` is what has passed all rules.
     pub(crate) async fn handle_message(&mut self, arrival: Arrival) -> Option<Departure> {
+        self.judge(arrival).await.ok()
+    }
+
+    /// As [`handle_message`](Self::handle_message), for who has to tell why a message has not passed.
+    pub(crate) async fn judge(&mut self, arrival: Arrival) -> Result<Departure, Dropped> {
         self.counters.count_received();
         let now = self.now();
         let step = self.chain.handle_message(now, arrival);
@@ -63,7 +77,7 @@ impl Pipeline {
     pub(crate) async fn handle_due(&mut self) -> Option<Departure> {
         let now = self.now();
         let step = self.chain.handle_timeout(now)?;
-        self.go_on(now, step).await
+        self.go_on(now, step).await.ok()
     }
 
     fn now(&self) -> Instant {
@@ -71,7 +85,7 @@ impl Pipeline {
         Instant::from_micros(micros.unwrap_or(u64::MAX))
     }
 
-    async fn go_on(&mut self, now: Instant, mut step: Step) -> Option<Departure> {
+    async fn go_on(&mut self, now: Instant, mut step: Step) -> Result<Departure, Dropped> {
         loop {
             match step {
                 Step::Evaluate(evaluation, suspended) => {
@@ -88,28 +102,28 @@ impl Pipeline {
                     };
                     step = self.chain.resume(now, *suspended, result);
                 }
-                Step::Passed(departure) => return Some(departure),
-                Step::Stopped(_) => {
+                Step::Passed(departure) => return Ok(departure),
+                Step::Stopped(stop) => {
                     self.counters.count_stopped();
-                    return None;
+                    return Err(Dropped::Stopped(stop));
                 }
                 Step::Failed(failure) => {
                     self.counters.count_failed();
-                    self.tell(failure);
-                    return None;
+                    self.tell(&failure);
+                    return Err(Dropped::Failed(failure));
                 }
             }
         }
     }
 
     /// Logs each failure once.
-    fn tell(&mut self, failure: Failure) {
-        if self.told.len() < FAILURES_TOLD && !self.told.contains(&failure) {
+    fn tell(&mut self, failure: &Failure) {
+        if self.told.len() < FAILURES_TOLD && !self.told.contains(failure) {
             tracing::warn!(
                 "{}: a message is dropped, further ones are only counted: {failure}",
                 self.owner
             );
-            self.told.insert(failure);
+            self.told.insert(failure.clone());
         }
     }
 }

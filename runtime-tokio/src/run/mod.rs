@@ -6,6 +6,7 @@ mod flows;
 mod listener;
 mod login;
 mod nodes;
+mod rules;
 mod running;
 mod settings;
 
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 pub(crate) use self::broker_tls::BrokerTls;
 use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
-use self::flows::start_flows;
+use self::flows::{start_evaluators, start_flows};
 use self::listener::listen;
 pub(crate) use self::login::login;
 pub use self::nodes::ServedNode;
@@ -127,8 +128,20 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         driver.check_version_with(registry, likeness);
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
-    let flows = start_flows(&driver.handle(), plan, &settings.outgoing_tls)?;
-    let (mut router, served) = add_nodes(&mut driver, plan, address, http_tls.is_some())?;
+    let evaluators = start_evaluators(plan)?;
+    let flows = start_flows(
+        &driver.handle(),
+        plan,
+        &settings.outgoing_tls,
+        evaluators.as_ref(),
+    )?;
+    let (mut router, served) = add_nodes(
+        &mut driver,
+        plan,
+        address,
+        http_tls.is_some(),
+        evaluators.as_ref(),
+    )?;
 
     let agent = driver.handle();
     let (stop_http, stop) = watch::channel(false);

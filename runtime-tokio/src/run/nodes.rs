@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use syncline_core::flowsync::NodeConfig;
 
+use super::rules::Rules;
 use super::{NodeFault, RunError};
 use crate::driver::{Driver, Node};
-use crate::http::{Action, Provider, Receiver, Router};
+use crate::http::{Action, Receiver, Router, Transaction};
+use crate::rules::Evaluators;
 use crate::service::plan::{HttpNodePlan, HttpOperation, Plan, TransactionPlan};
 
 /// A URL that is served, and the node behind it.
@@ -33,6 +35,7 @@ pub(super) fn add_nodes(
     plan: &Plan,
     address: SocketAddr,
     over_tls: bool,
+    evaluators: Option<&Evaluators>,
 ) -> Result<(Router, Vec<ServedNode>), RunError> {
     let scheme = if over_tls { "https" } else { "http" };
     let mut router = Router::default();
@@ -41,6 +44,12 @@ pub(super) fn add_nodes(
         for server in &service.http_servers {
             for plan in &server.nodes {
                 let url = format!("{scheme}://{address}{}{}", server.base_path, plan.route);
+                let rules = Rules {
+                    agent: driver.handle(),
+                    plan,
+                    owner: format!("node {} of service {}", plan.resource, service.id).into(),
+                    evaluators,
+                };
                 let action = match &plan.operation {
                     HttpOperation::Transaction { transaction, .. } => {
                         let node = add_node(driver, plan, transaction).map_err(|cause| RunError::Node {
@@ -56,15 +65,20 @@ pub(super) fn add_nodes(
                             topic: plan.topic.as_str().to_owned(),
                             node: node.clone(),
                         });
-                        Action::Transaction(node)
+                        let held = Transaction::new(node);
+                        Action::Transaction(Arc::new(match rules.start() {
+                            Some(rules) => held.ruled(rules, transaction),
+                            None => held,
+                        }))
                     }
                     HttpOperation::Receive { retain } => {
                         let receiver = Receiver::new(driver.handle(), &plan.topic, plan.qos, *retain);
-                        Action::Receive(Arc::new(receiver))
+                        Action::Receive(Arc::new(match rules.start() {
+                            Some(rules) => receiver.ruled(rules),
+                            None => receiver,
+                        }))
                     }
-                    HttpOperation::Provide => {
-                        Action::Provide(Provider::new(&driver.handle(), &plan.topic, plan.qos))
-                    }
+                    HttpOperation::Provide => Action::Provide(rules.provider()),
                 };
                 let operation = plan.operation.name();
                 tracing::info!(method = %plan.method, url, topic = plan.topic.as_str(), operation, "serving a node");

@@ -9,7 +9,6 @@ use super::record::{Placed, Record};
 use super::resource::{Placement, STATES};
 use super::rule_list;
 use super::scope::Scope;
-use super::source::Span;
 use super::topic;
 use super::transaction::{self, Codes};
 use super::value::{Reference, Reporter, Value, one_of};
@@ -64,7 +63,6 @@ pub(super) struct HttpNode {
     pub(super) qos: QoS,
     pub(super) operation: Operation,
     pub(super) rules: RuleList,
-    pub(super) rules_span: Span,
     pub(super) placement: Placement,
 }
 
@@ -167,8 +165,17 @@ pub(super) fn read_node(
         };
         record.reporter.warning(place, message);
     }
-    let rules_span = record.place("rules");
     let rules = rule_list::read(&mut record);
+    if named == Some(Named::Transaction)
+        && let Some(joining) = rules.rules().iter().find(|rule| rule.joins())
+    {
+        let place = record.place("rules");
+        let message = format!(
+            "`rules`: found `{}`, which makes one message of several; each request of a transaction waits for an answer of its own",
+            joining.name()
+        );
+        record.error_with_help(place, message, "put the rule into a `Cybus::Mapping`");
+    }
     let placement = record.placement(context, &STATES);
     record.finish()?;
     let operation = match named? {
@@ -184,7 +191,6 @@ pub(super) fn read_node(
         qos,
         operation,
         rules,
-        rules_span,
         placement,
     })
 }

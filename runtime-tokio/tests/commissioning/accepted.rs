@@ -252,35 +252,24 @@ fn a_disabled_resource_is_left_out() {
 
 #[test]
 fn what_this_version_does_not_do_is_left_out_by_name_and_never_run_half() {
-    let rules = file("", "      rules: [{parse: {format: json}}]\n");
     let container = format!(
         "{}  c: {{type: 'Cybus::Container', properties: {{image: x}}}}\n",
         file("", "")
     );
-    for (text, nodes, expected) in [
-        (
-            rules,
-            0,
-            "11:7 `rules` of a node are not run here yet: node `n` is left out",
-        ),
-        (
-            container,
-            1,
-            "11:13 `Cybus::Container` is not run here: `c` is left out",
-        ),
-    ] {
-        let planned = planned(&text, &Context::default());
-        assert_eq!(
-            planned.plan.services[0].http_servers[0].nodes.len(),
-            nodes,
-            "{text}"
-        );
-        assert_eq!(
-            messages(&planned.warnings, Severity::Warning),
-            [expected],
-            "{text}"
-        );
-    }
+    let planned = planned(&container, &Context::default());
+    assert_eq!(planned.plan.services[0].http_servers[0].nodes.len(), 1);
+    assert_eq!(
+        messages(&planned.warnings, Severity::Warning),
+        ["11:13 `Cybus::Container` is not run here: `c` is left out"]
+    );
+}
+
+#[test]
+fn a_node_keeps_its_rules_in_their_order() {
+    let properties = "      rules: [{parse: {format: utf8}}, {filter: {expression: $}}, {cov: {}}]\n";
+    let node = node(&file("", properties), &Context::default());
+    let names: Vec<_> = node.rules.names().collect();
+    assert_eq!(names, ["parse", "filter", "cov"]);
 }
 
 #[test]

@@ -324,6 +324,20 @@ resources:
         r"12:30 `timeout`: found the number 0, expected an integer from 1 to 600000",
         r"12:46 `maxInFlight`: found the number 0, expected an integer from 1 to 1000000",
     ]),
+    ("rules that join the requests of a transaction", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Http'}
+  n:
+    type: Cybus::Node::Http
+    properties:
+      parent: !ref s
+      method: POST
+      route: /r
+      operation: transaction
+      rules: [{filter: {expression: $}}, {burst: {maxSize: 2}}]
+", &[
+        r"11:7 `rules`: found `burst`, which makes one message of several; each request of a transaction waits for an answer of its own",
+    ]),
 ];
 
 #[test]

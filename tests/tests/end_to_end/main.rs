@@ -26,6 +26,7 @@ mod many_held;
 mod mappings;
 mod mio_example;
 mod mutual_tls;
+mod node_rules;
 mod packet_capture;
 mod presence;
 mod reconnects;

@@ -21,6 +21,7 @@ pub(super) fn text(plan: &Plan) -> String {
                 "METHOD",
                 "URL",
                 "OPERATION",
+                "RULES",
                 "TOPIC",
                 "QOS",
                 "TIMEOUT",
@@ -116,7 +117,7 @@ fn servers(plan: &Plan) -> Vec<[String; 5]> {
     rows
 }
 
-fn routes(plan: &Plan) -> Vec<[String; 9]> {
+fn routes(plan: &Plan) -> Vec<[String; 10]> {
     let mut rows = Vec::new();
     for service in &plan.services {
         for server in &service.http_servers {
@@ -129,7 +130,7 @@ fn routes(plan: &Plan) -> Vec<[String; 9]> {
     rows
 }
 
-fn route(service: &str, url: String, node: &HttpNodePlan) -> [String; 9] {
+fn route(service: &str, url: String, node: &HttpNodePlan) -> [String; 10] {
     let [timeout, then, most] = match &node.operation {
         HttpOperation::Transaction { transaction, .. } => patience(transaction),
         HttpOperation::Receive { .. } | HttpOperation::Provide => no_patience(),
@@ -139,6 +140,7 @@ fn route(service: &str, url: String, node: &HttpNodePlan) -> [String; 9] {
         node.method.to_string(),
         url,
         node.operation.name().to_owned(),
+        rules(&node.rules),
         node.topic.as_str().to_owned(),
         (node.qos as u8).to_string(),
         timeout,

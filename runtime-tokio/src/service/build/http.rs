@@ -95,14 +95,6 @@ impl<'d> Builder<'d, '_> {
             self.leave_out(document, resource, &reason);
             return None;
         }
-        if !node.rules.is_empty() {
-            let message = format!(
-                "`rules` of a node are not run here yet: node {} is left out",
-                quoted(&resource.id)
-            );
-            self.warning(document, node.rules_span, message);
-            return None;
-        }
         let url = format!("{}{}", server.base_path, node.route.value);
         let key = format!(
             "{} {}",

@@ -1,0 +1,161 @@
+//! The rules of a node at work: what its clients send goes through them one after the other, and each client learns what became
+//! of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use syncline_core::codec::QoS;
+use syncline_core::session::Publication;
+use syncline_core::topic::TopicName;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::reply::{self, Failure};
+use crate::driver::Outbox;
+use crate::rules::{Arrival, Context, Departure, Dropped, Pipeline, Stop, at};
+
+/// Messages that wait for the rules of one node; a further one is refused.
+const MESSAGES: usize = 1_000;
+/// Bytes of what waits for the rules of one node.
+const BYTES: usize = 16 << 20;
+
+/// The rules of one node. They end when this is dropped; what `burst` has kept by then ends with them.
+#[derive(Debug)]
+pub(crate) struct NodeRules {
+    jobs: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
+}
+
+/// Where batches go whose time is over: nobody waits for them.
+#[derive(Debug)]
+pub(crate) struct Batches {
+    pub(crate) outbox: Outbox,
+    pub(crate) topic: TopicName,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+}
+
+/// Why a message goes no further.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// A rule stopped it, as rules should.
+    Stopped,
+    /// `burst` keeps it for its batch.
+    Batched,
+    /// The client is told that it failed.
+    Failed(Failure),
+}
+
+#[derive(Debug)]
+struct Job {
+    payload: Bytes,
+    /// Held until the message is past all rules.
+    room: OwnedSemaphorePermit,
+    reply: oneshot::Sender<Result<Bytes, Dropped>>,
+}
+
+impl NodeRules {
+    /// Takes messages of `topic` through `pipeline`. Without `batches` there is no rule that makes any.
+    pub(crate) fn start(pipeline: Pipeline, topic: &TopicName, batches: Option<Batches>) -> Self {
+        let (jobs, inbox) = mpsc::channel(MESSAGES);
+        let worker = Worker {
+            pipeline,
+            topic: topic.as_str().into(),
+            inbox,
+        };
+        match batches {
+            Some(batches) => drop(tokio::spawn(worker.serve_with(batches))),
+            None => drop(tokio::spawn(worker.serve())),
+        }
+        Self {
+            jobs,
+            room: Arc::new(Semaphore::new(BYTES)),
+        }
+    }
+
+    /// What the rules make of a message, once those before it are past them. Dropping the future while the message waits takes it
+    /// back.
+    pub(super) async fn pass(&self, payload: Bytes) -> Result<Bytes, Ended> {
+        let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(len) else {
+            return Err(Ended::Failed(busy()));
+        };
+        let (reply, outcome) = oneshot::channel();
+        let job = Job { payload, room, reply };
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Ended::Failed(busy()),
+            mpsc::error::TrySendError::Closed(_) => Ended::Failed(stopping()),
+        })?;
+        outcome
+            .await
+            .map_err(|_| Ended::Failed(stopping()))?
+            .map_err(|dropped| match dropped {
+                Dropped::Stopped(Stop::Batched) => Ended::Batched,
+                Dropped::Stopped(_) => Ended::Stopped,
+                Dropped::Failed(failure) => Ended::Failed(reply::rule_failed(&failure)),
+            })
+    }
+}
+
+fn busy() -> Failure {
+    let message = "more messages wait for the rules of this node than may, try again";
+    Failure::unavailable(message).certainly_unpublished()
+}
+
+fn stopping() -> Failure {
+    Failure::unavailable("this agent is stopping, try again").certainly_unpublished()
+}
+
+struct Worker {
+    pipeline: Pipeline,
+    topic: Arc<str>,
+    inbox: mpsc::Receiver<Job>,
+}
+
+impl Worker {
+    async fn serve(mut self) {
+        while let Some(job) = self.inbox.recv().await {
+            self.judge(job).await;
+        }
+    }
+
+    async fn serve_with(mut self, mut batches: Batches) {
+        loop {
+            let due = self.pipeline.due();
+            let has_room = batches.outbox.has_room();
+            tokio::select! {
+                () = batches.outbox.acknowledged() => {}
+                job = self.inbox.recv() => match job {
+                    Some(job) => self.judge(job).await,
+                    None => return,
+                },
+                () = at(due), if has_room => {
+                    if let Some(Departure { payload, .. }) = self.pipeline.handle_due().await {
+                        let mut publication = Publication::new(batches.topic.clone(), payload).qos(batches.qos);
+                        publication.retain = batches.retain;
+                        batches.outbox.publish(publication);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn judge(&mut self, job: Job) {
+        let Job { payload, room, reply } = job;
+        // Its client went away, or has waited too long.
+        if reply.is_closed() {
+            return;
+        }
+        let arrival = Arrival {
+            payload,
+            context: Context {
+                topic: Arc::clone(&self.topic),
+                label: None,
+                vars: BTreeMap::new(),
+            },
+        };
+        let judged = self.pipeline.judge(arrival).await;
+        drop(room);
+        let _ = reply.send(judged.map(|departure| departure.payload));
+    }
+}

@@ -1,0 +1,94 @@
+//! Nodes that hold: a client's request waits for the reply, after the node's rules where it has any.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+use syncline_core::flowsync::Outcome;
+use tokio::time::{Instant, timeout};
+
+use super::envelope::{enveloped, value_of_result};
+use super::node_rules::{Ended, NodeRules};
+use super::reply::{self, Failure, Reply};
+use crate::driver::Node;
+use crate::service::plan::TransactionPlan;
+
+/// Holds the requests of one node.
+#[derive(Debug)]
+pub struct Transaction {
+    pub(super) node: Node,
+    ruled: Option<Box<Ruled>>,
+}
+
+/// What a request goes through before it becomes a transaction, and in what time.
+#[derive(Debug)]
+struct Ruled {
+    rules: NodeRules,
+    plan: TransactionPlan,
+}
+
+impl Transaction {
+    /// Requests become transactions as they are.
+    #[must_use]
+    pub fn new(node: Node) -> Self {
+        Self { node, ruled: None }
+    }
+
+    /// Requests go through `rules` before, which is a part of the time that they are held.
+    #[must_use]
+    pub(crate) fn ruled(self, rules: NodeRules, plan: &TransactionPlan) -> Self {
+        let plan = plan.clone();
+        let ruled = Some(Box::new(Ruled { rules, plan }));
+        Self { ruled, ..self }
+    }
+
+    /// Publishes `value` and answers with what becomes of it, after `wait` at the latest where that is shorter than the node's own
+    /// time.
+    ///
+    /// # Errors
+    /// The reply's own, the node's after its time, 503 without a broker; 422 for what the rules do not let pass.
+    pub(super) async fn request(
+        &self,
+        value: Box<RawValue>,
+        wait: Option<Duration>,
+    ) -> Result<Reply, Failure> {
+        match &self.ruled {
+            None => reply::completion(self.node.request(value, wait).await),
+            // On the heap, for most nodes have no rules, and each held request keeps its future.
+            Some(ruled) => Box::pin(self.request_by_rules(ruled, value, wait)).await,
+        }
+    }
+
+    async fn request_by_rules(
+        &self,
+        Ruled { rules, plan }: &Ruled,
+        value: Box<RawValue>,
+        wait: Option<Duration>,
+    ) -> Result<Reply, Failure> {
+        let patience = wait.map_or(plan.timeout, |wait| wait.min(plan.timeout));
+        let begun = Instant::now();
+        let message = enveloped(&value).into();
+        drop(value);
+        let value = match timeout(patience, rules.pass(message)).await {
+            Ok(Ok(passed)) => value_of_result(&passed).map(ToOwned::to_owned).ok_or_else(|| {
+                let message = "the rules of this node make no JSON of the request";
+                Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).certainly_unpublished()
+            })?,
+            Ok(Err(Ended::Failed(failure))) => return Err(failure),
+            // Nobody will ever answer it, so its client is told at once.
+            Ok(Err(Ended::Stopped | Ended::Batched)) => {
+                let message = "the rules of this node do not let the request pass";
+                return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message).certainly_unpublished());
+            }
+            Err(_) => {
+                let outcome = Outcome::TimedOut {
+                    code: plan.timeout_error_code,
+                    message: plan.timeout_error_message.as_str().into(),
+                };
+                return reply::completion(Ok(outcome)).map_err(Failure::certainly_unpublished);
+            }
+        };
+        let left = patience.saturating_sub(begun.elapsed());
+        reply::completion(self.node.request(value, Some(left)).await)
+    }
+}

@@ -1,0 +1,70 @@
+//! The rules of nodes, started with what they need.
+
+use std::sync::Arc;
+
+use crate::driver::{AgentHandle, Outbox, mailbox};
+use crate::http::{Batches, NodeRules, Provider};
+use crate::rules::{Counters, Evaluators, Pipeline};
+use crate::service::plan::{HttpNodePlan, HttpOperation};
+
+/// The rules of one node, yet to be started.
+pub(super) struct Rules<'a> {
+    pub(super) agent: AgentHandle,
+    pub(super) plan: &'a HttpNodePlan,
+    /// What the log calls the node.
+    pub(super) owner: Arc<str>,
+    pub(super) evaluators: Option<&'a Evaluators>,
+}
+
+impl Rules<'_> {
+    /// What clients send goes through them; `None` where there are none.
+    pub(super) fn start(self) -> Option<NodeRules> {
+        let counters: Arc<Counters> = Arc::default();
+        let pipeline = self.pipeline(&counters)?;
+        let Self {
+            agent, plan, owner, ..
+        } = self;
+        let (topic, batches) = match &plan.operation {
+            HttpOperation::Transaction { treq, .. } => (treq, None),
+            HttpOperation::Receive { retain } => {
+                let batches = Batches {
+                    outbox: Outbox::new(agent, owner, counters),
+                    topic: plan.topic.clone(),
+                    qos: plan.qos,
+                    retain: *retain,
+                };
+                (&plan.topic, Some(batches))
+            }
+            HttpOperation::Provide => (&plan.topic, None),
+        };
+        Some(NodeRules::start(pipeline, topic, batches))
+    }
+
+    /// What comes on the node's topic goes through them, where there are any.
+    pub(super) fn provider(self) -> Provider {
+        let counters: Arc<Counters> = Arc::default();
+        let pipeline = self.pipeline(&counters);
+        let Self {
+            agent, plan, owner, ..
+        } = self;
+        match pipeline {
+            Some(pipeline) => {
+                Provider::ruled(&agent, &plan.topic, plan.qos, pipeline, mailbox(owner, counters))
+            }
+            None => Provider::new(&agent, &plan.topic, plan.qos),
+        }
+    }
+
+    fn pipeline(&self, counters: &Arc<Counters>) -> Option<Pipeline> {
+        let rules = &self.plan.rules;
+        let evaluators = self.evaluators.filter(|_| rules.has_expression()).cloned();
+        (!rules.is_empty()).then(|| {
+            Pipeline::new(
+                rules.clone(),
+                evaluators,
+                Arc::clone(&self.owner),
+                Arc::clone(counters),
+            )
+        })
+    }
+}
