@@ -397,9 +397,8 @@ class Client(Observer):
                 self._acknowledge(message)
         else:
             self._router.hand_back(unhandled)
-        others = {each.topic for other in self._router for each in other.filters}
-        topics = [each.topic for each in subscription.filters if each.topic not in others]
-        return self._unsubscribe(topics)
+        topics = {each.topic for each in subscription.filters if not self._router.has_filter(each.topic)}
+        return self._unsubscribe(sorted(topics))
 
     def _unsubscribe(self, topics: list[str]) -> asyncio.Future[Unsubscribed] | None:
         """Unsubscribe now, or from the next connection on."""
