@@ -21,6 +21,13 @@ const MAX_SECONDS: f64 = 100.0 * 365.0 * 86400.0;
 /// Reads a `syncline.core.Config`.
 pub(crate) fn config(given: &Bound<'_, PyAny>) -> PyResult<Config> {
     let read = Reader(given);
+    if !given.hasattr("client_id")? {
+        let kind = given.get_type();
+        return Err(ConfigError::new_err(format!(
+            "config is of type {}, expected syncline.core.Config",
+            kind.name()?
+        )));
+    }
     let mut config = Config::new(read.get::<String>("client_id")?);
     config.version = read.choice(
         "version",

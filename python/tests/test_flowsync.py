@@ -181,6 +181,110 @@ def test_requests_are_answered_over_a_broker(broker: Mosquitto, run: Callable[..
     run(main())
 
 
+async def cancelled(_: Request) -> JSON:
+    """Await what somebody else has cancelled."""
+    work = asyncio.ensure_future(asyncio.Event().wait())
+    work.cancel()
+    await work
+    return None
+
+
+def failing(error: BaseException) -> Callable[[Request], JSON]:
+    """A handler that does nothing but fail."""
+
+    def fail(_: Request) -> JSON:
+        raise error
+
+    return fail
+
+
+ODD_CODE: Any = "404"
+ODD_MESSAGE: Any = b"no such order"
+ODD_VALUE: Any = object()
+
+
+@pytest.mark.parametrize(
+    ("handler", "logged"),
+    [
+        (failing(RequestFailedError(ODD_CODE, "no such order")), "whose code is not of 64 bits"),
+        (failing(RequestFailedError(2**63, "no such order")), "whose code is not of 64 bits"),
+        (failing(RequestFailedError(404, ODD_MESSAGE)), "whose message is no text"),
+        (failing(asyncio.CancelledError()), "the handler of 'odd' failed"),
+        (failing(TimeoutError()), "the handler of 'odd' failed"),
+        (cancelled, "the handler of 'odd' failed"),
+        (lambda _: ODD_VALUE, "the handler of 'odd' failed"),
+        (lambda _: float("nan"), "the handler of 'odd' failed"),
+    ],
+)
+def test_whatever_a_handler_does_its_requester_gets_one_answer(
+    broker: Mosquitto,
+    run: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    handler: Callable[[Request], JSON],
+    logged: str,
+) -> None:
+    async def main() -> None:
+        async with Client(HOST, broker.port) as client, client.subscribe("odd/tres", qos=1) as answers:
+            responder = Responder(client)
+            responder.on("odd")(handler)
+            async with responder, Requester(client) as requester:
+                with pytest.raises(RequestFailedError, match=r"^the responder failed \(500\)$"):
+                    await requester.request("odd", None, timeout=20)
+            await client.publish("odd/tres", "end", qos=1)
+            await anext(answers)
+            assert (await anext(answers)).payload == b"end", "one answer"
+
+    run(main())
+    assert logged in caplog.text
+
+
+def test_a_request_that_python_cannot_read_is_answered(broker: Mosquitto, run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        async with Client(HOST, broker.port) as client, client.subscribe("deep/tres", qos=1) as answers:
+            responder = Responder(client)
+            responder.on("deep")(confirm)
+            async with responder:
+                digits = b"9" * 5000
+                treq = b'{"id":"9f0c0000-0000-4000-8000-000000000000","timestamp":1,"value":%s}' % digits
+                await client.publish("deep/treq", treq, qos=1)
+                assert json.loads((await anext(answers)).payload)["error"]["code"] == 500
+
+    run(main())
+
+
+def test_an_answer_that_python_cannot_read_ends_its_request_alone(broker: Mosquitto, run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        async with Client(HOST, broker.port) as client, client.subscribe("digits/treq", qos=1) as asked:
+            async with Requester(client) as requester:
+                for value, text in ((b"9" * 5000, "cannot be read"), (b"5", "")):
+                    pending = asyncio.create_task(requester.request("digits", None, timeout=20))
+                    identity = json.loads((await anext(asked)).payload)["id"].encode()
+                    tres = b'{"id":"%s","timestamp":1,"value":%s}' % (identity, value)
+                    await client.publish("digits/tres", tres, qos=1)
+                    if text:
+                        with pytest.raises(TransactionError, match=text):
+                            await pending
+                    else:
+                        assert await pending == 5
+
+    run(main())
+
+
+def test_an_error_of_a_handler_may_hold_any_text_and_any_code_of_64_bits(
+    broker: Mosquitto, run: Callable[..., Any]
+) -> None:
+    async def main() -> None:
+        async with Client(HOST, broker.port) as client:
+            responder = Responder(client)
+            responder.on("text")(failing(RequestFailedError(-(2**63), "no \ud800 order")))
+            async with responder, Requester(client) as requester:
+                with pytest.raises(RequestFailedError, match=r"no \? order") as raised:
+                    await requester.request("text", None, timeout=20)
+                assert raised.value.code == -(2**63)
+
+    run(main())
+
+
 def test_a_repeated_request_gets_the_same_answer_and_the_handler_runs_once(
     broker: Mosquitto, run: Callable[..., Any]
 ) -> None:

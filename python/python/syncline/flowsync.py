@@ -33,6 +33,7 @@ from syncline.errors import (
     SynclineError,
     TransactionError,
     UndeliverableError,
+    UnknownTransactionError,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ SomeHandler = TypeVar("SomeHandler", bound="Callable[[Request], Awaitable[JSON] 
 
 GATEWAY_TIMEOUT = 504
 INTERNAL_ERROR = 500
+RESPONDER_FAILED = "the responder failed"
+ERROR_CODES = 2**63
+"""Codes of an error are below this, and not below its negative."""
 MICROSECONDS = 1_000_000
 
 
@@ -170,7 +174,7 @@ class Responder:
                     raise
                 if not is_fresh:
                     self._room.release()
-        except SynclineError as error:
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task: whoever runs the responder hears of its end
             if self._over is not None and not self._over.done():
                 self._over.set_exception(error)
 
@@ -192,42 +196,60 @@ class Responder:
 
     async def _answer(self, topic: str, fresh: core.Fresh, handler: _Handler) -> None:
         try:
-            deadline = None if fresh.deadline is None else fresh.deadline / MICROSECONDS
-            made = Request(
-                topic.removesuffix("/tres"),
-                json.loads(fresh.value),
-                fresh.transaction,
-                fresh.timestamp,
-                deadline,
-            )
-            tres = await self._work(made, handler)
+            tres = await self._work(topic.removesuffix("/tres"), fresh, handler)
             if tres is not None:
                 await self._publish(topic, tres)
         finally:
             self._room.release()
 
-    async def _work(self, asked: Request, handler: _Handler) -> bytes | None:
-        """The answer; ``None`` where nobody waits for it any more."""
-        limit = asyncio.timeout_at(asked.deadline)
+    async def _work(self, base: str, fresh: core.Fresh, handler: _Handler) -> bytes | None:
+        """The answer, whatever the handler does; ``None`` where nobody waits for it any more."""
+        deadline = None if fresh.deadline is None else fresh.deadline / MICROSECONDS
+        limit = asyncio.timeout_at(deadline)
         try:
+            made = Request(base, json.loads(fresh.value), fresh.transaction, fresh.timestamp, deadline)
             async with limit:
-                found = handler(asked)
+                found = handler(made)
                 value = await found if inspect.isawaitable(found) else found
-            return self._core.respond(wall_ms(), asked.transaction, json.dumps(value, allow_nan=False))
+            return self._core.respond(wall_ms(), fresh.transaction, json.dumps(value, allow_nan=False))
         except RequestFailedError as error:
-            return self._core.fail(wall_ms(), asked.transaction, error.code, error.message)
+            return self._refused(base, fresh, error)
         except TimeoutError:
             if limit.expired():
-                logger.info("request %s on %r: its requester has stopped waiting", asked.transaction, asked.topic)
-                self._core.fail(wall_ms(), asked.transaction, GATEWAY_TIMEOUT, "deadline passed")
+                logger.info("request %s on %r: its requester has stopped waiting", fresh.transaction, base)
+                self._fail(base, fresh, GATEWAY_TIMEOUT, "deadline passed")
                 return None
-            return self._failed(asked)
+            return self._failed(base, fresh)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._failed(base, fresh)  # something that the handler awaited was cancelled, not this work
         except Exception:  # noqa: BLE001 - whatever a handler raises, its requester gets an answer
-            return self._failed(asked)
+            return self._failed(base, fresh)
 
-    def _failed(self, asked: Request) -> bytes:
-        logger.exception("the handler of %r failed", asked.topic)
-        return self._core.fail(wall_ms(), asked.transaction, INTERNAL_ERROR, "the responder failed")
+    def _refused(self, base: str, fresh: core.Fresh, error: RequestFailedError) -> bytes | None:
+        """The handler's own error, where it can be an answer."""
+        code, text = error.code, error.message
+        # What the annotations promise, a handler need not have kept.
+        if not isinstance(code, int) or not -ERROR_CODES <= code < ERROR_CODES:  # pyright: ignore
+            logger.error("the handler of %r raised an error whose code is not of 64 bits: give an int, such as 400", base)
+        elif not isinstance(text, str):  # pyright: ignore
+            logger.error("the handler of %r raised an error whose message is no text: give a str", base)
+        else:
+            return self._fail(base, fresh, int(code), text.encode(errors="replace").decode())
+        return self._fail(base, fresh, INTERNAL_ERROR, RESPONDER_FAILED)
+
+    def _failed(self, base: str, fresh: core.Fresh) -> bytes | None:
+        logger.exception("the handler of %r failed", base)
+        return self._fail(base, fresh, INTERNAL_ERROR, RESPONDER_FAILED)
+
+    def _fail(self, base: str, fresh: core.Fresh, code: int, text: str) -> bytes | None:
+        try:
+            return self._core.fail(wall_ms(), fresh.transaction, code, text)
+        except UnknownTransactionError as error:
+            logger.warning("request %s on %r is not answered: %s", fresh.transaction, base, error)
+            return None
 
     async def _publish(self, topic: str, tres: bytes) -> None:
         try:
@@ -376,10 +398,19 @@ class Requester:
             answer = self._waiting.get(completion.token)
             if answer is None or answer.done():
                 continue
-            if completion.value is not None:
-                answer.set_result(json.loads(completion.value))
+            try:
+                if completion.value is None:
+                    raise failure(completion)
+                value: JSON = json.loads(completion.value)
+            except TransactionError as error:
+                answer.set_exception(error)
+            except (ValueError, RecursionError) as error:
+                # JSON as it may be, and more than Python's reader takes: thousands of digits, or of levels.
+                unreadable = TransactionError(f"the answer cannot be read: {error}")
+                unreadable.__cause__ = error
+                answer.set_exception(unreadable)
             else:
-                answer.set_exception(failure(completion))
+                answer.set_result(value)
         self._arm()
 
 

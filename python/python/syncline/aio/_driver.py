@@ -8,6 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from syncline.aio._address import check_address
 from syncline.aio._link import Link
 from syncline.core import (
     AuthChallenge,
@@ -29,7 +30,7 @@ from syncline.errors import LostError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from syncline.aio.store import Store
     from syncline.core import Output
@@ -64,8 +65,8 @@ class Observer:
         """So many operations are complete, and there may be room for others."""
         raise NotImplementedError
 
-    def handle_store_failure(self, error: Exception) -> None:
-        """The store cannot keep what it was given."""
+    def handle_failure(self, doing: str, error: BaseException) -> None:
+        """The driver cannot go on: it failed in doing this."""
         raise NotImplementedError
 
 
@@ -282,7 +283,7 @@ class Driver:
             if future is not None and not future.done():
                 future.set_exception(LostError(output.text, output.loss))
         elif isinstance(output, OpenTransport):
-            self._dialing = self._loop.create_task(self._dial())
+            self._dialing = self._start(self._dial(), "the client failed while it connected")
         elif isinstance(output, CloseTransport):
             self._close_transport()
         elif isinstance(output, Connected):
@@ -294,7 +295,7 @@ class Driver:
         elif isinstance(output, StoreOperation):
             self._operations.append(output)
             if self._storing is None:
-                self._storing = self._loop.create_task(self._keep())
+                self._storing = self._start(self._keep(), "the store cannot keep what is published")
         elif isinstance(output, AuthChallenge):
             self._observer.handle_challenge(output)
 
@@ -313,19 +314,30 @@ class Driver:
         reference = disconnected.properties.server_reference
         if reference and disconnected.retry_at is not None and self._config.reconnect.on_referral == "follow":
             host, _, port = reference.partition(":")
-            if port.isdecimal():
-                self._address = (host, int(port))
-            elif host:
-                self._address = (host, self._address[1])
+            try:
+                self._address = check_address(host, int(port) if port else self._address[1], self._tls)
+            except ValueError as error:
+                logger.warning("the server names another one, which is no address: %s", error)
+
+    def _start(self, work: Coroutine[object, object, None], doing: str) -> asyncio.Task[None]:
+        """Have it done beside the loop. If it fails the owner hears of it, for nobody awaits the task."""
+        task = self._loop.create_task(work)
+
+        def done(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._observer.handle_failure(doing, error)
+
+        task.add_done_callback(done)
+        return task
 
     async def _dial(self) -> None:
         host, port = self._address
         me = asyncio.current_task()
         try:
             _, link = await self._loop.create_connection(lambda: Link(self), host, port, ssl=self._tls)
-        except OSError as error:
-            self._cause = error
+        except Exception as error:  # noqa: BLE001 - beside OSError what a resolver, TLS or another event loop raises
             self._dialed(me)
+            self._cause = error
             self.session.handle_transport_closed(now_us())
             self._run()
         except BaseException:
@@ -353,9 +365,6 @@ class Driver:
                 await self._loop.run_in_executor(None, store.apply, operations)
                 self.session.handle_persisted(operations[-1].seq)
                 self._run()
-        except Exception as error:
-            self._storing = None
-            self._operations.clear()
-            self._observer.handle_store_failure(error)
         finally:
             self._storing = None
+            self._operations.clear()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
+
+from syncline.aio._filters import FilterTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,9 @@ class Router:
 
     def __init__(self) -> None:
         """Begin without any."""
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: dict[Subscription, None] = {}
+        self._tree: FilterTree[Subscription] = FilterTree()
+        self._topics: Counter[str] = Counter()
         self._routes: dict[str, tuple[Subscription, ...]] = {}
         self._shared: dict[int, int] = {}
         self._unclaimed: deque[Message] = deque()
@@ -45,14 +49,26 @@ class Router:
 
     def add(self, subscription: Subscription) -> None:
         """Give it what it matches, from now on and of what waits."""
-        self._subscriptions.append(subscription)
+        self._subscriptions[subscription] = None
+        for each in subscription.filters:
+            self._tree.add(each.topic, subscription)
+            self._topics[each.topic] += 1
         self._routes.clear()
         self._claim()
 
     def remove(self, subscription: Subscription) -> None:
         """Give it nothing more."""
-        self._subscriptions.remove(subscription)
+        del self._subscriptions[subscription]
+        for each in subscription.filters:
+            self._tree.remove(each.topic, subscription)
+            self._topics[each.topic] -= 1
+            if self._topics[each.topic] == 0:
+                del self._topics[each.topic]
         self._routes.clear()
+
+    def has_filter(self, topic: str) -> bool:
+        """Whether any subscription has this Topic Filter."""
+        return topic in self._topics
 
     def deliver(self, message: Message) -> None:
         """Give a message to the subscriptions that it is for."""
@@ -72,7 +88,7 @@ class Router:
             self._warn()
 
     def _route(self, topic: str) -> tuple[Subscription, ...]:
-        found = tuple(each for each in self._subscriptions if each._matches(topic))
+        found = self._tree.matching(topic)
         if len(self._routes) >= REMEMBERED_ROUTES:
             self._routes.clear()
         self._routes[topic] = found

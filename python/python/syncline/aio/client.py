@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from syncline.aio._address import check_address, check_flag, check_seconds, check_tls
 from syncline.aio._driver import Driver, Observer, now_us
 from syncline.aio._router import Router
 from syncline.aio.subscription import Subscription
@@ -40,6 +40,7 @@ from syncline.errors import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from types import TracebackType
 
@@ -61,10 +62,12 @@ FAILED = 0x80
 class Client(Observer):
     """An MQTT client that stays connected from ``async with`` to its end.
 
-    Entering waits for the first connection, and raises :exc:`~syncline.errors.ConnectionFailedError` where there is no
-    server or it refuses this client; with ``wait_for_server`` it goes on trying instead. A connection that is lost later
-    comes back by itself, at the intervals of :class:`~syncline.core.Reconnect`; what was published meanwhile waits, and
-    subscriptions stay. Only a refusal ends the client: everything that waits then raises that error.
+    Entering waits for the first connection. It raises :exc:`~syncline.errors.ConnectionFailedError` where there is no
+    server or it refuses this client, and after ``enter_timeout`` seconds where connections end before the server has
+    accepted one, such as behind a proxy whose server is away; with ``wait_for_server`` it goes on trying instead, for ever.
+    A connection that is lost later comes back by itself, at the intervals of :class:`~syncline.core.Reconnect`; what was
+    published meanwhile waits, and subscriptions stay. Only a refusal ends the client: everything that waits then raises
+    that error.
 
     Leaving waits until everything published is acknowledged, at most ``settle`` seconds.
 
@@ -81,22 +84,24 @@ class Client(Observer):
         tls: bool | ssl.SSLContext = False,
         store: Store | None = None,
         settle: float = 5.0,
+        enter_timeout: float = 30.0,
         wait_for_server: bool = False,
         authenticate: Callable[[bytes | None], Awaitable[bytes]] | None = None,
     ) -> None:
         """Prepare; nothing happens before ``async with``.
 
         ``port`` is 1883, with ``tls`` 8883. ``tls=True`` trusts what the system trusts; give a context for anything else.
-        ``authenticate`` answers the challenges of enhanced authentication.
+        ``authenticate`` answers the challenges of enhanced authentication. Raises :exc:`~syncline.errors.ConfigError` for
+        what cannot be.
         """
         Session(config, bytes(32))  # raises ConfigError here, where the mistake is
         self._config = replace(config, acks="manual")
-        context = ssl.create_default_context() if tls is True else tls or None
-        self._tls = context
-        self._address = (host, port if port is not None else 8883 if context else 1883)
+        self._tls = check_tls(tls)
+        self._address = check_address(host, port, self._tls)
         self._store = store
-        self._settle = settle
-        self._wait_for_server = wait_for_server
+        self._settle = check_seconds("settle", settle)
+        self._enter_timeout = check_seconds("enter_timeout", enter_timeout)
+        self._wait_for_server = check_flag("wait_for_server", wait_for_server)
         self._authenticate = authenticate
         self._driver: Driver | None = None
         self._first: asyncio.Future[None] | None = None
@@ -106,6 +111,7 @@ class Client(Observer):
         self._connected = asyncio.Event()
         self._connection: Connected | None = None
         self._last_disconnect: Disconnected | None = None
+        self._last_failure: ConnectionFailedError | None = None
         self._router = Router()
         self._left_filters: set[str] = set()
         self._room_waiters: deque[asyncio.Future[None]] = deque()
@@ -158,12 +164,16 @@ class Client(Observer):
         self._driver = Driver(self._config, self._address, self._tls, self, self._store, records)
         self._first = loop.create_future()
         self._ended = loop.create_future()
-        self._driver.connect()
+        deadline = None if self._wait_for_server else loop.call_later(self._enter_timeout, self._entered_too_late)
         try:
+            self._driver.connect()
             await self._first
         except BaseException:
             await self._shut(0.0)
             raise
+        finally:
+            if deadline is not None:
+                deadline.cancel()
         return self
 
     async def __aexit__(
@@ -387,9 +397,8 @@ class Client(Observer):
                 self._acknowledge(message)
         else:
             self._router.hand_back(unhandled)
-        others = {each.topic for other in self._router for each in other.filters}
-        topics = [each.topic for each in subscription.filters if each.topic not in others]
-        return self._unsubscribe(topics)
+        topics = {each.topic for each in subscription.filters if not self._router.has_filter(each.topic)}
+        return self._unsubscribe(sorted(topics))
 
     def _unsubscribe(self, topics: list[str]) -> asyncio.Future[Unsubscribed] | None:
         """Unsubscribe now, or from the next connection on."""
@@ -467,18 +476,33 @@ class Client(Observer):
                 self._ended.set_result(None)
             return
         host, port = self._address
-        said = disconnected.properties.reason_string or (cause and str(cause))
+        said = disconnected.properties.reason_string or (cause and words(cause))
         text = f"{host}:{port}: {disconnected}" + (f" ({said})" if said else "")
+        error = ConnectionFailedError(text, disconnected.reason, disconnected.reason_code)
+        error.__cause__ = cause
+        self._last_failure = error
         is_first = self._first is not None and not self._first.done()
         gives_up = is_first and not self._wait_for_server and disconnected.reason in NO_SERVER
         if disconnected.retry_at is None or gives_up:
-            error = ConnectionFailedError(text, disconnected.reason, disconnected.reason_code)
-            error.__cause__ = cause
             self._fail(error)
         else:
             wait = max(0, disconnected.retry_at - now_us()) / 1e6
             level = logging.WARNING if was_connected else logging.INFO
             logger.log(level, "%s; next attempt in %.1f s", text, wait)
+
+    def _entered_too_late(self) -> None:
+        """Give up entering, and name why the last attempt failed."""
+        if self._first is None or self._first.done():
+            return
+        host, port = self._address
+        text = f"{host}:{port}: no connection within {self._enter_timeout:g} s"
+        last = self._last_failure
+        if last is None:
+            error = ConnectionFailedError(text, "connect-timeout", 0)
+        else:
+            error = ConnectionFailedError(f"{text}; the last attempt: {last}", last.reason, last.reason_code)
+            error.__cause__ = last.__cause__
+        self._fail(error)
 
     def handle_challenge(self, challenge: AuthChallenge) -> None:
         """Answer it, by the function that the caller has given for it."""
@@ -488,9 +512,9 @@ class Client(Observer):
         else:
             self._start(self._answer(self._authenticate, challenge))
 
-    def handle_store_failure(self, error: Exception) -> None:
-        """Give up: what is promised to be kept cannot be."""
-        failed = ConnectionFailedError(f"the store cannot keep what is published: {error}", "other", 0)
+    def handle_failure(self, doing: str, error: BaseException) -> None:
+        """Give up: nothing can be promised any more."""
+        failed = ConnectionFailedError(f"{doing}: {words(error)}", "other", 0)
         failed.__cause__ = error
         self._fail(failed)
 
@@ -531,6 +555,11 @@ class Client(Observer):
             logger.error("%s; no further attempt", error)
         self._wake_all_for_room()
         self._connected.set()
+
+
+def words(error: BaseException) -> str:
+    """What an exception says, or what it is."""
+    return str(error) or type(error).__name__
 
 
 def refused(reason_code: int) -> RefusedError:

@@ -40,7 +40,8 @@ class Subscription:
         """Belong to a client, which calls this."""
         self._client = client
         self._filters = tuple(filters)
-        self._matchers = [TopicFilter(each.topic) for each in filters]
+        for each in filters:
+            TopicFilter(each.topic)  # raises TopicError here, where the mistake is
         self._manual = acks == "manual"
         self._waiting: deque[Message] = deque()
         self._qos_0_waiting = 0
@@ -138,9 +139,6 @@ class Subscription:
         self._client._acknowledge(message)
 
     # What the client calls.
-
-    def _matches(self, topic: str) -> bool:
-        return any(matcher.matches(topic) for matcher in self._matchers)
 
     def _deliver(self, message: Message) -> None:
         self._waiting.append(message)
