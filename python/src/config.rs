@@ -117,6 +117,7 @@ fn reconnect(read: &Reader<'_, '_>) -> PyResult<Reconnect> {
             "on_referral",
             &[("stop", OnReferral::Stop), ("follow", OnReferral::Follow)],
         )?,
+        ..Reconnect::default()
     })
 }
 

@@ -164,8 +164,10 @@ pub enum SessionLost {
 pub struct Reconnect {
     /// Ceiling of the first wait. Default 1 s. Each wait is drawn evenly from zero to its ceiling ("full jitter").
     pub first: Duration,
-    /// Ceiling of all waits. Default 60 s; each failure doubles the ceiling up to here.
+    /// Ceiling of all waits. Default 60 s; each failure raises the ceiling up to here.
     pub longest: Duration,
+    /// What each failure makes of the ceiling, in percent of it. Default 200: it doubles; at least 100.
+    pub growth: u32,
     /// Floor of every wait. Default 128 ms.
     pub shortest: Duration,
     /// A connection that lasted this long starts the waits afresh. Default 30 s.
@@ -206,6 +208,7 @@ impl Default for Reconnect {
         Self {
             first: Duration::from_secs(1),
             longest: Duration::from_secs(60),
+            growth: 200,
             shortest: Duration::from_millis(128),
             stable_after: Duration::from_secs(30),
             on_refusal: OnRefusal::Stop,
@@ -249,7 +252,7 @@ pub enum ConfigError {
     KeepAlive,
     /// `max_packet_size` is out of range.
     MaxPacketSize,
-    /// `reconnect` has a floor above a ceiling.
+    /// `reconnect` has a floor above a ceiling, or a ceiling that falls.
     Reconnect,
     /// User name or password do not fit into a CONNECT.
     Credentials,
@@ -277,7 +280,7 @@ impl fmt::Display for ConfigError {
                 )
             }
             Self::Reconnect => {
-                f.write_str("reconnect waits must satisfy shortest <= longest and first <= longest")
+                f.write_str("reconnect waits must satisfy shortest <= longest, first <= longest and growth >= 100")
             }
             Self::Credentials => {
                 f.write_str("user name and password must each be at most 65535 bytes, the user name without U+0000, and 3.1.1 allows no password without a user name")
@@ -345,7 +348,7 @@ impl Config {
             return Err(ConfigError::MaxPacketSize);
         }
         let waits = &self.reconnect;
-        if waits.shortest > waits.longest || waits.first > waits.longest {
+        if waits.shortest > waits.longest || waits.first > waits.longest || waits.growth < 100 {
             return Err(ConfigError::Reconnect);
         }
         let credentials = self.username.as_deref().is_none_or(text)

@@ -105,7 +105,8 @@ pub(super) struct Redial {
     policy: Reconnect,
     versions: VersionPolicy,
     version: Version,
-    failures: u32,
+    /// Of the next wait.
+    ceiling: Duration,
     closes_before_connack: u32,
 }
 
@@ -119,7 +120,7 @@ impl Redial {
             policy,
             versions,
             version,
-            failures: 0,
+            ceiling: policy.first,
             closes_before_connack: 0,
         }
     }
@@ -147,7 +148,7 @@ impl Redial {
         rng: &mut Rng,
     ) -> Option<Duration> {
         if uptime.is_some_and(|uptime| uptime >= self.policy.stable_after) {
-            self.failures = 0;
+            self.reset();
         }
         if self.fall_back(reason, uptime.is_some()) {
             return Some(Duration::ZERO);
@@ -159,18 +160,20 @@ impl Redial {
             (Verdict::Referred, _) if self.policy.on_referral == OnReferral::Stop => return None,
             _ => {}
         }
-        let ceiling = self
-            .policy
-            .first
-            .saturating_mul(1 << self.failures.min(20))
-            .min(self.policy.longest);
-        self.failures = self.failures.saturating_add(1);
-        Some(rng.jitter(ceiling).max(self.policy.shortest))
+        let Reconnect {
+            longest,
+            growth,
+            shortest,
+            ..
+        } = self.policy;
+        let ceiling = self.ceiling.min(longest);
+        self.ceiling = (ceiling.saturating_mul(growth) / 100).min(longest);
+        Some(rng.jitter(ceiling).max(shortest))
     }
 
     /// Forgets earlier failures: the caller asked for a connection.
     pub(super) fn reset(&mut self) {
-        self.failures = 0;
+        self.ceiling = self.policy.first;
     }
 
     /// Changes to the other version where the server does not speak this one; true to try that at once.
@@ -237,14 +240,35 @@ mod tests {
             Some(Duration::from_secs(29)),
             &mut rng,
         );
-        assert_eq!(redial.failures, 6);
+        assert_eq!(redial.ceiling, policy.longest);
         let wait = redial.after(
             &DisconnectReason::TransportClosed,
             Some(Duration::from_secs(30)),
             &mut rng,
         );
         assert!(wait.unwrap() <= policy.first);
-        assert_eq!(redial.failures, 1);
+        assert_eq!(redial.ceiling, policy.first * 2);
+    }
+
+    #[test]
+    fn the_ceiling_grows_by_the_policy_and_does_not_fall() {
+        for (growth, ceilings) in [
+            (100, [10, 10, 10, 10]),
+            (150, [10, 15, 22, 33]),
+            (u32::MAX, [10, 40, 40, 40]),
+        ] {
+            let policy = Reconnect {
+                first: Duration::from_millis(10),
+                longest: Duration::from_millis(40),
+                growth,
+                ..Reconnect::default()
+            };
+            let (mut redial, mut rng) = redial(policy);
+            for expected in ceilings {
+                assert_eq!(redial.ceiling.as_millis(), expected, "{growth} %");
+                redial.after(&DisconnectReason::TransportFailed, None, &mut rng);
+            }
+        }
     }
 
     #[test]
