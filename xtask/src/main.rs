@@ -14,6 +14,7 @@ mod process;
 mod python;
 mod test;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,7 +31,8 @@ usage: cargo xtask <command>
   header [--check]      write ffi-c/include/syncline.h; --check only compares
   fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
-  bench transactions    measure whole transactions beside other gateways
+  bench transactions [OPTIONS]
+                        measure whole transactions beside other gateways; --help tells the options
   bench clients         measure what a message costs clients in C and in Python beside each other
   dist-c [--prefix DIR] [--destdir DIR]
                         install the C library below DIR (default /usr/local), within --destdir where it is given
@@ -44,6 +46,7 @@ enum Task {
     Header { check: bool },
     Fuzz { seconds: u32 },
     Bench(fn() -> Result<()>),
+    BenchTransactions(Vec<OsString>),
     DistC(Destination),
     CheckDistC,
     Jsonata,
@@ -58,12 +61,12 @@ fn parse() -> Result<Task> {
             "ci" => Task::Ci,
             "header" => Task::Header { check: false },
             "fuzz" => Task::Fuzz { seconds: 60 },
-            "bench" => Task::Bench(match parser.value()?.string()?.as_str() {
-                "packets" => bench::packets,
-                "transactions" => bench::transactions,
-                "clients" => client_cost::run,
+            "bench" => match parser.value()?.string()?.as_str() {
+                "packets" => Task::Bench(bench::packets),
+                "transactions" => Task::BenchTransactions(parser.raw_args()?.collect()),
+                "clients" => Task::Bench(client_cost::run),
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
-            }),
+            },
             "dist-c" => Task::DistC(Destination::default()),
             "jsonata" => Task::Jsonata,
             "help" => Task::Help,
@@ -102,6 +105,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Header { check: false } => header::write(),
         Task::Fuzz { seconds } => fuzz::run(*seconds),
         Task::Bench(run) => run(),
+        Task::BenchTransactions(arguments) => bench::transactions(arguments),
         Task::CheckDistC => dist_c::check::run(),
         Task::DistC(destination) => dist_c::run(dist_c::Build::Shipped, destination),
         Task::Jsonata => jsonata::run(),

@@ -22,9 +22,10 @@ use load::{Connection, Measured};
 use responder::Responder;
 
 const USAGE: &str = "\
-usage: transactions [--node-peers FOLDER] [--connections N,N…] [--rounds N] [--seconds N]
+usage: transactions [--node-peers FOLDER] [--only NAME,NAME…] [--connections N,N…] [--rounds N] [--seconds N]
 
   --node-peers FOLDER   also run express, fastify and Node-RED, which are installed in this folder
+  --only NAME,NAME…     of the gateways besides Syncline, those whose names begin like this: `--only axum`
   --connections N,N…    HTTP connections, each with one request at a time (default 1,64,256,1000)
   --rounds N            times that each gateway is measured, in turn; the median counts (default 3)
   --seconds N           length of one measurement (default 3)
@@ -35,14 +36,24 @@ const HELD: usize = 1_000;
 
 struct Options {
     node_peers: Option<PathBuf>,
+    /// Empty for all.
+    only: Vec<String>,
     connections: Vec<usize>,
     rounds: usize,
     time: Duration,
 }
 
+impl Options {
+    fn includes(&self, gateway: &str) -> bool {
+        let gateway = gateway.to_lowercase();
+        self.only.is_empty() || self.only.iter().any(|name| gateway.starts_with(name))
+    }
+}
+
 fn parse() -> Result<Option<Options>> {
     let mut options = Options {
         node_peers: None,
+        only: Vec::new(),
         connections: vec![1, 64, 256, 1000],
         rounds: 3,
         time: Duration::from_secs(3),
@@ -51,6 +62,10 @@ fn parse() -> Result<Option<Options>> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("node-peers") => options.node_peers = Some(parser.value()?.into()),
+            Long("only") => {
+                let text = parser.value()?.string()?;
+                options.only = text.split(',').map(str::to_lowercase).collect();
+            }
             Long("connections") => {
                 let text = parser.value()?.string()?;
                 let numbers = text.split(',').map(str::parse).collect::<Result<Vec<_>, _>>();
@@ -79,16 +94,18 @@ async fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (_broker, mqtt_port) = quiet_mosquitto::start(&folder);
     let responder = Responder::start(mqtt_port)?;
-    let mut gateways = vec![
-        Gateway::syncline(mqtt_port, &folder)?,
-        Gateway::beside("axum + rumqttc", "axum-rumqttc", mqtt_port, &folder)?,
-    ];
-    if let Some(peers) = &options.node_peers {
-        for (name, script) in [
-            ("fastify + mqtt.js", "fastify.js"),
-            ("express + mqtt.js", "express.js"),
-            ("Node-RED", "node-red.js"),
-        ] {
+    let mut gateways = vec![Gateway::syncline(mqtt_port, &folder)?];
+    for (name, program) in [("raw sockets", "raw-sockets"), ("axum + rumqttc", "axum-rumqttc")] {
+        if options.includes(name) {
+            gateways.push(Gateway::beside(name, program, mqtt_port, &folder)?);
+        }
+    }
+    for (name, script) in [
+        ("fastify + mqtt.js", "fastify.js"),
+        ("express + mqtt.js", "express.js"),
+        ("Node-RED", "node-red.js"),
+    ] {
+        if let Some(peers) = options.node_peers.as_ref().filter(|_| options.includes(name)) {
             gateways.push(Gateway::node(name, script, peers, mqtt_port, &folder)?);
         }
     }
@@ -226,9 +243,8 @@ async fn load_table(gateways: &[Gateway], connections: usize, options: &Options)
         &mut table,
         &["---", "---:", "---:", "---:", "---:", "---:", "---:"].map(str::to_owned),
     );
-    let figures: Vec<_> = samples.iter().map(|samples| medians(samples)).collect();
-    let ours = &figures[0];
-    for (gateway, sample) in gateways.iter().zip(&figures) {
+    for (gateway, its) in gateways.iter().zip(&samples) {
+        let sample = medians(its);
         row(
             &mut table,
             &[
@@ -237,20 +253,27 @@ async fn load_table(gateways: &[Gateway], connections: usize, options: &Options)
                 format!("{:.0}", sample.p50),
                 format!("{:.0}", sample.p99),
                 format!("{:.1}", sample.cpu),
-                format!("{:.2}", ours.cpu / sample.cpu),
-                format!("{:.2}", ours.p50 / sample.p50),
+                format!("{:.2}", ratio(&samples[0], its, |sample| sample.cpu)),
+                format!("{:.2}", ratio(&samples[0], its, |sample| sample.p50)),
             ],
         );
     }
     Ok(table)
 }
 
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// The median of what each round says: what else the machine does changes from round to round, and less within one.
+fn ratio(ours: &[Sample], its: &[Sample], figure: fn(&Sample) -> f64) -> f64 {
+    let ratios = ours.iter().zip(its).map(|(ours, its)| figure(ours) / figure(its));
+    median(ratios.collect())
+}
+
 fn medians(samples: &[Sample]) -> Sample {
-    let median = |figure: fn(&Sample) -> f64| {
-        let mut figures: Vec<_> = samples.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures[figures.len() / 2]
-    };
+    let median = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure).collect());
     Sample {
         per_second: median(|sample| sample.per_second),
         p50: median(|sample| sample.p50),
@@ -263,14 +286,24 @@ fn medians(samples: &[Sample]) -> Sample {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_figure_has_its_own_median() {
-        let sample = |figure: f64, p50: f64| Sample {
+    fn sample(figure: f64, p50: f64) -> Sample {
+        Sample {
             per_second: figure,
             p50,
             p99: figure,
             cpu: figure,
-        };
+        }
+    }
+
+    #[test]
+    fn gateways_are_compared_round_by_round() {
+        let ours = [sample(1.0, 0.0), sample(30.0, 0.0), sample(2.0, 0.0)];
+        let its = [sample(2.0, 0.0), sample(60.0, 0.0), sample(1.0, 0.0)];
+        assert!((ratio(&ours, &its, |sample| sample.cpu) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn each_figure_has_its_own_median() {
         let median = medians(&[sample(3.0, 1.0), sample(1.0, 9.0), sample(2.0, 5.0)]);
         assert_eq!((median.per_second, median.p50), (2.0, 5.0));
     }
