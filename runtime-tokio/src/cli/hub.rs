@@ -8,6 +8,7 @@ use syncline::config::{self, Environment, Flags};
 use syncline::hub::{self, BrokerSettings, HubError, Settings};
 use syncline::tls::{self, Trust};
 use syncline::transport::{Dialer, Endpoint};
+use tokio::runtime::Builder;
 
 use super::exit::Exit;
 use super::output;
@@ -122,7 +123,7 @@ pub(super) fn main(options: Hub, environment: &Environment) -> Exit {
         names: options.name,
         new_password: options.new_password,
     };
-    until_signalled(async |signals| {
+    until_signalled(Builder::new_multi_thread(), async |signals| {
         let received = signals.received();
         match hub::run(settings, &mut std::io::stdout(), signals.first()).await {
             Ok(()) => received.exit(),

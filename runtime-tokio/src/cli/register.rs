@@ -5,6 +5,7 @@ use syncline::config::{self, Environment};
 use syncline::register::{Outcome, Patience, RegisterError, Report};
 use syncline::run::RunError;
 use syncline_core::registration::Remedy;
+use tokio::runtime::Builder;
 
 use super::exit::Exit;
 use super::flags::Overrides;
@@ -58,7 +59,7 @@ pub(super) fn main(options: &Register, environment: &Environment) -> Exit {
         true => Patience::Answer,
         false => Patience::Grant(options.timeout.into()),
     };
-    until_signalled(async |signals| {
+    until_signalled(Builder::new_current_thread(), async |signals| {
         let received = signals.received();
         let announce = |report: &Report| {
             // Who cannot be told now is told at the end, by the exit code too.

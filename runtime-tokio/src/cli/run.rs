@@ -7,6 +7,7 @@ use syncline::config::{self, Environment, RunConfig};
 use syncline::demo::DemoError;
 use syncline::run::{RunError, Settings};
 use syncline::service::{self, Plan, Planned};
+use tokio::runtime::Builder;
 
 use super::exit::Exit;
 use super::output;
@@ -92,7 +93,8 @@ fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 fn start(config: RunConfig, plan: Plan) -> Exit {
     tracing::info!("starting in distributed (edge) mode");
-    until_signalled(async |signals| {
+    // Whoever holds a request, and the link to the broker, take turns: on two threads each would have to wake the other.
+    until_signalled(Builder::new_current_thread(), async |signals| {
         let received = signals.received();
         match syncline::run::run(Settings::from(&config), &plan, signals.first()).await {
             Ok(()) => received.exit(),
@@ -116,7 +118,7 @@ pub(super) fn ended(error: &RunError) -> Exit {
 #[cfg(feature = "demo")]
 pub(super) fn demo(once: bool) -> Exit {
     logging::start(config::LogLevel::Warn, config::LogFormat::Text);
-    until_signalled(async |signals| {
+    until_signalled(Builder::new_multi_thread(), async |signals| {
         match syncline::demo::run(once, &mut std::io::stdout(), signals.first()).await {
             Ok(()) => Exit::Ok,
             // Who reads no further, as `head` does, has seen enough.
@@ -126,9 +128,9 @@ pub(super) fn demo(once: bool) -> Exit {
     })
 }
 
-/// Runs `agent` with what catches the signals to stop.
-pub(super) fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+/// Runs `agent` in a runtime of its own, with what catches the signals to stop.
+pub(super) fn until_signalled(mut runtime: Builder, agent: impl AsyncFnOnce(StopSignals) -> Exit) -> Exit {
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start the runtime: {error}")),
     };
@@ -142,7 +144,7 @@ pub(super) fn until_signalled(agent: impl AsyncFnOnce(StopSignals) -> Exit) -> E
 
 /// Runs what is done once, with the usual effect of signals.
 pub(super) fn one_shot<T>(work: impl Future<Output = T>) -> Result<T, Exit> {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => Ok(runtime.block_on(work)),
         Err(error) => Err(failed(&format!("cannot start the runtime: {error}"))),
     }
