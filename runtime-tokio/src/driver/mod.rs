@@ -17,6 +17,7 @@ mod probe;
 mod publish;
 mod subscriptions;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -77,6 +78,8 @@ pub trait Reactor: Send {
 pub struct Driver {
     agent: Agent,
     start: tokio::time::Instant,
+    /// What the clock showed when it was first looked at since the task woke.
+    now: Cell<Option<Instant>>,
     dialer: Dialer,
     link: Link,
     store: Option<SessionStore>,
@@ -90,6 +93,8 @@ pub struct Driver {
     senders: Arc<Senders>,
     inboxes: Inboxes,
     outage: Outage,
+    /// Bytes came in whose acknowledgement is still to be decided on.
+    received: bool,
     phase: Phase,
 }
 
@@ -104,6 +109,15 @@ struct Inboxes {
     submissions: mpsc::Receiver<Submission>,
     aborts: mpsc::UnboundedReceiver<u64>,
     control: mpsc::UnboundedReceiver<Control>,
+}
+
+/// What the core had to hand out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    /// Nothing but completions of requests, one at least.
+    Completions,
+    /// Something else, or nothing.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +191,7 @@ impl Driver {
         Self {
             agent,
             start: tokio::time::Instant::now(),
+            now: Cell::default(),
             dialer,
             link: Link::Down,
             store,
@@ -202,6 +217,7 @@ impl Driver {
                 control: control_inbox,
             },
             outage: Outage::default(),
+            received: false,
             phase: Phase::Running,
         }
     }
@@ -260,10 +276,14 @@ impl Driver {
     /// # Errors
     /// [`GaveUp`] when the session gave up.
     pub async fn run(mut self) -> Result<(), GaveUp> {
+        self.now.set(None);
         self.agent.connect(self.now());
         let mut timer = Timer::default();
         loop {
-            self.drain();
+            let drained = self.drain();
+            if std::mem::take(&mut self.received) {
+                self.acknowledge(drained);
+            }
             if let Phase::Ended(how) = &mut self.phase {
                 let how = std::mem::replace(how, Ok(()));
                 if let Some(store) = self.store.take() {
@@ -276,6 +296,7 @@ impl Driver {
             }
             timer.set(self.agent.poll_timeout(), self.start);
             let clock = Clock(self.start);
+            self.now.set(None);
             tokio::select! {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
@@ -323,8 +344,22 @@ impl Driver {
         }
     }
 
+    /// Has what was received acknowledged at once where the broker may be holding something back until then, which it does for
+    /// as long as 40 ms where it leaves Nagle's algorithm on. What is about to be sent acknowledges it as well.
+    fn acknowledge(&self, drained: Drained) {
+        let is_settled = drained == Drained::Completions
+            && self.waiters.is_empty()
+            && self.publications.is_empty()
+            && self.subscriptions.is_empty();
+        if !is_settled && self.waiters.len() <= ACKNOWLEDGE_UP_TO && !self.agent.has_transmit() {
+            self.link.acknowledge_now();
+        }
+    }
+
     fn now(&self) -> Instant {
-        Clock(self.start).now()
+        let now = self.now.get().unwrap_or_else(|| Clock(self.start).now());
+        self.now.set(Some(now));
+        now
     }
 
     fn submit(&mut self, submission: Submission) {
@@ -421,11 +456,7 @@ impl Driver {
     fn handle_link(&mut self, event: LinkEvent) {
         let now = self.now();
         match event {
-            LinkEvent::Moved { received } => {
-                if received && self.waiters.len() <= ACKNOWLEDGE_UP_TO {
-                    self.link.acknowledge_now();
-                }
-            }
+            LinkEvent::Moved { received } => self.received |= received,
             LinkEvent::Dialed(Ok(transport)) => {
                 self.link = Link::Up(transport);
                 self.agent.handle_transport_open(now);

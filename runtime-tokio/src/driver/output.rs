@@ -11,15 +11,20 @@ use syncline_core::time::Instant;
 use super::clock::wall;
 use super::link::Link;
 use super::outage::Outage;
-use super::{Driver, GaveUp, Phase};
+use super::{Drained, Driver, GaveUp, Phase};
 
 impl Driver {
     /// Carries out all that the core has to hand out.
-    pub(super) fn drain(&mut self) {
+    pub(super) fn drain(&mut self) -> Drained {
         let now = self.now();
+        let mut drained = None;
         while let Some(output) = self.agent.poll(now) {
+            if !matches!(output, Output::Completed { .. }) {
+                drained = Some(Drained::Other);
+            }
             match output {
                 Output::Completed { token, outcome, .. } => {
+                    drained.get_or_insert(Drained::Completions);
                     if let Some(waiter) = self.waiters.remove(&token) {
                         let _ = waiter.reply.send(Ok(outcome));
                     }
@@ -45,6 +50,7 @@ impl Driver {
         if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
             self.phase = Phase::Ended(Ok(()));
         }
+        drained.unwrap_or(Drained::Other)
     }
 
     fn handle_output(&mut self, now: Instant, output: &Output) {

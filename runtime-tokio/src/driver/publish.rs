@@ -68,6 +68,11 @@ pub(super) struct Publications {
 }
 
 impl Publications {
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Hands a message to the session.
     pub(super) fn submit(&mut self, now: Instant, submission: Submission, agent: &mut Agent) {
         let Submission {

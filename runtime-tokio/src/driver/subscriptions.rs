@@ -106,6 +106,10 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.filters.is_empty()
+    }
+
     pub(super) fn add(&mut self, now: Instant, id: u64, entry: Entry, agent: &mut Agent) {
         let filter = entry.filter.clone();
         if !agent.stay_subscribed(now, filter.clone(), entry.qos) {
