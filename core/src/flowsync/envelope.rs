@@ -192,10 +192,12 @@ struct RawMembers<'a> {
 
 impl<'a> Members<'a> {
     fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
-        let mut deserializer = serde_json::Deserializer::from_slice(payload);
+        // Once for all of it: else each member would be looked through again.
+        let text = core::str::from_utf8(payload).map_err(|_| Malformed::NotJson)?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
         let raw = deserializer.deserialize_map(MembersVisitor).map_err(|_| {
             // A second look, off the hot path, tells JSON of another kind from what is no JSON at all.
-            match serde_json::from_slice::<&RawValue>(payload) {
+            match serde_json::from_str::<&RawValue>(text) {
                 Ok(raw) if !raw.get().starts_with('{') => Malformed::NotAnObject,
                 _ => Malformed::NotJson,
             }
@@ -384,6 +386,10 @@ mod tests {
             assert_eq!(Reply::parse(text.as_bytes()), Err(expected), "{text}");
         }
         assert_eq!(Reply::parse(b"{\"id\":\"\xff\"}"), Err(Malformed::NotJson));
+        let mut payload = format!(r#"{{"id":"{ID}","value":1,"ignored":"?"}}"#).into_bytes();
+        assert!(Reply::parse(&payload).is_ok());
+        *payload.iter_mut().find(|byte| **byte == b'?').unwrap() = 0xff;
+        assert_eq!(Reply::parse(&payload), Err(Malformed::NotJson));
     }
 
     #[test]
