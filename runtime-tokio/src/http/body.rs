@@ -55,6 +55,10 @@ impl Content {
     }
 
     fn named(value: &HeaderValue) -> Option<Self> {
+        // What most clients send, to the letter.
+        if value == "application/json" {
+            return Some(Self::Json);
+        }
         let value = value.to_str().ok()?;
         let (name, parameters) = value.split_once(';').unwrap_or((value, ""));
         let name = name.trim().to_ascii_lowercase();

@@ -133,7 +133,7 @@ impl Router {
 
     /// The origins whose pages may use a path, and its methods; `None` where no page of another origin may.
     pub(super) fn origins(&self, path: &str) -> Option<(Vec<&str>, HeaderValue)> {
-        let path = normal(path).and_then(|path| self.paths.get(&path))?;
+        let path = self.at(path)?;
         let origins: Vec<&str> = path
             .routes
             .iter()
@@ -154,7 +154,7 @@ impl Router {
                 _ => Match::WrongMethod(HeaderValue::from_static("GET, HEAD")),
             };
         }
-        let Some(path) = normal(path).and_then(|path| self.paths.get(&path)) else {
+        let Some(path) = self.at(path) else {
             return Match::Unknown;
         };
         let route = path.route(method);
@@ -163,6 +163,16 @@ impl Router {
             None if *method == Method::OPTIONS => Match::Options(allow(&path.routes)),
             None => Match::WrongMethod(allow(&path.routes)),
         }
+    }
+
+    fn at(&self, path: &str) -> Option<&Path> {
+        // Most clients spell a path as it is kept; an escape may stand for what only looks the same.
+        if !path.contains('%')
+            && let Some(found) = self.paths.get(path)
+        {
+            return Some(found);
+        }
+        self.paths.get(&normal(path)?)
     }
 
     fn all_methods(&self) -> HeaderValue {

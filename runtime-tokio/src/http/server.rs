@@ -34,8 +34,6 @@ use crate::tls;
 
 /// Largest head of a request in bytes, and the most that hyper buffers of a connection at once.
 const MAX_HEAD: usize = 16 * 1024;
-/// Most fields in a head; one more is answered with 431.
-const MAX_FIELDS: usize = 64;
 /// Pause after the system has no file descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -179,8 +177,7 @@ where
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(shared.limits.idle_time.max(shared.limits.head_time))
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_FIELDS);
+        .max_buf_size(MAX_HEAD);
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(&shared, request).await) }
