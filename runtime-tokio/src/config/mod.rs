@@ -8,6 +8,7 @@ mod variable;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct RunConfig {
     pub http_tls: Option<tls::ServerFiles>,
     /// File of those who may call the HTTP servers; `None` for everyone.
     pub http_access: Option<PathBuf>,
+    /// Threads that HTTP connections may take; `None` for as many as go with this machine.
+    pub http_threads: Option<NonZeroUsize>,
     /// Certificate of the admin listener; `None` for plain HTTP.
     pub admin_tls: Option<tls::ServerFiles>,
     /// File of those who may look there; everyone may without it.
@@ -227,6 +230,7 @@ impl Config {
                     http_listen: self.http_listen,
                     http_tls,
                     http_access: self.http_auth,
+                    http_threads: self.http_threads,
                     admin_tls,
                     admin_access: self.admin_auth,
                     admin_listen: self.admin_listen,

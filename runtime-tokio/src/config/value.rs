@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use syncline_core::registration::version::Likeness;
 
 use super::environment::{Origin, Setting};
 
+/// Most threads for HTTP connections.
+const MAX_THREADS: usize = 64;
 /// Longest duration that can be asked for.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -285,6 +288,14 @@ pub(super) fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, St
     }
 }
 
+/// A number of threads.
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .ok()
+        .filter(|threads: &NonZeroUsize| threads.get() <= MAX_THREADS)
+        .ok_or_else(|| format!("a number of threads from 1 to {MAX_THREADS}"))
+}
+
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .ok()
@@ -385,6 +396,14 @@ mod tests {
                 .unwrap_err()
                 .starts_with("`off`, or an IP address")
         );
+    }
+
+    #[test]
+    fn there_is_one_thread_at_least() {
+        assert_eq!(threads("2"), Ok(NonZeroUsize::MIN.saturating_add(1)));
+        for bad in ["", "0", "-1", "1.5", "65"] {
+            assert!(threads(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

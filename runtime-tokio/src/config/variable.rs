@@ -8,6 +8,7 @@ use super::{Resolved, Setting};
 use crate::registry::RegistryUrl;
 use secrecy::SecretString;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 use syncline_core::registration::Mode;
@@ -315,6 +316,16 @@ variables! {
         ..Variable::new(
             "SYNCLINE_HTTP_AUTH",
             "File of the users and tokens that may call the HTTP servers, see `syncline access`; everyone may without it.",
+        )
+    };
+
+    /// Threads that HTTP connections may take; `None` for as many as go with this machine.
+    http_threads: Option<NonZeroUsize> = |setting| optional(setting, value::threads) => Variable {
+        flag: Some("http-threads"),
+        default_shown: "half of the processors, `4` at most",
+        ..Variable::new(
+            "SYNCLINE_HTTP_THREADS",
+            "Threads that HTTP connections may take; the others come into use while the first is busy for half of its time.",
         )
     };
 

@@ -28,6 +28,7 @@ use super::prefer::Wait;
 use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
 use super::route::{self, Action, Match, Router};
+use super::threads::{self, Threads};
 use super::transaction::Transaction;
 use super::wire::Wire;
 use crate::tls;
@@ -50,6 +51,8 @@ pub struct Limits {
     pub idle_time: Duration,
     /// Time for a client to take in any part of its answer, 30 s by default.
     pub answer_time: Duration,
+    /// Threads that connections may take, where the runtime has one alone: half of the processors by default, 4 at most.
+    pub threads: usize,
 }
 
 impl Default for Limits {
@@ -60,6 +63,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(60),
             answer_time: Duration::from_secs(30),
+            threads: threads::by_default(),
         }
     }
 }
@@ -89,6 +93,7 @@ pub async fn serve(
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut threads = Threads::new(limits.threads);
     let permits = Arc::new(Semaphore::new(limits.connections));
     let shared = Arc::new(Shared {
         router,
@@ -117,10 +122,23 @@ pub async fn serve(
             },
         };
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
-        connections.spawn(async move {
-            connection(stream, shared, stop).await;
+        let Some(thread) = threads.next() else {
+            connections.spawn(async move {
+                connection(stream, shared, stop).await;
+                drop(permit);
+            });
+            continue;
+        };
+        let stream = stream.into_std();
+        let moved = async move {
+            // Registered anew, so that it is the thread that serves it which learns what the socket has.
+            match stream.and_then(TcpStream::from_std) {
+                Ok(stream) => connection(stream, shared, stop).await,
+                Err(error) => tracing::debug!(%error, "an HTTP connection was gone before it was served"),
+            }
             drop(permit);
-        });
+        };
+        connections.spawn_on(moved, thread);
     }
     drop(listener);
     while connections.join_next().await.is_some() {}

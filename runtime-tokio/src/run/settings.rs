@@ -114,6 +114,10 @@ impl From<&RunConfig> for Settings {
             session.username = Some(mqtt.username.clone());
             session.password = Some(Bytes::copy_from_slice(password.expose_secret().as_bytes()));
         }
+        let mut http_limits = Limits::default();
+        if let Some(threads) = config.http_threads {
+            http_limits.threads = threads.get();
+        }
         Self {
             tls: mqtt.tls.clone(),
             outgoing_tls: config.outgoing_tls.clone(),
@@ -124,6 +128,7 @@ impl From<&RunConfig> for Settings {
             data_dir: Some(config.data_dir.clone()),
             http_tls: config.http_tls.clone(),
             http_access: config.http_access.clone(),
+            http_limits,
             admin_tls: config.admin_tls.clone(),
             admin_access: config.admin_access.clone(),
             admin_listen: config.admin_listen,

@@ -6,3 +6,4 @@ mod lifecycle;
 mod limits;
 mod rejected;
 mod support;
+mod threads;
