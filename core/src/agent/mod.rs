@@ -45,7 +45,7 @@ use crate::session::{
     self, AckToken, Config, ConfigError, Disconnect, Filter, OpId, Publication, Refused, Session,
     SubmitError, Transmit,
 };
-use crate::time::{Instant, UnixMillis};
+use crate::time::{Instant, UnixMillis, earlier};
 use crate::topic::TopicFilter;
 
 /// MQTT session, FlowSync requester and registration, joined.
@@ -297,16 +297,11 @@ impl Agent {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let registration = self.registration.as_ref();
-        let deadlines = [
-            self.session.poll_timeout(),
-            self.requester.poll_timeout(),
-            registration.and_then(Registration::poll_timeout),
-            self.version
-                .as_ref()
-                .and_then(|version| version.check.poll_timeout()),
-            self.resubscribe_at,
-        ];
-        deadlines.into_iter().flatten().min()
+        let version = self.version.as_ref();
+        let mut next = earlier(self.session.poll_timeout(), self.requester.poll_timeout());
+        next = earlier(next, registration.and_then(Registration::poll_timeout));
+        next = earlier(next, version.and_then(|version| version.check.poll_timeout()));
+        earlier(next, self.resubscribe_at)
     }
 
     /// Does what is due at `now`.

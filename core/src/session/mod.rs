@@ -77,7 +77,7 @@ pub use tx::Transmit;
 use crate::codec::{PropertyBuf, QoS, Version};
 use crate::limits::MAX_PACKET_SIZE;
 use crate::rng::{Rng, SEED_LEN};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, earlier};
 use alias::{ReceivedAliases, SentAliases};
 use authentication::Exchange;
 use inbound::Inbound;
@@ -298,10 +298,7 @@ impl Session {
         let draining = self.draining.as_ref().filter(|_| self.is_established());
         let draining = draining.map(|draining| draining.deadline);
         let expiry = self.outbound.queue.next_expiry();
-        [self.link.deadline(), ping, draining, expiry]
-            .into_iter()
-            .flatten()
-            .min()
+        earlier(earlier(self.link.deadline(), ping), earlier(draining, expiry))
     }
 
     /// Does what is due at `now`: connect timeouts, pings, back-off, expiry.
