@@ -13,6 +13,11 @@ pub(crate) fn of_trial(client_id: &str) -> String {
     format!("{client_id}{TRIAL}")
 }
 
+/// Of a session with another broker, for a connection of a commissioning file.
+pub(crate) fn of_connection(agent_name: &str, service: &str, resource: &str) -> String {
+    format!("{agent_name}-{service}-{resource}")
+}
+
 /// The name from which a Client Identifier is derived in one of these ways.
 #[cfg(feature = "hub")]
 pub(crate) fn derived_from(client_id: &str) -> Option<&str> {

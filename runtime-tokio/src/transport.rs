@@ -93,6 +93,7 @@ impl Dialer {
             Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(Tls {
                 stream,
                 shows_certificate: client.identity().is_some(),
+                server: client.kind(),
             }))),
             Ok(Err(failure)) => Err(DialError::Tls(failure)),
             Err(_) => Err(DialError::Tls(tls::Failure::silence(DIAL_TIME, client.kind()))),
@@ -158,12 +159,13 @@ pub struct Tls {
     stream: TlsStream<TcpStream>,
     /// Whether a client certificate may have been shown, which the server may refuse even now.
     shows_certificate: bool,
+    server: tls::Peer,
 }
 
 impl Tls {
     /// An error in plain words.
     fn explain<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        poll.map_err(|error| tls::lost(error, self.shows_certificate))
+        poll.map_err(|error| tls::lost(error, self.shows_certificate, self.server))
     }
 }
 

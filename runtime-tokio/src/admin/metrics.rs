@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::status::{MappingStatus, Snapshot};
+use crate::status::{ConnectionStatus, EndpointStatus, MappingStatus, Snapshot};
 
 /// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +199,54 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             mapping_samples(&snapshot.mappings),
         ));
     }
+    if !snapshot.connections.is_empty() {
+        let of_connections = |value: fn(&ConnectionStatus) -> f64| {
+            let samples = snapshot.connections.iter().map(|connection| {
+                let labels = vec![
+                    ("service", connection.service.clone()),
+                    ("connection", connection.resource.clone()),
+                    ("protocol", connection.protocol.clone()),
+                ];
+                (labels, value(connection))
+            });
+            samples.collect::<Vec<_>>()
+        };
+        metrics.push(gauge(
+            "syncline_connection_up",
+            "Whether there is a connection to another system.",
+            of_connections(|connection| f64::from(u8::from(connection.connected))),
+        ));
+        metrics.push(counter(
+            "syncline_connection_established",
+            "Connections to another system that came about.",
+            of_connections(|connection| connection.connections as f64),
+        ));
+    }
+    if !snapshot.endpoints.is_empty() {
+        metrics.push(counter(
+            "syncline_endpoint_requests",
+            "What endpoints have asked of other systems, by how it ended.",
+            endpoint_samples(&snapshot.endpoints, |endpoint| {
+                let answered = ("answered", endpoint.answered);
+                let failures = endpoint.failures.iter();
+                std::iter::once(answered)
+                    .chain(failures.map(|(cause, count)| (cause.as_str(), *count)))
+                    .collect()
+            }),
+        ));
+        metrics.push(counter(
+            "syncline_endpoint_messages",
+            "Messages of endpoints, by what became of them.",
+            endpoint_samples(&snapshot.endpoints, |endpoint| {
+                vec![
+                    ("published", endpoint.published),
+                    ("stopped", endpoint.stopped),
+                    ("failed", endpoint.failed),
+                    ("overloaded", endpoint.overloaded),
+                ]
+            }),
+        ));
+    }
     if let Some(central) = &snapshot.central {
         metrics.push(gauge(
             "syncline_central_version_matches",
@@ -239,6 +287,26 @@ fn mapping_samples(mappings: &[MappingStatus]) -> Vec<(Vec<(&'static str, String
             ];
             (labels, count as f64)
         })
+    });
+    samples.collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+fn endpoint_samples(
+    endpoints: &[EndpointStatus],
+    outcomes: impl Fn(&EndpointStatus) -> Vec<(&str, u64)>,
+) -> Vec<(Vec<(&'static str, String)>, f64)> {
+    let samples = endpoints.iter().flat_map(|endpoint| {
+        let of_endpoint = outcomes(endpoint).into_iter().map(|(outcome, count)| {
+            let labels = vec![
+                ("service", endpoint.service.clone()),
+                ("endpoint", endpoint.resource.clone()),
+                ("operation", endpoint.operation.clone()),
+                ("outcome", outcome.to_owned()),
+            ];
+            (labels, count as f64)
+        });
+        of_endpoint.collect::<Vec<_>>()
     });
     samples.collect()
 }

@@ -76,8 +76,50 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
             node.in_flight
         )?;
     }
-    page.push_str("</table></html>\n");
+    page.push_str("</table>");
+    connections(&mut page, snapshot)?;
+    page.push_str("</html>\n");
     Ok(page)
+}
+
+/// Connections to other systems and their endpoints, where there are any.
+fn connections(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
+    if snapshot.connections.is_empty() {
+        return Ok(());
+    }
+    page.push_str("<h2>Connections</h2><table><tr><th>Service<th>Connection<th>Address<th>State");
+    for connection in &snapshot.connections {
+        let (class, state) = match (connection.connected, &connection.last_end) {
+            (true, _) => ("yes", "connected".to_owned()),
+            (false, Some(why)) => ("no", format!("not connected: {why}")),
+            (false, None) => ("no", "not connected yet".to_owned()),
+        };
+        write!(
+            page,
+            "<tr><td>{}<td>{}<td>{}<td class=\"{class}\">{}",
+            Escaped(&connection.service),
+            Escaped(&connection.resource),
+            Escaped(&connection.address),
+            Escaped(&state)
+        )?;
+    }
+    page.push_str("</table><h2>Endpoints</h2><table><tr><th>Service<th>Endpoint<th>Requests<th>Messages");
+    for endpoint in &snapshot.endpoints {
+        write!(
+            page,
+            "<tr><td>{}<td>{} {}<td>{}<td>{} published, {} stopped, {} failed, {} dropped",
+            Escaped(&endpoint.service),
+            Escaped(&endpoint.operation),
+            Escaped(&endpoint.resource),
+            Escaped(endpoint.requests_told().as_deref().unwrap_or("none")),
+            endpoint.published,
+            endpoint.stopped,
+            endpoint.failed,
+            endpoint.overloaded
+        )?;
+    }
+    page.push_str("</table>");
+    Ok(())
 }
 
 fn broker(snapshot: &Snapshot) -> String {

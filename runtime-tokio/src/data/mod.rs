@@ -126,26 +126,22 @@ impl DataFolder {
     pub fn session(&self) -> Option<StoredSession> {
         // Without the lock there was a warning.
         self.lock().as_ref()?;
-        match SessionLog::open(self.layer()) {
-            Ok(Opened { log, damage }) => {
-                if let Some(damage) = damage {
-                    tracing::error!(
-                        "the stored session in {} {damage}, and a new one is begun",
-                        self.path.display()
-                    );
-                }
-                Some(StoredSession::new(log, RETRY_INTERVAL))
-            }
-            Err(error) => {
-                tracing::error!(
-                    "cannot read the stored session in {}: {}; going on without storing it: let this user read it, or move it \
-                     aside",
-                    self.path.display(),
-                    text(&error)
-                );
-                None
-            }
+        open_session(self.layer(), &self.path)
+    }
+
+    /// As [`DataFolder::session`], of the session that a connection of a commissioning file has with another broker.
+    #[must_use]
+    pub fn session_of_connection(&self, service: &str, resource: &str) -> Option<StoredSession> {
+        self.lock().as_ref()?;
+        let path = self
+            .path
+            .join("connections")
+            .join(format!("{service}-{resource}"));
+        if let Err(error) = Disk::create_folder(&path) {
+            tracing::warn!("{}", not_writable(&path, &error));
+            return None;
         }
+        open_session(Arc::new(Disk::new(&path)), &path)
     }
 
     /// Replaces the stored credentials: whatever happens, the old ones or these are found by the next start. A folder that
@@ -172,6 +168,29 @@ impl DataFolder {
     fn lock(&self) -> MutexGuard<'_, Option<Lock>> {
         // There is no state between held and not.
         self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session that the files of `layer` hold, which are in `path`.
+fn open_session(layer: Arc<dyn FileLayer>, path: &Path) -> Option<StoredSession> {
+    match SessionLog::open(layer) {
+        Ok(Opened { log, damage }) => {
+            if let Some(damage) = damage {
+                tracing::error!(
+                    "the stored session in {} {damage}, and a new one is begun",
+                    path.display()
+                );
+            }
+            Some(StoredSession::new(log, RETRY_INTERVAL))
+        }
+        Err(error) => {
+            tracing::error!(
+                "cannot read the stored session in {}: {}; going on without storing it: let this user read it, or move it aside",
+                path.display(),
+                text(&error)
+            );
+            None
+        }
     }
 }
 

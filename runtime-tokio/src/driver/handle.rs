@@ -105,11 +105,6 @@ impl AgentHandle {
         answer.await.ok()
     }
 
-    /// Waits until the driver has ended.
-    pub(crate) async fn ended(&self) {
-        self.senders.control.closed().await;
-    }
-
     /// Has the reactor publish its last words, waits a moment for their acknowledgement, disconnects from the broker and
     /// ends the driver.
     pub fn stop(&self) {

@@ -39,6 +39,7 @@ pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
 pub(crate) use mailbox::{Inbox, Mailbox, mailbox};
+pub(crate) use outage::Naming;
 use outage::Outage;
 pub(crate) use outbox::Outbox;
 pub(crate) use probe::{ProbeError, probe};
@@ -92,9 +93,14 @@ pub struct Driver {
     subscriptions: Subscriptions,
     senders: Arc<Senders>,
     inboxes: Inboxes,
+    naming: Naming,
     outage: Outage,
     /// Bytes came in whose acknowledgement is still to be decided on.
     received: bool,
+    /// How long to wait with a session that has given up; `None` to end with it.
+    pause: Option<Duration>,
+    /// The end of that wait.
+    resumes_at: Option<tokio::time::Instant>,
     phase: Phase,
 }
 
@@ -216,8 +222,11 @@ impl Driver {
                 aborts: abort_inbox,
                 control: control_inbox,
             },
+            naming: Naming::default(),
             outage: Outage::default(),
             received: false,
+            pause: None,
+            resumes_at: None,
             phase: Phase::Running,
         }
     }
@@ -240,6 +249,16 @@ impl Driver {
     /// Has `reactor` see all further outputs but the completions of transactions.
     pub fn react_with(&mut self, reactor: Box<dyn Reactor>) {
         self.reactor = Some(reactor);
+    }
+
+    /// Has the log call the broker of this driver by `naming`: it is another than the agent's own.
+    pub(crate) fn call(&mut self, naming: Naming) {
+        self.naming = naming;
+    }
+
+    /// Has the session connect anew, after `pause`, where it would give up and the driver end.
+    pub(crate) fn try_again_after(&mut self, pause: Duration) {
+        self.pause = Some(pause);
     }
 
     /// Has this driver's agent register where it is not known. The credentials are those of `config`.
@@ -301,6 +320,10 @@ impl Driver {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
                 () = timer.elapsed() => self.agent.handle_timeout(self.now()),
+                () = resumed(self.resumes_at) => {
+                    self.resumes_at = None;
+                    self.agent.connect(self.now());
+                }
                 persisted = persisted(&mut self.store) => self.handle_persisted(persisted),
                 event = next(&mut self.enrolment) => self.handle_enrolment(&event),
                 (id, reply) = told(&mut self.central) => {
@@ -487,6 +510,14 @@ impl Driver {
                     .handle_registry_answer(now, wall(), *id, &reply.answer());
             }
         }
+    }
+}
+
+/// Pending for ever where nothing has given up.
+async fn resumed(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -45,7 +45,7 @@ impl Driver {
             }
         }
         while let Some((filter, readiness)) = self.agent.poll_subscription() {
-            self.subscriptions.changed(&filter, readiness);
+            self.subscriptions.changed(&self.naming, &filter, readiness);
         }
         if self.phase == Phase::Disconnecting && matches!(self.link, Link::Down) {
             self.phase = Phase::Ended(Ok(()));
@@ -67,7 +67,8 @@ impl Driver {
                 }
                 self.senders.online.store(true, Ordering::Relaxed);
                 let (version, session_present) = (connected.version, connected.session_present);
-                tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "connected to the broker");
+                let prefix = &self.naming.prefix;
+                tracing::info!(broker = %self.dialer.endpoint, ?version, session_present, "{prefix}connected to the broker");
             }
             Output::Disconnected(disconnected) => {
                 self.senders.online.store(false, Ordering::Relaxed);
@@ -77,7 +78,8 @@ impl Driver {
                 if registers {
                     tracing::debug!(broker = %self.dialer.endpoint, reason = %disconnected.reason, "not let in");
                 } else {
-                    self.outage.report(&self.dialer.endpoint, disconnected, now);
+                    self.outage
+                        .report(&self.naming, &self.dialer.endpoint, disconnected, now);
                 }
             }
             Output::GaveUp(reason) => self.give_up(GaveUp::Link(*reason)),
@@ -126,8 +128,16 @@ impl Driver {
     }
 
     fn give_up(&mut self, why: GaveUp) {
-        if self.phase == Phase::Running {
-            self.phase = Phase::Ended(Err(why));
+        if self.phase != Phase::Running {
+            return;
+        }
+        match self.pause {
+            Some(pause) => {
+                let prefix = &self.naming.prefix;
+                tracing::error!("{prefix}{why}; trying again in {} s", pause.as_secs());
+                self.resumes_at = Some(tokio::time::Instant::now() + pause);
+            }
+            None => self.phase = Phase::Ended(Err(why)),
         }
     }
 

@@ -14,6 +14,7 @@ use syncline_core::topic::TopicFilter;
 use tokio::sync::watch;
 
 use super::handle::{AgentHandle, Control, Senders};
+use super::outage::Naming;
 
 /// Takes in the messages of a subscription: in the driver's task, so it must not take long.
 pub type Sink = Box<dyn FnMut(&Message) + Send>;
@@ -139,7 +140,7 @@ impl Subscriptions {
     }
 
     /// A subscription was confirmed, refused or lost with the connection.
-    pub(super) fn changed(&mut self, filter: &TopicFilter, readiness: Readiness) {
+    pub(super) fn changed(&mut self, naming: &Naming, filter: &TopicFilter, readiness: Readiness) {
         for entry in self.by_filter.get(filter).into_iter().flat_map(BTreeMap::values) {
             entry.is_ready.send_replace(readiness == Readiness::Ready);
         }
@@ -154,7 +155,7 @@ impl Subscriptions {
             }
         };
         if !self.told.contains(&trouble) {
-            tracing::warn!("{trouble}");
+            tracing::warn!("{}{trouble}", naming.prefix);
             self.told.insert(trouble);
         }
     }

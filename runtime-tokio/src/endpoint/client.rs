@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::driver::StartError;
 use crate::service::plan::{HttpConnection, HttpRequest, HttpScheme, Secret};
 use crate::tls::{self, Trust};
 use crate::transport::{DialError, Dialer, Endpoint, Transport};
@@ -57,6 +58,15 @@ pub enum ClientError {
         "`mutualAuthentication` needs the agent's own certificate: set USE_MUTUAL_TLS, AGENT_CERT and AGENT_KEY"
     )]
     NoIdentity,
+    /// The same for a broker, for which a file may hold one.
+    #[error(
+        "`mutualAuthentication` needs a certificate: give `clientCert` and `clientPrivateKey`, or set USE_MUTUAL_TLS, AGENT_CERT \
+         and AGENT_KEY for the agent's own"
+    )]
+    NoCertificate,
+    /// The session with another broker cannot be.
+    #[error(transparent)]
+    Session(#[from] StartError),
     /// A header that HTTP does not know.
     #[error("the header `{0}` is no header of HTTP")]
     Header(String),

@@ -1,5 +1,7 @@
 //! What endpoints are asked over MQTT, and what they tell.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -62,23 +64,61 @@ pub(super) fn body(json: Json) -> Body {
 
 /// What came of a request, as the message for `<topic>/res`.
 pub(super) fn result(id: Option<&Json>, now: UnixMillis, outcome: Result<Answer, RequestError>) -> Json {
-    let timestamp = timestamp(now);
-    let (name, told) = match outcome {
+    let (name, end) = match outcome {
         Ok(answer) if answer.status.is_success() => ("result", value(&answer)),
         Ok(answer) => ("error", refusal(&answer)),
         Err(error) => ("error", failure(&error.to_string())),
     };
-    let members = id
-        .map(|id| ("id", id))
-        .into_iter()
-        .chain([("timestamp", &timestamp), (name, &told)]);
-    Json::object(members)
+    told(id, now, (name, &end))
 }
 
 /// What is told where nothing could be asked.
 pub(super) fn rejected(now: UnixMillis) -> Json {
-    let told = failure("the message is not JSON, expected an object with `id` and `body`");
-    Json::object([("timestamp", &timestamp(now)), ("error", &told)])
+    failed(
+        None,
+        now,
+        "the message is not JSON, expected an object with `id` and `body`",
+    )
+}
+
+/// What is told where a message was written as it came.
+pub(super) fn written(id: Option<&Json>, now: UnixMillis) -> Json {
+    told(id, now, ("result", &Json::boolean(true)))
+}
+
+/// What is told where `message` says why it was not done.
+pub(super) fn failed(id: Option<&Json>, now: UnixMillis, message: &str) -> Json {
+    told(id, now, ("error", &failure(message)))
+}
+
+fn told(id: Option<&Json>, now: UnixMillis, end: (&str, &Json)) -> Json {
+    let timestamp = timestamp(now);
+    let members = id
+        .map(|id| ("id", id))
+        .into_iter()
+        .chain([("timestamp", &timestamp), end]);
+    Json::object(members)
+}
+
+/// The `id` of a message that is an object and has one, as it was written.
+pub(super) fn id(payload: &Bytes) -> Option<Json> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+    }
+    // A list would do for serde as well.
+    if !payload.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let envelope: Envelope<'_> = serde_json::from_slice(payload).ok()?;
+    Json::new(Bytes::copy_from_slice(envelope.id?.get().as_bytes()))
+}
+
+/// The time of the machine's clock.
+pub(super) fn wall() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A value that a poll has brought, as the message for `<topic>`.
@@ -213,6 +253,34 @@ mod tests {
             rejected(NOW)
                 .as_str()
                 .starts_with("{\"timestamp\":7,\"error\":{\"message\":\"the message is not JSON")
+        );
+    }
+
+    #[test]
+    fn the_id_of_what_is_written_is_found_in_objects_alone() {
+        let found =
+            |text: &'static str| id(&Bytes::from_static(text.as_bytes())).map(|id| id.as_str().to_owned());
+        for (text, expected) in [
+            (
+                " {\"id\":12345678901234567890,\"x\":[]}",
+                Some("12345678901234567890"),
+            ),
+            ("{\"x\":{\"id\":1}}", None),
+            ("[1]", None),
+            ("{\"id\":1", None),
+            ("\u{1}\u{2}", None),
+            ("", None),
+        ] {
+            assert_eq!(found(text).as_deref(), expected, "{text}");
+        }
+        let id = Json::integer(7);
+        assert_eq!(
+            written(Some(&id), NOW).as_str(),
+            "{\"id\":7,\"timestamp\":7,\"result\":true}"
+        );
+        assert_eq!(
+            failed(None, NOW, "no").as_str(),
+            "{\"timestamp\":7,\"error\":{\"message\":\"no\"}}"
         );
     }
 

@@ -7,51 +7,48 @@ use http::Method;
 use tokio::time::sleep;
 
 use super::client::Client;
-use crate::driver::AgentHandle;
+use super::state::LinkState;
 use crate::service::plan::{Probe, ProbeMethod, RetryStrategy};
 
 /// Longest wait for the answer to a probe where the file names none.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
-/// Probes until the driver ends.
-pub(super) fn start(
-    agent: &AgentHandle,
+/// Probes for ever.
+pub(super) async fn run(
     client: Arc<Client>,
-    probe: &Probe,
+    state: Arc<LinkState>,
+    probe: Probe,
     strategy: RetryStrategy,
     owner: String,
 ) {
-    let (agent, probe) = (agent.clone(), probe.clone());
-    tokio::spawn(async move {
-        let method = match probe.method {
-            ProbeMethod::Head => Method::HEAD,
-            ProbeMethod::Get => Method::GET,
-        };
-        let time = probe.timeout.unwrap_or(PROBE_TIME);
-        let look = async {
-            let mut delays = Delays::new(strategy);
-            let mut was_there = None;
-            loop {
-                // Whatever it answers: it is there.
-                let answer = client.probe(&method, &probe.path, time).await;
-                let is_there = answer.is_ok();
-                match answer {
-                    Ok(_) if was_there != Some(true) => {
-                        tracing::info!("{owner}: {} is there", client.origin());
-                    }
-                    Err(error) if was_there != Some(false) => tracing::warn!("{owner}: {error}"),
-                    _ => {}
+    let method = match probe.method {
+        ProbeMethod::Head => Method::HEAD,
+        ProbeMethod::Get => Method::GET,
+    };
+    let time = probe.timeout.unwrap_or(PROBE_TIME);
+    let mut delays = Delays::new(strategy);
+    let mut told_of_absence = false;
+    loop {
+        // Whatever it answers: it is there.
+        let answer = client.probe(&method, &probe.path, time).await;
+        let is_there = answer.is_ok();
+        match answer {
+            Ok(_) => {
+                told_of_absence = false;
+                if state.connected() {
+                    tracing::info!("{owner}: {} is there", client.origin());
                 }
-                was_there = Some(is_there);
-                let delay = delays.after(is_there).unwrap_or(probe.interval);
-                sleep(delay.max(Duration::from_millis(10))).await;
             }
-        };
-        tokio::select! {
-            () = agent.ended() => {}
-            () = look => {}
+            Err(error) => {
+                if !std::mem::replace(&mut told_of_absence, true) {
+                    tracing::warn!("{owner}: {error}");
+                }
+                state.disconnected(error.to_string());
+            }
         }
-    });
+        let delay = delays.after(is_there).unwrap_or(probe.interval);
+        sleep(delay.max(Duration::from_millis(10))).await;
+    }
 }
 
 /// The times between attempts while they fail.

@@ -44,14 +44,33 @@ pub(crate) fn start(
             item: at + 1,
             counters: Arc::default(),
         };
-        tokio::spawn(Flow::subscribed(agent, plan, &flow, evaluators).run());
+        let MappedFlow {
+            resource,
+            item,
+            counters,
+            ..
+        } = &flow;
+        let owner = format!("mapping {resource} of service {service}, item {item}").into();
+        let ends = FlowEnds {
+            from: agent,
+            to: agent,
+        };
+        tokio::spawn(Flow::subscribed(ends, plan, owner, counters, evaluators).run());
         flow
     });
     started.collect()
 }
 
-/// One item of a mapping at work.
-struct Flow {
+/// The brokers between which messages flow, which may be one.
+pub(crate) struct FlowEnds<'a> {
+    /// Where they come from.
+    pub(crate) from: &'a AgentHandle,
+    /// Where they go.
+    pub(crate) to: &'a AgentHandle,
+}
+
+/// Messages on their way from subscriptions through rules to a topic: one item of a mapping at work, for example.
+pub(crate) struct Flow {
     origins: Vec<Origin>,
     inbox: Inbox,
     pipeline: Pipeline,
@@ -62,23 +81,19 @@ struct Flow {
 }
 
 impl Flow {
-    fn subscribed(
-        agent: &AgentHandle,
+    /// A flow that has subscribed; the log calls it `owner`.
+    pub(crate) fn subscribed(
+        ends: FlowEnds<'_>,
         plan: &FlowPlan,
-        flow: &MappedFlow,
+        owner: Arc<str>,
+        counters: &Arc<Counters>,
         evaluators: Option<&Evaluators>,
     ) -> Self {
-        let MappedFlow {
-            service,
-            resource,
-            item,
-            counters,
-        } = flow;
-        let owner: Arc<str> = format!("mapping {resource} of service {service}, item {item}").into();
+        let FlowEnds { from, to } = ends;
         let (mailbox, inbox) = mailbox(Arc::clone(&owner), Arc::clone(counters));
         let sources = plan.subscribe.iter().enumerate();
         let subscriptions = sources
-            .map(|(number, source)| agent.subscribe(source.filter.clone(), source.qos, mailbox.sink(number)))
+            .map(|(number, source)| from.subscribe(source.filter.clone(), source.qos, mailbox.sink(number)))
             .collect();
         let evaluators = evaluators.filter(|_| plan.rules.has_expression()).cloned();
         Self {
@@ -91,12 +106,13 @@ impl Flow {
                 Arc::clone(counters),
             ),
             target: plan.publish.clone(),
-            outbox: Outbox::new(agent.clone(), owner, Arc::clone(counters)),
+            outbox: Outbox::new(to.clone(), owner, Arc::clone(counters)),
             _subscriptions: subscriptions,
         }
     }
 
-    async fn run(mut self) {
+    /// Runs until there will be no more messages.
+    pub(crate) async fn run(mut self) {
         loop {
             let due = self.pipeline.due();
             let has_room = self.outbox.has_room();

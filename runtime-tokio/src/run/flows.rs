@@ -1,12 +1,16 @@
 //! What messages flow through: the mappings and endpoints of a plan, started.
 
 use super::RunError;
-use crate::driver::AgentHandle;
-use crate::endpoint;
+use crate::endpoint::{self, Means, StartedConnection};
 use crate::mapping::{self, MappedFlow};
 use crate::rules::{Evaluators, RuleList};
 use crate::service::plan::Plan;
-use crate::tls;
+
+/// What messages flow through, at work.
+pub(super) struct Flows {
+    pub(super) mappings: Vec<MappedFlow>,
+    pub(super) connections: Vec<StartedConnection>,
+}
 
 /// The threads for expressions, where `plan` has an expression.
 pub(super) fn start_evaluators(plan: &Plan) -> Result<Option<Evaluators>, RunError> {
@@ -17,31 +21,38 @@ pub(super) fn start_evaluators(plan: &Plan) -> Result<Option<Evaluators>, RunErr
 }
 
 /// Starts every mapping and every endpoint of `plan`.
-pub(super) fn start_flows(
-    agent: &AgentHandle,
-    plan: &Plan,
-    tls: &tls::Settings,
-    evaluators: Option<&Evaluators>,
-) -> Result<Vec<MappedFlow>, RunError> {
-    let mut flows = Vec::new();
-    let mut endpoints = 0;
+pub(super) fn start_flows(means: &Means<'_>, plan: &Plan) -> Result<Flows, RunError> {
+    let mut mappings = Vec::new();
+    let mut connections = Vec::new();
     for service in &plan.services {
         for mapping in &service.mappings {
-            flows.extend(mapping::start(agent, &service.id, mapping, evaluators));
+            mappings.extend(mapping::start(
+                means.agent,
+                &service.id,
+                mapping,
+                means.evaluators,
+            ));
         }
         for connection in &service.connections {
-            let started = endpoint::start(agent, &service.id, connection, tls, evaluators);
-            endpoints += started.map_err(|cause| RunError::Connection {
+            let started = endpoint::start(means, &service.id, connection);
+            connections.push(started.map_err(|cause| RunError::Connection {
                 service: service.id.clone(),
                 resource: connection.resource.clone(),
                 cause,
-            })?;
+            })?);
         }
     }
-    if !flows.is_empty() || endpoints > 0 {
-        tracing::info!(mappings = flows.len(), endpoints, "messages flow");
+    let endpoints: usize = connections
+        .iter()
+        .map(|connection| connection.watched.endpoints.len())
+        .sum();
+    if !mappings.is_empty() || endpoints > 0 {
+        tracing::info!(mappings = mappings.len(), endpoints, "messages flow");
     }
-    Ok(flows)
+    Ok(Flows {
+        mappings,
+        connections,
+    })
 }
 
 fn has_expression(plan: &Plan) -> bool {

@@ -28,6 +28,7 @@ pub use self::settings::{RegistrationSettings, Settings};
 use crate::admin::{self, Door};
 use crate::data::DataFolder;
 use crate::driver::{Driver, Enrolment};
+use crate::endpoint::Means;
 use crate::http::{Access, Protection, openapi, serve};
 use crate::presence::Presence;
 use crate::service::plan::Plan;
@@ -112,6 +113,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         .map(|name| Presence::new(name, services));
     settings.session.will = presence.as_ref().map(Presence::will);
     let status = Status::new(settings.session.client_id.clone(), settings.broker.to_string());
+    let name = settings.session.client_id.clone();
     let trial = BrokerTrial::new(&settings, login.as_ref());
     let dialer = Dialer {
         endpoint: settings.broker,
@@ -129,12 +131,14 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
     let evaluators = start_evaluators(plan)?;
-    let flows = start_flows(
-        &driver.handle(),
-        plan,
-        &settings.outgoing_tls,
-        evaluators.as_ref(),
-    )?;
+    let means = Means {
+        agent: &driver.handle(),
+        name: &name,
+        tls: &settings.outgoing_tls,
+        evaluators: evaluators.as_ref(),
+        folder: folder.as_deref(),
+    };
+    let flows = start_flows(&means, plan)?;
     let (mut router, served) = add_nodes(
         &mut driver,
         plan,
@@ -161,7 +165,12 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         status: status.clone(),
         agent: agent.clone(),
         nodes: served.clone().into(),
-        flows: flows.into(),
+        flows: flows.mappings.into(),
+        connections: flows
+            .connections
+            .iter()
+            .map(|connection| connection.watched.clone())
+            .collect(),
         tls: tls.client.clone(),
     };
     let admin = admin.map(|(listener, address)| {
@@ -195,6 +204,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         agent,
         driver,
         status,
+        connections: flows.connections,
         http,
         http_tls,
         admin,

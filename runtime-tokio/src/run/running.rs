@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::{RunError, ServedNode};
 use crate::admin::ServedSocket;
 use crate::data::DataFolder;
 use crate::driver::{AgentHandle, GaveUp};
+use crate::endpoint::StartedConnection;
 use crate::status::Status;
 use crate::tls;
 
@@ -28,6 +29,8 @@ pub struct RunningAgent {
     pub(super) agent: AgentHandle,
     pub(super) driver: JoinHandle<Result<(), GaveUp>>,
     pub(super) status: Status,
+    /// Connections to other systems, with their endpoints.
+    pub(super) connections: Vec<StartedConnection>,
     /// Absent where the plan has no HTTP server.
     pub(super) http: Option<JoinHandle<()>>,
     /// Keeps the certificate of the HTTP listener up to date, where it has one.
@@ -81,6 +84,7 @@ impl RunningAgent {
             agent,
             driver,
             status,
+            connections,
             http,
             http_tls,
             admin,
@@ -110,6 +114,9 @@ impl RunningAgent {
                 http.abort();
             }
         }
+        // Held requests may have needed them until now.
+        let ends: JoinSet<()> = connections.into_iter().map(StartedConnection::stop).collect();
+        ends.join_all().await;
         agent.stop();
         if !driver.is_finished() {
             let abort = driver.abort_handle();

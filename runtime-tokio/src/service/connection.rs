@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::Context;
 use super::diagnostic::quoted;
 use super::http::path;
+use super::mqtt;
 use super::plan::{
-    BasicAuth, ConnectionProtocol, HttpConnection, HttpScheme, MqttConnection, MqttScheme, Probe,
-    ProbeMethod, RetryStrategy, Secret,
+    BasicAuth, ConnectionProtocol, HttpConnection, HttpScheme, Probe, ProbeMethod, RetryStrategy, Secret,
 };
 use super::record::{Record, texts};
 use super::resource::{CONNECTION_STATES, Placement};
+use super::scope::Scope;
 use super::value::{Data, Reporter, Value, did_you_mean, one_of};
 
 /// Longest time that a file may name.
@@ -70,8 +71,7 @@ pub(super) enum Protocol {
 impl Protocol {
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::Spoken(ConnectionProtocol::Http(_)) => "Http",
-            Self::Spoken(ConnectionProtocol::Mqtt(_)) => "Mqtt",
+            Self::Spoken(protocol) => protocol.name(),
             Self::Foreign(name) => name,
         }
     }
@@ -97,14 +97,18 @@ pub(super) fn protocol(record: &mut Record<'_, '_, '_>) -> Option<(ProtocolName,
     })
 }
 
-pub(super) fn read(mut record: Record<'_, '_, '_>, context: &Context) -> Option<Connection> {
+pub(super) fn read(
+    mut record: Record<'_, '_, '_>,
+    scope: &mut Scope<'_>,
+    context: &Context,
+) -> Option<Connection> {
     let protocol = protocol(&mut record);
     let outer = record.optional("connectionStrategy", strategy);
     let mut inner = None;
     let connection = record.required("connection", |reporter, value| match protocol {
         Some((ProtocolName::Http, _)) => http(reporter, value, &mut inner)
             .map(|http| Protocol::Spoken(ConnectionProtocol::Http(Box::new(http)))),
-        Some((ProtocolName::Mqtt, _)) => mqtt(reporter, value, &mut inner)
+        Some((ProtocolName::Mqtt, _)) => mqtt::read(reporter, value, scope, &mut inner)
             .map(|mqtt| Protocol::Spoken(ConnectionProtocol::Mqtt(Box::new(mqtt)))),
         Some((ProtocolName::Foreign, ref name)) => Some(Protocol::Foreign(name.clone())),
         None => None,
@@ -129,7 +133,7 @@ pub(super) fn read(mut record: Record<'_, '_, '_>, context: &Context) -> Option<
     })
 }
 
-fn strategy(reporter: &mut Reporter<'_>, value: &Value) -> Option<RetryStrategy> {
+pub(super) fn strategy(reporter: &mut Reporter<'_>, value: &Value) -> Option<RetryStrategy> {
     let mut record = Record::of("connectionStrategy", value, reporter)?;
     let initial_delay = record
         .milliseconds("initialDelay", 1..=LONGEST)
@@ -272,40 +276,7 @@ fn probe(record: &mut Record<'_, '_, '_>) -> Probe {
     }
 }
 
-fn mqtt(
-    reporter: &mut Reporter<'_>,
-    value: &Value,
-    retry: &mut Option<RetryStrategy>,
-) -> Option<MqttConnection> {
-    let mut record = Record::of("connection", value, reporter)?;
-    let schemes = [
-        ("mqtt", MqttScheme::Mqtt),
-        ("mqtts", MqttScheme::Mqtts),
-        ("tcp", MqttScheme::Mqtt),
-        ("tls", MqttScheme::Mqtts),
-    ];
-    let scheme = record.choice("scheme", &schemes).unwrap_or(MqttScheme::Mqtt);
-    let host = record.required("host", host);
-    let connection = MqttConnection {
-        scheme,
-        host: String::new(),
-        port: record.integer("port", 1..=u16::MAX).unwrap_or(1883),
-        client_id: record.text("clientId"),
-        username: record.text("username"),
-        password: record.secret("password"),
-        keep_alive: Duration::from_secs(record.integer("keepalive", 1..=u64::from(u16::MAX)).unwrap_or(60)),
-        mutual_authentication: record.boolean("mutualAuthentication").unwrap_or(false),
-        trust_all_certificates: record.boolean("trustAllCertificates").unwrap_or(false),
-    };
-    *retry = record.optional("connectionStrategy", strategy);
-    record.finish()?;
-    Some(MqttConnection {
-        host: host?,
-        ..connection
-    })
-}
-
-fn host(reporter: &mut Reporter<'_>, value: &Value) -> Option<String> {
+pub(super) fn host(reporter: &mut Reporter<'_>, value: &Value) -> Option<String> {
     let text = reporter.text("host", value)?;
     let bare = text
         .strip_prefix('[')

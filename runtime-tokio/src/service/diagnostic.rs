@@ -29,6 +29,8 @@ pub struct Diagnostic {
     message: String,
     related: Vec<(Place, String)>,
     help: Option<String>,
+    /// Whether the line of the place may be shown, or has a secret in it.
+    shows_line: bool,
 }
 
 /// Where something is: in a text, or in a file that could not be read at all.
@@ -79,6 +81,7 @@ impl Diagnostic {
             message,
             related: Vec::new(),
             help: None,
+            shows_line: true,
         }
     }
 
@@ -87,6 +90,13 @@ impl Diagnostic {
     pub(super) fn related(mut self, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Self {
         self.related
             .push((Place::Text(source.clone(), span), text.into()));
+        self
+    }
+
+    /// Leaves out the line of the place, which has a secret in it.
+    #[must_use]
+    pub(super) fn without_line(mut self) -> Self {
+        self.shows_line = false;
         self
     }
 
@@ -162,7 +172,9 @@ impl Diagnostic {
             self.place,
             printable(&self.message)
         );
-        self.place.write_snippet(&mut out, start, reset);
+        if self.shows_line {
+            self.place.write_snippet(&mut out, start, reset);
+        }
         for (place, text) in &self.related {
             _ = writeln!(out, "{bold}{place}{reset}: {}", printable(text));
             place.write_snippet(&mut out, bold, reset);

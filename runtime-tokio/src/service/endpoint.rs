@@ -208,6 +208,7 @@ fn read_mqtt(
             let filter = record.required("topic", |reporter, value| topic::filter(reporter, value, scope));
             filter.map(|named| EndpointTarget::MqttSubscribe {
                 filter: named.filter,
+                captures: named.captures,
                 qos,
             })
         }

@@ -14,6 +14,7 @@ mod document;
 mod endpoint;
 mod http;
 mod mapping;
+mod mqtt;
 mod opcua;
 mod opcua_value;
 mod parameters;
@@ -98,7 +99,7 @@ fn plan_readable(sources: Vec<Source>, context: &Context, mut report: Report) ->
             None => unread = true,
         }
     }
-    let plan = build::build(&documents, !unread, &mut report);
+    let plan = build::build(&documents, !unread, context, &mut report);
     for name in context.parameters.keys() {
         let declared = documents.iter().flat_map(|document| &document.parameters);
         // A file that could not be read may be the one that declares it.

@@ -150,6 +150,12 @@ impl<'v, 'a, 'r> Record<'v, 'a, 'r> {
         self.reporter.error(span, message);
     }
 
+    /// As [`Record::error`], where the line has a secret in it.
+    pub(crate) fn error_about_secret(&mut self, span: Span, message: impl Into<String>) {
+        self.sound = false;
+        self.reporter.error_about_secret(span, message);
+    }
+
     /// As [`Record::error`], with the cure.
     pub(crate) fn error_with_help(
         &mut self,
@@ -172,7 +178,7 @@ fn secret(reporter: &mut Reporter<'_>, key: &str, value: &Value) -> Option<Secre
     match &value.data {
         Data::String(text) => return Some(Secret::new(text)),
         Data::Invalid => {}
-        _ => reporter.error(value.span, format!("`{key}`: expected a text; put it in quotes")),
+        _ => reporter.error_about_secret(value.span, format!("`{key}`: expected a text; put it in quotes")),
     }
     None
 }

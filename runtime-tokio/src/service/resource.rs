@@ -175,7 +175,7 @@ fn read_own(
         "Cybus::Node::Http" => Kind::HttpNode(Box::new(http::read_node(record, scope, context)?)),
         "Cybus::Server::Opcua" => Kind::OpcuaServer(Box::new(opcua::read_server(record, context)?)),
         "Cybus::Node::Opcua" => Kind::OpcuaNode(Box::new(opcua::read_node(record, scope, context)?)),
-        "Cybus::Connection" => Kind::Connection(Box::new(connection::read(record, context)?)),
+        "Cybus::Connection" => Kind::Connection(Box::new(connection::read(record, scope, context)?)),
         "Cybus::Endpoint" => Kind::Endpoint(Box::new(endpoint::read(record, scope)?)),
         "Cybus::Mapping" => Kind::Mapping(mapping::read(record, scope, context)?),
         _ => return None,

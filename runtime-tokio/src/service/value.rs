@@ -71,6 +71,12 @@ impl Reporter<'_> {
         self.report.push(Diagnostic::error(&self.source, span, message));
     }
 
+    /// As [`Reporter::error`], where the line has a secret in it.
+    pub(crate) fn error_about_secret(&mut self, span: Span, message: impl Into<String>) {
+        self.report
+            .push(Diagnostic::error(&self.source, span, message).without_line());
+    }
+
     /// The candidate that a mistyped `name` most likely meant.
     pub(crate) fn nearest<'n>(
         &self,

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 pub(crate) use observer::Observer;
+pub(crate) use short_connections::ShortConnections;
 pub use snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, MappingStatus, NodeStatus, RegistrationStatus, Snapshot,
-    TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, MappingStatus,
+    NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
 };
 pub(crate) use view::View;
 

@@ -11,19 +11,19 @@ const IN_A_ROW: u32 = 3;
 
 /// Counts them.
 #[derive(Debug, Default)]
-pub(super) struct ShortConnections {
+pub(crate) struct ShortConnections {
     began: Option<Instant>,
     in_a_row: u32,
 }
 
 impl ShortConnections {
-    pub(super) fn began(&mut self, now: Instant) {
+    pub(crate) fn began(&mut self, now: Instant) {
         self.began = Some(now);
     }
 
     /// The connection, if there was one, has ended without this side's doing. True when it is time for a hint: once in
     /// each row.
-    pub(super) fn ended(&mut self, now: Instant) -> bool {
+    pub(crate) fn ended(&mut self, now: Instant) -> bool {
         let Some(began) = self.began.take() else {
             return false;
         };

@@ -1,6 +1,7 @@
 //! The state of an agent at one moment, as `syncline status` shows it: JSON with a version, and text for people.
 
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,12 @@ pub struct Snapshot {
     /// Items of mappings, in the order of the plan.
     #[serde(default)]
     pub mappings: Vec<MappingStatus>,
+    /// Connections to other systems, in the order of the plan.
+    #[serde(default)]
+    pub connections: Vec<ConnectionStatus>,
+    /// Endpoints, in the order of the plan.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointStatus>,
     /// Transactions since the start.
     pub transactions: TransactionTotals,
 }
@@ -138,6 +145,72 @@ pub struct MappingStatus {
     pub overloaded: u64,
 }
 
+/// A connection to another system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// `serviceId`.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
+    /// `Http` or `Mqtt`.
+    pub protocol: String,
+    /// `scheme://host:port`.
+    pub address: String,
+    /// Whether there is a connection; of an HTTP server, whether it has answered when it was last asked.
+    pub connected: bool,
+    /// How often there came to be one.
+    pub connections: u64,
+    /// Why the last connection or attempt ended.
+    pub last_end: Option<String>,
+}
+
+/// An endpoint: how its requests and messages have fared since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointStatus {
+    /// `serviceId` of the file that declares it.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
+    /// Its connection: `serviceId::resource`.
+    pub connection: String,
+    /// `subscribe`, `read` or `write`.
+    pub operation: String,
+    /// What it has asked of the other system: polls, reads or writes.
+    pub requests: u64,
+    /// Requests that have succeeded.
+    pub answered: u64,
+    /// Requests that have failed, by their cause.
+    pub failures: BTreeMap<String, u64>,
+    /// Messages that came to its rules.
+    pub received: u64,
+    /// Messages that were published.
+    pub published: u64,
+    /// Messages that a rule stopped as it should.
+    pub stopped: u64,
+    /// Messages for which a rule failed, or that could not be published.
+    pub failed: u64,
+    /// Messages that were dropped because they came faster than they were handled.
+    pub overloaded: u64,
+}
+
+impl EndpointStatus {
+    /// Its requests in words; `None` where it makes none.
+    pub(crate) fn requests_told(&self) -> Option<String> {
+        if self.requests == 0 {
+            return None;
+        }
+        let mut text = format!("{} requests, {} answered", self.requests, self.answered);
+        let failures = self.failures.iter().filter(|(_, count)| **count > 0);
+        for (cause, count) in failures {
+            // A string takes everything.
+            _ = write!(text, ", {count} {}", cause.replace('_', " "));
+        }
+        Some(text)
+    }
+}
+
 /// How transactions ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -232,6 +305,39 @@ impl fmt::Display for Snapshot {
                 f,
                 "mapping    {service}::{resource} {item}  {} received, {} published, {} stopped, {} failed, {} dropped",
                 mapping.received, mapping.published, mapping.stopped, mapping.failed, mapping.overloaded
+            )?;
+        }
+        for connection in &self.connections {
+            let ConnectionStatus {
+                service,
+                resource,
+                address,
+                ..
+            } = connection;
+            let state = match (connection.connected, &connection.last_end) {
+                (true, _) => "connected".to_owned(),
+                (false, Some(why)) => format!("not connected: {why}"),
+                (false, None) => "not connected yet".to_owned(),
+            };
+            writeln!(f, "connection {service}::{resource}  {address}  {state}")?;
+        }
+        for endpoint in &self.endpoints {
+            let EndpointStatus {
+                service,
+                resource,
+                operation,
+                ..
+            } = endpoint;
+            let requests = endpoint.requests_told().map(|told| format!("{told}; "));
+            writeln!(
+                f,
+                "endpoint   {service}::{resource} {operation}  {}{} received, {} published, {} stopped, {} failed, {} dropped",
+                requests.unwrap_or_default(),
+                endpoint.received,
+                endpoint.published,
+                endpoint.stopped,
+                endpoint.failed,
+                endpoint.overloaded
             )?;
         }
         Ok(())

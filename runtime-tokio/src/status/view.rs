@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, MappingStatus, NodeStatus, RegistrationStatus, Snapshot,
-    TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, MappingStatus,
+    NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
 };
 use super::{Link, Status};
 use crate::driver::{AgentHandle, Report};
+use crate::endpoint::{Cause, WatchedConnection, WatchedEndpoint};
 use crate::mapping::MappedFlow;
 use crate::presence::rfc3339;
 use crate::run::ServedNode;
@@ -26,6 +27,7 @@ pub(crate) struct View {
     pub(crate) agent: AgentHandle,
     pub(crate) nodes: Arc<[ServedNode]>,
     pub(crate) flows: Arc<[MappedFlow]>,
+    pub(crate) connections: Arc<[WatchedConnection]>,
     pub(crate) tls: Option<Arc<tls::Client>>,
 }
 
@@ -125,6 +127,12 @@ impl View {
                 })
                 .collect(),
             mappings: self.flows.iter().map(mapping).collect(),
+            connections: self.connections.iter().map(connection).collect(),
+            endpoints: self
+                .connections
+                .iter()
+                .flat_map(|connection| connection.endpoints.iter().map(|at| endpoint(connection, at)))
+                .collect(),
             transactions: report.as_ref().map(totals).unwrap_or_default(),
         }
     }
@@ -152,6 +160,39 @@ fn mapping(flow: &MappedFlow) -> MappingStatus {
         stopped: counters.stopped(),
         failed: counters.failed(),
         overloaded: counters.overloaded(),
+    }
+}
+
+fn connection(connection: &WatchedConnection) -> ConnectionStatus {
+    let state = &connection.state;
+    ConnectionStatus {
+        service: connection.service.clone(),
+        resource: connection.resource.clone(),
+        protocol: connection.protocol.to_owned(),
+        address: state.address().to_owned(),
+        connected: state.is_connected(),
+        connections: state.connections(),
+        last_end: state.last_end(),
+    }
+}
+
+fn endpoint(connection: &WatchedConnection, endpoint: &WatchedEndpoint) -> EndpointStatus {
+    let tally = &endpoint.tally;
+    let messages = tally.messages();
+    let failures = Cause::ALL.map(|cause| (cause.name().to_owned(), tally.failed(cause)));
+    EndpointStatus {
+        service: endpoint.service.clone(),
+        resource: endpoint.resource.clone(),
+        connection: format!("{}::{}", connection.service, connection.resource),
+        operation: endpoint.operation.to_owned(),
+        requests: tally.requests(),
+        answered: tally.answered(),
+        failures: failures.into(),
+        received: messages.received(),
+        published: messages.passed(),
+        stopped: messages.stopped(),
+        failed: messages.failed(),
+        overloaded: messages.overloaded(),
     }
 }
 

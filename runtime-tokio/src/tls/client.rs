@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
@@ -14,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::failure::{Failure, Handshake, Peer};
 use super::files::{Settings, Snapshot};
+use super::texts::Texts;
 use super::trust::{self, Roots};
 use super::{Identity, LoadError, Looked, Moment};
 
@@ -28,7 +30,7 @@ pub struct Client {
 
 /// What connections are made with from now on.
 #[derive(Debug, Clone)]
-struct InForce {
+pub(super) struct InForce {
     config: Arc<ClientConfig>,
     roots: Roots,
     identity: Option<Identity>,
@@ -46,6 +48,26 @@ impl Client {
         let server =
             ServerName::try_from(name.to_owned()).map_err(|_| LoadError::HostName(host.to_owned()))?;
         Self::to(server, Peer::Broker, settings, snapshot, now)
+    }
+
+    /// A client of the server at `host` with what `texts` give, and of the rest what `own` says.
+    ///
+    /// # Errors
+    /// [`LoadError`] when texts or files do not fit.
+    pub(crate) fn with_texts(
+        host: &str,
+        texts: &Texts<'_>,
+        own: &Settings,
+        now: Moment,
+    ) -> Result<Self, LoadError> {
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let server =
+            ServerName::try_from(name.to_owned()).map_err(|_| LoadError::HostName(host.to_owned()))?;
+        Ok(Self::in_force_with(
+            server,
+            Peer::OtherBroker,
+            texts.in_force(own, now)?,
+        ))
     }
 
     /// The same for a client registry in place of a broker, as far as messages name it.
@@ -74,16 +96,20 @@ impl Client {
         now: Moment,
     ) -> Result<Self, LoadError> {
         let in_force = InForce::new(settings, snapshot, now)?;
+        Ok(Self::in_force_with(server, kind, in_force))
+    }
+
+    fn in_force_with(server: ServerName<'static>, kind: Peer, in_force: InForce) -> Self {
         let looked = Looked {
             digest: Some(in_force.digest),
             refused: None,
         };
-        Ok(Self {
+        Self {
             server,
             kind,
             in_force: RwLock::new(in_force),
             looked: watch::Sender::new(looked),
-        })
+        }
     }
 
     /// Another client of the same server, with what the files hold now.
@@ -174,6 +200,17 @@ impl InForce {
             (Some(files), Some(pair)) => Some(Identity::check(files, pair, now, &provider)?),
             _ => None,
         };
+        Self::compose(provider, verifier, roots, identity, snapshot.digest())
+    }
+
+    /// What believes as `verifier` does, by `roots`, and shows `identity`.
+    pub(super) fn compose(
+        provider: Arc<CryptoProvider>,
+        verifier: Arc<dyn ServerCertVerifier>,
+        roots: Roots,
+        identity: Option<Identity>,
+        digest: [u8; 32],
+    ) -> Result<Self, LoadError> {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(LoadError::Setup)?
@@ -190,7 +227,7 @@ impl InForce {
             config: Arc::new(config),
             roots,
             identity,
-            digest: snapshot.digest(),
+            digest,
         })
     }
 }

@@ -35,8 +35,10 @@ pub enum Peer {
     Broker,
     /// The client registry.
     Registry,
-    /// The server of a connection in a commissioning file.
+    /// The server of an HTTP connection in a commissioning file.
     Connected,
+    /// The broker of an MQTT connection in a commissioning file.
+    OtherBroker,
 }
 
 impl Peer {
@@ -45,7 +47,7 @@ impl Peer {
         match self {
             Self::Broker => "CYBUS_MQTT_HOST",
             Self::Registry => "SYNCLINE_REGISTRY_URL",
-            Self::Connected => "`host` of the connection",
+            Self::Connected | Self::OtherBroker => "`host` of the connection",
         }
     }
 
@@ -59,6 +61,25 @@ impl Peer {
             Self::Connected => {
                 "set `port` of the connection to the server's port for TLS, or `scheme: http` to do without"
             }
+            Self::OtherBroker => {
+                "set `port` of the connection to the broker's port for TLS, usually 8883, or `scheme: mqtt` to do without"
+            }
+        }
+    }
+
+    /// How to show it a certificate.
+    const fn show_one(self) -> &'static str {
+        match self {
+            Self::OtherBroker => "set `mutualAuthentication: true`, with `clientCert` and `clientPrivateKey`",
+            _ => "set USE_MUTUAL_TLS=true, with AGENT_CERT and AGENT_KEY",
+        }
+    }
+
+    /// What says which authorities it is believed by.
+    const fn authorities(self) -> &'static str {
+        match self {
+            Self::OtherBroker => "`caCert` of the connection",
+            _ => "CA",
         }
     }
 }
@@ -127,9 +148,9 @@ impl Failure {
 
 /// The error of an established connection, in plain words where it is one of TLS: with TLS 1.3 a server tells only
 /// after the handshake that it refuses the client's certificate.
-pub(crate) fn lost(error: io::Error, shows_certificate: bool) -> io::Error {
+pub(crate) fn lost(error: io::Error, shows_certificate: bool, server: Peer) -> io::Error {
     let (fault, text) = match tls_error(&error) {
-        Some(Error::AlertReceived(alert)) => alert_received(*alert, shows_certificate, Peer::Broker),
+        Some(Error::AlertReceived(alert)) => alert_received(*alert, shows_certificate, server),
         Some(other) => (Fault::Network, lower(&other.to_string())),
         // The library tells at length that the end was not announced; nothing follows from that here.
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -164,8 +185,11 @@ fn refused(cause: &CertificateError, handshake: &Handshake<'_>, now: Moment) -> 
     match cause {
         CertificateError::BadSignature => format!(
             "the server's certificate ({}) was issued by {}, which has another key than {} knows under that name: it may have \
-             been made anew, give in CA the new one's certificate",
-            facts.subject, facts.issuer, handshake.roots
+             been made anew, give in {} the new one's certificate",
+            facts.subject,
+            facts.issuer,
+            handshake.roots,
+            handshake.server.authorities()
         ),
         CertificateError::UnknownIssuer => {
             let cure = match handshake.roots {
@@ -173,11 +197,14 @@ fn refused(cause: &CertificateError, handshake: &Handshake<'_>, now: Moment) -> 
                     "not by an authority in {}: put the certificate of that authority into the file that CA names",
                     file.display()
                 ),
-                Roots::System | Roots::Unasked => {
-                    "which is not an authority that this system knows: set CA to a file with the certificate of that \
-                     authority"
-                        .to_owned()
+                Roots::Given => "not by an authority in `caCert`: add the certificate of that authority".to_owned(),
+                Roots::System | Roots::Unasked => match handshake.server {
+                    Peer::OtherBroker => "which is not an authority that this system knows: give the certificate of that \
+                                          authority as `caCert`",
+                    _ => "which is not an authority that this system knows: set CA to a file with the certificate of that \
+                          authority",
                 }
+                .to_owned(),
             };
             format!(
                 "the server's certificate ({}) was issued by {}, {cure}",
@@ -228,17 +255,17 @@ fn refused(cause: &CertificateError, handshake: &Handshake<'_>, now: Moment) -> 
 /// The server has said why it ends the connection.
 fn alert_received(alert: AlertDescription, shows_certificate: bool, server: Peer) -> (Fault, String) {
     use AlertDescription as Alert;
-    const SHOW_ONE: &str = "set USE_MUTUAL_TLS=true, with AGENT_CERT and AGENT_KEY";
+    let show_one = server.show_one();
     let fault = match alert {
         Alert::ProtocolVersion | Alert::UnrecognisedName => Fault::Configuration,
         _ => Fault::Refusal,
     };
     let text = match (alert, shows_certificate) {
         (Alert::CertificateRequired | Alert::NoCertificate, false) => {
-            format!("the server wants a client certificate: {SHOW_ONE}")
+            format!("the server wants a client certificate: {show_one}")
         }
         (Alert::HandshakeFailure, false) => {
-            format!("the server ended the TLS handshake, as it does where it wants a client certificate: {SHOW_ONE}")
+            format!("the server ended the TLS handshake, as it does where it wants a client certificate: {show_one}")
         }
         (Alert::UnknownCA, true) => "the server does not know the authority that issued this agent's certificate: give \
              the server that authority's certificate, or in AGENT_CERT a certificate that it knows, with those between"

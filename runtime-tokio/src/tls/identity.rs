@@ -23,6 +23,13 @@ pub struct Identity {
     pub(super) certified: Arc<CertifiedKey>,
 }
 
+/// What is wrong with a certificate and its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PairFault {
+    Certificate(ContentFault),
+    Key(ContentFault),
+}
+
 impl Identity {
     /// Checks that certificate and key are complete, belong together and to the login name, and hold at `now`.
     pub(super) fn check(
@@ -41,33 +48,25 @@ impl Identity {
             file: files.key.clone(),
             fault,
         };
-        let chain = certificates(&pair.certificate).map_err(in_certificate)?;
-        let own = chain
-            .first()
-            .ok_or_else(|| in_certificate(ContentFault::NoCertificate))?;
-        let facts =
-            CertificateFacts::from_der(own).map_err(|_| in_certificate(ContentFault::BadCertificate))?;
-        let key = private_key(pair.key.expose_secret()).map_err(in_key)?;
-        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => LoadError::KeyMismatch {
-                certificate: files.certificate.clone(),
-                key: files.key.clone(),
-            },
-            Error::InvalidCertificate(_) => in_certificate(ContentFault::BadCertificate),
-            _ => in_key(ContentFault::UnusableKey),
-        })?;
+        let identity =
+            Self::of(&pair.certificate, pair.key.expose_secret(), provider).map_err(|fault| match fault {
+                PairFault::Certificate(fault) => in_certificate(fault),
+                PairFault::Key(ContentFault::ForeignKey) => LoadError::KeyMismatch {
+                    certificate: files.certificate.clone(),
+                    key: files.key.clone(),
+                },
+                PairFault::Key(fault) => in_key(fault),
+            })?;
+        let facts = &identity.facts;
         if facts.common_name.as_deref() != Some(&files.username) {
             return Err(LoadError::CommonName {
                 file: files.certificate.clone(),
-                common_name: facts.common_name,
+                common_name: facts.common_name.clone(),
                 username: files.username.clone(),
             });
         }
         match facts.validity(now) {
-            Validity::Current { .. } => Ok(Self {
-                facts,
-                certified: Arc::new(certified),
-            }),
+            Validity::Current { .. } => Ok(identity),
             Validity::Expired => Err(LoadError::Expired {
                 file: files.certificate.clone(),
                 not_after: facts.not_after,
@@ -78,6 +77,28 @@ impl Identity {
                 now,
             }),
         }
+    }
+
+    /// Checks that certificate and key, both PEM, are complete and belong together.
+    pub(super) fn of(certificate: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Self, PairFault> {
+        let chain = certificates(certificate).map_err(PairFault::Certificate)?;
+        let own = chain
+            .first()
+            .ok_or(PairFault::Certificate(ContentFault::NoCertificate))?;
+        let facts = CertificateFacts::from_der(own)
+            .map_err(|_| PairFault::Certificate(ContentFault::BadCertificate))?;
+        let key = private_key(key).map_err(PairFault::Key)?;
+        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                PairFault::Key(ContentFault::ForeignKey)
+            }
+            Error::InvalidCertificate(_) => PairFault::Certificate(ContentFault::BadCertificate),
+            _ => PairFault::Key(ContentFault::UnusableKey),
+        })?;
+        Ok(Self {
+            facts,
+            certified: Arc::new(certified),
+        })
     }
 
     /// What to tell the operator while there is time: `None` with [`EXPIRES_SOON`] days left or more.

@@ -11,6 +11,7 @@ mod identity;
 mod reload;
 mod request;
 mod server;
+mod texts;
 mod trust;
 
 use std::io;
@@ -24,6 +25,7 @@ pub use files::{IdentityFiles, Settings, Snapshot, Trust};
 pub use identity::{EXPIRES_SOON, Identity};
 pub use reload::{LOOK_INTERVAL, Looked, Reload, Trial, TrialError};
 pub use server::{Listener, ServerFiles, ServerTls};
+pub(crate) use texts::{Texts, certificate_text_fault, pair_text_fault};
 
 use crate::regular_file;
 use crate::transport::text;
@@ -73,6 +75,14 @@ pub enum LoadError {
         variable: &'static str,
         /// The file.
         file: PathBuf,
+        /// What is wrong with it, and what was expected.
+        fault: ContentFault,
+    },
+    /// A text of a commissioning file is not what its property asks for.
+    #[error("`{property}` of the connection: {fault}")]
+    Text {
+        /// The property.
+        property: &'static str,
         /// What is wrong with it, and what was expected.
         fault: ContentFault,
     },
@@ -146,21 +156,21 @@ pub enum LoadError {
 #[non_exhaustive]
 pub enum ContentFault {
     /// It is longer than any such file.
-    #[error("the file is longer than {} MiB, expected certificates or a key in PEM", files::MAX_BYTES >> 20)]
+    #[error("it is longer than {} MiB, expected certificates or a key in PEM", files::MAX_BYTES >> 20)]
     TooLong,
     /// A section of it is cut short or garbled.
-    #[error("the file is not complete PEM, it may have been cut short: copy it again")]
+    #[error("it is not complete PEM, it may have been cut short: copy it again")]
     BrokenPem,
     /// There is no certificate in it.
-    #[error("there is no certificate in the file, expected PEM with `-----BEGIN CERTIFICATE-----`")]
+    #[error("there is no certificate in it, expected PEM with `-----BEGIN CERTIFICATE-----`")]
     NoCertificate,
     /// A section says certificate and holds something else.
     #[error(
-        "what the file holds as a certificate is none, or one of a kind that is not supported: have it issued again"
+        "what it holds as a certificate is none, or one of a kind that is not supported: have it issued again"
     )]
     BadCertificate,
     /// There is no private key in it.
-    #[error("there is no private key in the file, expected PEM with `-----BEGIN PRIVATE KEY-----`")]
+    #[error("there is no private key in it, expected PEM with `-----BEGIN PRIVATE KEY-----`")]
     NoKey,
     /// The key can be read only with a passphrase.
     #[error(

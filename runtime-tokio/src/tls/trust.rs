@@ -25,6 +25,8 @@ tokio::task_local! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Roots {
     File(PathBuf),
+    /// The text of a commissioning file.
+    Given,
     System,
     /// Servers are not verified.
     Unasked,
@@ -34,6 +36,7 @@ impl fmt::Display for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => file.display().fmt(f),
+            Self::Given => f.write_str("`caCert`"),
             Self::System | Self::Unasked => f.write_str("this system"),
         }
     }
@@ -63,23 +66,44 @@ pub(super) fn verifier(
         (Trust::Authorities(file), Some(pem)) => (from_file(file, pem)?, Roots::File(file.clone())),
         (Trust::Authorities(file), None) => (from_system(file)?, Roots::System),
     };
+    Ok((verify(store, provider)?, roots))
+}
+
+/// What verifies servers by the authorities in the text `pem`.
+pub(super) fn verifier_of_text(
+    pem: &str,
+    provider: &Arc<CryptoProvider>,
+) -> Result<(Arc<dyn ServerCertVerifier>, Roots), LoadError> {
+    let store = authorities(pem.as_bytes()).map_err(|fault| LoadError::Text {
+        property: "caCert",
+        fault,
+    })?;
+    Ok((verify(store, provider)?, Roots::Given))
+}
+
+fn verify(
+    store: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, LoadError> {
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
         .build()
         .map_err(|error| LoadError::Setup(Error::General(error.to_string())))?;
-    Ok((Arc::new(Verify { inner }), roots))
+    Ok(Arc::new(Verify { inner }))
 }
 
 fn from_file(file: &Path, pem: &[u8]) -> Result<RootCertStore, LoadError> {
-    let fault = |fault| LoadError::Content {
+    authorities(pem).map_err(|fault| LoadError::Content {
         variable: AUTHORITY,
         file: file.to_owned(),
         fault,
-    };
+    })
+}
+
+/// The certificates of a PEM text as authorities.
+pub(super) fn authorities(pem: &[u8]) -> Result<RootCertStore, ContentFault> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates(pem).map_err(fault)? {
-        store
-            .add(certificate)
-            .map_err(|_| fault(ContentFault::BadCertificate))?;
+    for certificate in certificates(pem)? {
+        store.add(certificate).map_err(|_| ContentFault::BadCertificate)?;
     }
     Ok(store)
 }

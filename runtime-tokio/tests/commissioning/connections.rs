@@ -71,6 +71,57 @@ resources:
 ", &[
         r"3:93 `scheme`: found the text `ws`, expected `mqtt`, `mqtts`, `tcp` or `tls`",
     ]),
+    ("a url that is none, or has a password in it", r"metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {url: 'mqtt://u:s3cret@b'}}}
+", &[
+        r"3:81 `url`: expected `scheme://host` or `scheme://host:port` with the scheme `mqtt`, `mqtts`, `tcp` or `tls`; user name and password are properties of their own",
+    ]),
+    ("a password of nobody", r"metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: a, password: s3cret}}}
+", &[
+        r"3:85 `password`: found it without `username`, which MQTT 3.1.1 does not allow; add `username`",
+    ]),
+    ("certificates that are none", r"metadata: {name: t}
+resources:
+  c:
+    type: Cybus::Connection
+    properties:
+      protocol: Mqtt
+      connection:
+        host: a
+        scheme: mqtts
+        port: 8883
+        caCert: /etc/ca.pem
+        clientCert: |
+          -----BEGIN CERTIFICATE-----
+          -----END CERTIFICATE-----
+", &[
+        r"11:17 `caCert`: there is no certificate in it, expected PEM with `-----BEGIN CERTIFICATE-----`",
+        r"12:9 `clientCert`: found it without `clientPrivateKey`, expected both or neither",
+        r"13:11 `clientCert`: what it holds as a certificate is none, or one of a kind that is not supported: have it issued again",
+    ]),
+    ("a will without topic", r"metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: a, will: {payload: x}}}}
+", &[
+        r"3:91 will: expected `topic`, found none",
+    ]),
+    ("an empty client identifier", r"metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: a, clientId: ''}}}
+", &[
+        r"3:95 `clientId`: found the text ``, expected a text of 1 to 65535 bytes",
+    ]),
+    ("endpoints of another broker that feed each other", r"metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: a}}}
+  in: {type: 'Cybus::Endpoint', properties: {protocol: Mqtt, connection: !ref c, subscribe: {topic: 'x/#'}, topic: out/set}}
+  out: {type: 'Cybus::Endpoint', properties: {protocol: Mqtt, connection: !ref c, write: {topic: x/y}}}
+", &[
+        r"4:3 messages of `in` would go round for ever: what it publishes on `services/t/out/set` is written back by `out` to what it subscribes to",
+    ]),
     ("an unknown target state", r"metadata: {name: t}
 resources:
   c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: a}, targetState: conected}}

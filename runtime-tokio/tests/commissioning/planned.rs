@@ -8,7 +8,7 @@ use syncline::service::plan::{
 };
 use syncline::service::{Context, Planned, Severity, Source, plan_sources};
 
-use super::{messages, plan_with};
+use super::{messages, plan, plan_with};
 
 const NODES: &str = "metadata: {name: t}
 resources:
@@ -186,7 +186,9 @@ resources:
         .endpoints
         .iter()
         .map(|endpoint| match &endpoint.target {
-            EndpointTarget::MqttSubscribe { filter, qos } => format!("{} {}", filter.as_str(), *qos as u8),
+            EndpointTarget::MqttSubscribe { filter, qos, .. } => {
+                format!("{} {}", filter.as_str(), *qos as u8)
+            }
             EndpointTarget::MqttPublish { topic, qos, retain } => {
                 format!("{} {} {retain}", topic.as_str(), *qos as u8)
             }
@@ -194,6 +196,92 @@ resources:
         })
         .collect();
     assert_eq!(targets, ["a/+/# 1", "d 0 true"]);
+}
+
+#[test]
+fn a_url_goes_before_host_port_and_scheme() {
+    let text = "metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {url: 'mqtts://b:8883', host: a, cleanSession: false}}}
+";
+    let Planned { plan, warnings } = plan(text).unwrap();
+    let ConnectionProtocol::Mqtt(mqtt) = &plan.services[0].connections[0].protocol else {
+        panic!("expected MQTT");
+    };
+    assert_eq!(
+        (mqtt.scheme, mqtt.host.as_str(), mqtt.port, mqtt.clean_session),
+        (MqttScheme::Mqtts, "b", 8883, false)
+    );
+    assert_eq!(
+        messages(&warnings, Severity::Warning),
+        ["3:99 `host` has no effect beside `url`"]
+    );
+}
+
+#[test]
+fn what_tls_and_a_will_say_of_another_broker_is_planned() {
+    let text = "metadata: {name: t}
+resources:
+  c:
+    type: Cybus::Connection
+    properties:
+      protocol: Mqtt
+      connection:
+        {host: b, scheme: mqtts, mutualAuthentication: true, will: {topic: a/gone, payload: bye, qos: 1, retain: true}}
+  plain: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: b, trustAllCertificates: true}}}
+";
+    let Planned { plan, warnings } = plan(text).unwrap();
+    let ConnectionProtocol::Mqtt(mqtt) = &plan.services[0].connections[0].protocol else {
+        panic!("expected MQTT");
+    };
+    assert!(mqtt.tls.mutual_authentication && mqtt.tls.identity.is_none());
+    let will = mqtt.will.as_ref().expect("a will");
+    assert_eq!(
+        (
+            will.topic.as_str(),
+            &will.payload[..],
+            will.qos as u8,
+            will.retain
+        ),
+        ("a/gone", &b"bye"[..], 1, true)
+    );
+    assert_eq!(
+        messages(&warnings, Severity::Warning),
+        [
+            "8:9 no port is named, so TLS is tried on port 1883, which mostly goes without; add `port: 8883`",
+            "9:89 `trustAllCertificates` has no effect without `scheme: mqtts`",
+        ]
+    );
+}
+
+#[test]
+fn a_warning_is_given_where_rules_may_put_an_end_to_what_goes_round() {
+    let text = "metadata: {name: t}
+resources:
+  c: {type: 'Cybus::Connection', properties: {protocol: Mqtt, connection: {host: 127.0.0.1}}}
+  in:
+    type: Cybus::Endpoint
+    properties: {protocol: Mqtt, connection: !ref c, subscribe: {topic: '#'}, rules: [filter: {expression: 'fresh'}]}
+";
+    let context = Context {
+        mqtt_host: Some("localhost".to_owned()),
+        mqtt_port: Some(1883),
+        ..Context::default()
+    };
+    let Planned { warnings, .. } = plan_with(text, &context).unwrap();
+    assert_eq!(
+        messages(&warnings, Severity::Warning),
+        [
+            "4:3 messages of `in` would go round for ever: its broker is the agent's own, and what it publishes on \
+             `services/t/in` is what it subscribes to"
+        ]
+    );
+    let elsewhere = Context {
+        mqtt_port: Some(1884),
+        ..context
+    };
+    let Planned { warnings, .. } = plan_with(text, &elsewhere).unwrap();
+    assert_eq!(messages(&warnings, Severity::Warning), Vec::<String>::new());
 }
 
 #[test]

@@ -191,6 +191,22 @@ fn a_subscribe_endpoint_polls_and_never_twice_at_once() {
         last = reads;
     }
     assert!(!agent.log().contains("409"), "{}", agent.log());
+    let status = agent
+        .beside(&["status", "--json"])
+        .output()
+        .expect("syncline starts");
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let (connection, counter) = (&status["connections"][0], &status["endpoints"][0]);
+    assert_eq!(
+        (&connection["protocol"], &connection["connected"]),
+        (&json!("Http"), &json!(true))
+    );
+    assert!(counter["answered"].as_u64() >= Some(4), "{counter}");
+    assert!(
+        counter["requests"].as_u64() >= counter["answered"].as_u64(),
+        "{counter}"
+    );
+    assert_eq!(counter["failures"]["refused"], 0, "{counter}");
     let mut late = Subscription::start(&broker, "services/ends/counted");
     assert!(
         next(&mut late).1["value"]["reads"].is_u64(),

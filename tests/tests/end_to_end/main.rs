@@ -27,6 +27,7 @@ mod mappings;
 mod mio_example;
 mod mutual_tls;
 mod node_rules;
+mod other_broker;
 mod packet_capture;
 mod presence;
 mod reconnects;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use syncline::service::plan::{
-    ArgumentPlan, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan, EndpointTarget,
-    FlowPlan, HttpNodePlan, HttpOperation, HttpScheme, HttpServerPlan, MappingPlan, MqttScheme, NodeKind,
+    ArgumentPlan, Capture, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan,
+    EndpointTarget, FlowPlan, HttpNodePlan, HttpOperation, HttpScheme, HttpServerPlan, MappingPlan, NodeKind,
     OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, Plan, RuleList, ServicePlan, TransactionPlan,
 };
 use syncline::service::{Diagnostic, Report, Severity};
@@ -227,15 +227,22 @@ fn connection(connection: &ConnectionPlan) -> Value {
             };
             ("Http", scheme, &http.host, http.port, Some(&http.prefix))
         }
-        ConnectionProtocol::Mqtt(mqtt) => {
-            let scheme = match mqtt.scheme {
-                MqttScheme::Mqtt => "mqtt",
-                MqttScheme::Mqtts => "mqtts",
-            };
-            ("Mqtt", scheme, &mqtt.host, mqtt.port, None)
-        }
+        ConnectionProtocol::Mqtt(mqtt) => ("Mqtt", mqtt.scheme.name(), &mqtt.host, mqtt.port, None),
     };
     let strategy = &connection.strategy;
+    let session = match &connection.protocol {
+        ConnectionProtocol::Http(_) => Value::Null,
+        ConnectionProtocol::Mqtt(mqtt) => json!({
+            "clientId": mqtt.client_id,
+            "cleanSession": mqtt.clean_session,
+            "keepalive": mqtt.keep_alive.as_secs(),
+            "will": mqtt.will.as_ref().map(|will| json!({
+                "topic": will.topic.as_str(),
+                "qos": will.qos as u8,
+                "retain": will.retain,
+            })),
+        }),
+    };
     json!({
         "resource": connection.resource,
         "protocol": protocol,
@@ -243,6 +250,7 @@ fn connection(connection: &ConnectionPlan) -> Value {
         "host": host,
         "port": port,
         "prefix": prefix,
+        "session": session,
         "connectionStrategy": {
             "initialDelay": milliseconds(strategy.initial_delay),
             "incrementFactor": strategy.increment_factor,
@@ -262,9 +270,15 @@ fn endpoint(endpoint: &EndpointPlan) -> Value {
                 "interval": repeats.then(|| milliseconds(request.interval)),
             })
         }
-        EndpointTarget::MqttSubscribe { filter, qos } => {
-            json!({ "filter": filter.as_str(), "qos": *qos as u8 })
-        }
+        EndpointTarget::MqttSubscribe {
+            filter,
+            captures,
+            qos,
+        } => json!({
+            "filter": filter.as_str(),
+            "captures": all(captures, capture),
+            "qos": *qos as u8,
+        }),
         EndpointTarget::MqttPublish { topic, qos, retain } => {
             json!({ "topic": topic.as_str(), "qos": *qos as u8, "retain": retain })
         }
@@ -282,6 +296,10 @@ fn endpoint(endpoint: &EndpointPlan) -> Value {
     })
 }
 
+fn capture(capture: &Capture) -> Value {
+    json!({ "level": capture.level, "name": capture.name })
+}
+
 fn mapping(mapping: &MappingPlan) -> Value {
     json!({ "resource": mapping.resource, "flows": all(&mapping.flows, flow) })
 }
@@ -290,7 +308,7 @@ fn flow(flow: &FlowPlan) -> Value {
     let source = |source: &syncline::service::plan::FlowSource| {
         json!({
             "filter": source.filter.as_str(),
-            "captures": all(&source.captures, |capture| json!({ "level": capture.level, "name": capture.name })),
+            "captures": all(&source.captures, capture),
             "qos": source.qos as u8,
             "label": source.label,
         })

@@ -1,8 +1,8 @@
 //! The plan for people: a table of servers, routes, nodes, endpoints, mappings and topics, each where there are any.
 
 use syncline::service::plan::{
-    ConnectionProtocol, EndpointPlan, EndpointTarget, HttpNodePlan, HttpOperation, HttpScheme, MqttScheme,
-    NodeKind, OpcuaNodePlan, OpcuaOperation, Plan, RuleList, TransactionPlan,
+    ConnectionProtocol, EndpointPlan, EndpointTarget, HttpNodePlan, HttpOperation, HttpScheme, NodeKind,
+    OpcuaNodePlan, OpcuaOperation, Plan, RuleList, TransactionPlan,
 };
 
 use super::super::output;
@@ -258,11 +258,7 @@ fn target(protocol: &ConnectionProtocol, endpoint: &EndpointPlan) -> String {
             format!("{scheme}://{}:{}{}", host(&http.host), http.port, http.prefix)
         }
         ConnectionProtocol::Mqtt(mqtt) => {
-            let scheme = match mqtt.scheme {
-                MqttScheme::Mqtt => "mqtt",
-                MqttScheme::Mqtts => "mqtts",
-            };
-            format!("{scheme}://{}:{}", host(&mqtt.host), mqtt.port)
+            format!("{}://{}:{}", mqtt.scheme.name(), host(&mqtt.host), mqtt.port)
         }
     };
     match &endpoint.target {

@@ -6,8 +6,9 @@ use super::super::connection::{Protocol, spoken};
 use super::super::diagnostic::quoted;
 use super::super::document::Document;
 use super::super::endpoint::{Endpoint, Operation};
-use super::super::plan::{ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan, Plan};
+use super::super::plan::{ConnectionPlan, EndpointOperation, EndpointPlan, Plan};
 use super::super::resource::{Kind, Resource};
+use super::cycle::{Address, End};
 use super::{Builder, Topic};
 
 impl<'d> Builder<'d, '_> {
@@ -27,9 +28,6 @@ impl<'d> Builder<'d, '_> {
                     self.leave_out(document, resource, &reason);
                 }
                 Protocol::Spoken(protocol) => {
-                    if matches!(protocol, ConnectionProtocol::Mqtt(_)) {
-                        self.not_started(document, resource, "connections to other brokers");
-                    }
                     connections.push(ConnectionPlan {
                         resource: resource.id.clone(),
                         protocol: protocol.clone(),
@@ -43,14 +41,17 @@ impl<'d> Builder<'d, '_> {
     }
 
     /// Adds the endpoints of all files to their connections, which may be those of another service.
-    pub(super) fn endpoints(&mut self, documents: &'d [Document], plan: &mut Plan) {
+    /// `own` is the agent's broker, where it is known.
+    pub(super) fn endpoints(&mut self, documents: &'d [Document], own: Option<&Address>, plan: &mut Plan) {
+        let mut ends = Vec::new();
         for document in documents {
             for resource in &document.resources {
                 if let Kind::Endpoint(endpoint) = &resource.kind {
-                    self.endpoint(document, resource, endpoint, plan);
+                    ends.extend(self.endpoint(document, resource, endpoint, plan));
                 }
             }
         }
+        self.cycles(own, &ends);
     }
 
     fn endpoint(
@@ -59,10 +60,8 @@ impl<'d> Builder<'d, '_> {
         resource: &Resource,
         endpoint: &Endpoint,
         plan: &mut Plan,
-    ) {
-        let Some((owner, parent)) = self.index.find(document, &endpoint.connection, self.report) else {
-            return;
-        };
+    ) -> Option<End<'d>> {
+        let (owner, parent) = self.index.find(document, &endpoint.connection, self.report)?;
         let Kind::Connection(connection) = &parent.kind else {
             if !matches!(parent.kind, Kind::Invalid) {
                 let message = format!(
@@ -71,7 +70,7 @@ impl<'d> Builder<'d, '_> {
                 );
                 self.error(document, endpoint.connection.span, message);
             }
-            return;
+            return None;
         };
         if connection.protocol.name() != endpoint.protocol {
             let message = format!(
@@ -81,17 +80,13 @@ impl<'d> Builder<'d, '_> {
                 quoted(&endpoint.protocol)
             );
             self.error(document, endpoint.connection.span, message);
-            return;
+            return None;
         }
-        let Some(topic) = self.topic(document, resource, endpoint.topic.as_ref()) else {
-            return;
-        };
-        let Some(operation) = self.endpoint_operation(document, &topic, endpoint.operation) else {
-            return;
-        };
+        let topic = self.topic(document, resource, endpoint.topic.as_ref())?;
+        let operation = self.endpoint_operation(document, &topic, endpoint.operation)?;
         if !endpoint.enabled {
             self.leave_out(document, resource, "its `targetState` switches it off");
-            return;
+            return None;
         }
         let planned = plan
             .services
@@ -102,9 +97,9 @@ impl<'d> Builder<'d, '_> {
         let (Some(planned), Some(target)) = (planned, &endpoint.target) else {
             let reason = format!("its connection {} is left out", quoted(&parent.id));
             self.leave_out(document, resource, &reason);
-            return;
+            return None;
         };
-        planned.endpoints.push(EndpointPlan {
+        let endpoint = EndpointPlan {
             service: document.id.clone(),
             resource: resource.id.clone(),
             operation,
@@ -112,7 +107,10 @@ impl<'d> Builder<'d, '_> {
             qos: endpoint.qos,
             retain: endpoint.retain,
             rules: endpoint.rules.clone(),
-        });
+        };
+        let end = End::of(document, resource.id_span, &planned.protocol, &endpoint);
+        planned.endpoints.push(endpoint);
+        end
     }
 
     fn endpoint_operation(

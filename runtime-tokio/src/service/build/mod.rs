@@ -1,6 +1,7 @@
 //! From checked resources to the plan: who belongs to whom, and what collides.
 
 mod connection;
+mod cycle;
 mod http;
 mod mapping;
 mod opcua;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use syncline_core::topic::TopicName;
 
+use super::Context;
 use super::diagnostic::{Diagnostic, Report, quoted};
 use super::document::Document;
 use super::plan::{Plan, ServicePlan};
@@ -25,7 +27,7 @@ type Claim = (Arc<Source>, Span);
 
 /// Joins the documents to one plan; collisions are reported with both places. `complete` says whether every file has
 /// become a document: where one has not, what is missing may be in it.
-pub(super) fn build(documents: &[Document], complete: bool, report: &mut Report) -> Plan {
+pub(super) fn build(documents: &[Document], complete: bool, context: &Context, report: &mut Report) -> Plan {
     let mut builder = Builder {
         index: Index::new(documents, complete),
         report,
@@ -40,7 +42,9 @@ pub(super) fn build(documents: &[Document], complete: bool, report: &mut Report)
             .map(|document| builder.service(document))
             .collect(),
     };
-    builder.endpoints(documents, &mut plan);
+    let own = context.mqtt_host.as_deref().zip(context.mqtt_port);
+    let own = own.map(|(host, port)| cycle::Address::new(host, port));
+    builder.endpoints(documents, own.as_ref(), &mut plan);
     plan
 }
 

@@ -1,5 +1,6 @@
 //! Connections to other systems, and the endpoints that use them.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Method;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use syncline_core::codec::QoS;
 use syncline_core::topic::{TopicFilter, TopicName};
 
-use super::{RuleList, Secret};
+use super::{Capture, MqttConnection, RuleList, Secret};
 
 /// One `Cybus::Connection`.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,17 @@ pub enum ConnectionProtocol {
     Http(Box<HttpConnection>),
     /// MQTT, as a client of another broker.
     Mqtt(Box<MqttConnection>),
+}
+
+impl ConnectionProtocol {
+    /// Its name in a commissioning file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "Http",
+            Self::Mqtt(_) => "Mqtt",
+        }
+    }
 }
 
 /// The times between attempts: from the first one on, each is longer by a factor, up to a bound.
@@ -107,38 +119,6 @@ pub enum ProbeMethod {
     Get,
 }
 
-/// Another broker.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MqttConnection {
-    /// Plain or over TLS.
-    pub scheme: MqttScheme,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port, 1883 by default.
-    pub port: u16,
-    /// Client Identifier; derived from agent and resource where absent.
-    pub client_id: Option<String>,
-    /// User name.
-    pub username: Option<String>,
-    /// Password.
-    pub password: Option<Secret>,
-    /// Keep Alive, 60 s by default.
-    pub keep_alive: Duration,
-    /// Whether the agent shows its own certificate.
-    pub mutual_authentication: bool,
-    /// Whether the broker's certificate goes unchecked.
-    pub trust_all_certificates: bool,
-}
-
-/// Schemes of an MQTT connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MqttScheme {
-    /// Plain.
-    Mqtt,
-    /// Over TLS.
-    Mqtts,
-}
-
 /// One `Cybus::Endpoint`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointPlan {
@@ -156,6 +136,13 @@ pub struct EndpointPlan {
     pub retain: bool,
     /// What a result goes through before it is published.
     pub rules: RuleList,
+}
+
+/// What messages call it.
+impl fmt::Display for EndpointPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "endpoint {} of service {}", self.resource, self.service)
+    }
 }
 
 /// What starts an endpoint, with its topics.
@@ -222,6 +209,8 @@ pub enum EndpointTarget {
     MqttSubscribe {
         /// Its topics.
         filter: TopicFilter,
+        /// The levels of a topic that become variables.
+        captures: Vec<Capture>,
         /// Quality of service there.
         qos: QoS,
     },

@@ -3,6 +3,7 @@
 mod connection;
 mod http;
 mod mapping;
+mod mqtt;
 mod opcua;
 mod secret;
 mod topics;
@@ -10,10 +11,11 @@ mod topics;
 pub use crate::rules::RuleList;
 pub use connection::{
     BasicAuth, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan, EndpointTarget,
-    HttpConnection, HttpRequest, HttpScheme, MqttConnection, MqttScheme, Probe, ProbeMethod, RetryStrategy,
+    HttpConnection, HttpRequest, HttpScheme, Probe, ProbeMethod, RetryStrategy,
 };
 pub use http::{HttpNodePlan, HttpOperation, HttpServerPlan, TransactionPlan};
 pub use mapping::{Capture, FlowPlan, FlowSource, FlowTarget, MappingPlan, TopicPart, TopicTemplate};
+pub use mqtt::{ClientCertificate, MqttConnection, MqttScheme, MqttWill, TlsMaterial};
 pub use opcua::{
     ArgumentPlan, DataType, NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, SecurityMode,
     SecurityPolicy,

@@ -1,0 +1,164 @@
+//! An endpoint that writes: what comes to `<topic>/set` is published at the other broker, and what came of it told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use syncline_core::codec::QoS;
+use syncline_core::session::Publication;
+use syncline_core::topic::{TopicFilter, TopicName};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::link::Link;
+use crate::driver::{AgentHandle, Inbox, Offline, PublishError, Submitted, Subscription, mailbox};
+use crate::endpoint::message::{self, wall};
+use crate::endpoint::results::Results;
+use crate::endpoint::state::LinkState;
+use crate::endpoint::tally::{Cause, Tally};
+use crate::endpoint::{Means, REQUESTS};
+use crate::rules::Json;
+use crate::service::plan::EndpointPlan;
+
+/// Longest wait for the other broker's acknowledgement.
+const ACKNOWLEDGEMENT_TIME: Duration = Duration::from_secs(30);
+
+/// Where and how an endpoint publishes at the other broker.
+pub(super) struct Target {
+    pub(super) topic: TopicName,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+}
+
+/// One endpoint.
+pub(super) struct Writer {
+    other: AgentHandle,
+    state: Arc<LinkState>,
+    target: Target,
+    inbox: Inbox,
+    _subscription: Subscription,
+    results: Results,
+    tally: Arc<Tally>,
+}
+
+/// A message that was not written, and why.
+struct Unwritten {
+    cause: Cause,
+    text: String,
+}
+
+impl Writer {
+    /// `None` where the endpoint listens to nothing: a plan says otherwise.
+    pub(super) fn new(
+        means: &Means<'_>,
+        link: &Link,
+        plan: &EndpointPlan,
+        target: Target,
+        owner: &Arc<str>,
+        tally: &Arc<Tally>,
+    ) -> Option<Self> {
+        let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
+        let (mailbox, inbox) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
+        Some(Self {
+            other: link.agent().clone(),
+            state: Arc::clone(link.state()),
+            target,
+            inbox,
+            _subscription: means.agent.subscribe(listened, plan.qos, mailbox.sink(0)),
+            results: Results::new(means, plan, owner, tally),
+            tally: Arc::clone(tally),
+        })
+    }
+
+    /// Runs until there will be no more messages.
+    pub(super) async fn run(mut self) {
+        let mut under_way: JoinSet<Json> = JoinSet::new();
+        loop {
+            let has_room = self.results.has_room();
+            let takes_more = has_room && under_way.len() < REQUESTS;
+            tokio::select! {
+                () = self.results.moved() => self.results.pass_due().await,
+                Some(result) = under_way.join_next(), if has_room => match result {
+                    Ok(result) => self.results.pass(result).await,
+                    Err(error) => {
+                        self.results.outbox.fail(&format_args!("its message ended without a result: {error}"));
+                    }
+                },
+                delivery = self.inbox.recv(), if takes_more => {
+                    let Some(delivery) = delivery else { return };
+                    self.tally.count_request();
+                    let id = message::id(&delivery.payload);
+                    // On its way before the next message is looked at: they keep their order.
+                    match self.submit(delivery.payload) {
+                        Ok(submitted) => {
+                            let (state, tally) = (Arc::clone(&self.state), Arc::clone(&self.tally));
+                            under_way.spawn(async move {
+                                let end = written(submitted, &state).await;
+                                told(id.as_ref(), end, &tally)
+                            });
+                        }
+                        Err(error) => {
+                            let unwritten = unwritten(&error, &self.state);
+                            let result = told(id.as_ref(), Err(unwritten), &self.tally);
+                            self.results.pass(result).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn submit(&self, payload: Bytes) -> Result<Submitted, PublishError> {
+        let Target { topic, qos, retain } = &self.target;
+        let mut publication = Publication::new(topic.clone(), payload).qos(*qos);
+        publication.retain = *retain;
+        self.other.submit(publication, Offline::Refuse)
+    }
+}
+
+/// Waits until the other broker has the message: until it is written at QoS 0, and acknowledged at QoS 1 and 2.
+async fn written(submitted: Submitted, state: &LinkState) -> Result<(), Unwritten> {
+    match timeout(ACKNOWLEDGEMENT_TIME, submitted).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(unwritten(&error, state)),
+        Err(_) => Err(Unwritten {
+            cause: Cause::Timeout,
+            text: format!(
+                "{} has not acknowledged the message within {} s, and may still get it",
+                state.address(),
+                ACKNOWLEDGEMENT_TIME.as_secs()
+            ),
+        }),
+    }
+}
+
+fn unwritten(error: &PublishError, state: &LinkState) -> Unwritten {
+    let address = state.address();
+    let (cause, text) = match error {
+        PublishError::Offline | PublishError::Stopped => (
+            Cause::Unreachable,
+            match state.last_end() {
+                Some(why) => format!("{address} is not connected: {why}"),
+                None => format!("{address} is not connected yet"),
+            },
+        ),
+        PublishError::Lost(loss) => (Cause::Unreachable, format!("{address}: {loss}")),
+        PublishError::Busy | PublishError::Refused(_) | PublishError::Rejected(_) => {
+            (Cause::Refused, format!("{address}: {error}"))
+        }
+    };
+    Unwritten { cause, text }
+}
+
+fn told(id: Option<&Json>, end: Result<(), Unwritten>, tally: &Tally) -> Json {
+    match end {
+        Ok(()) => {
+            tally.count_end(Ok(()));
+            message::written(id, wall())
+        }
+        Err(Unwritten { cause, text }) => {
+            tally.count_end(Err(cause));
+            message::failed(id, wall(), &text)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What an endpoint tells over MQTT: through its rules, then to its topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syncline_core::codec::QoS;
+use syncline_core::session::Publication;
+use syncline_core::topic::TopicName;
+
+use super::Means;
+use super::tally::Tally;
+use crate::driver::Outbox;
+use crate::rules::{Arrival, Context, Departure, Json, Pipeline, at};
+use crate::service::plan::EndpointPlan;
+
+/// The way of one endpoint's results to the agent's broker.
+pub(super) struct Results {
+    topic: TopicName,
+    qos: QoS,
+    retain: bool,
+    pipeline: Pipeline,
+    pub(super) outbox: Outbox,
+}
+
+impl Results {
+    pub(super) fn new(means: &Means<'_>, plan: &EndpointPlan, owner: &Arc<str>, tally: &Tally) -> Self {
+        let evaluators = means.evaluators.filter(|_| plan.rules.has_expression()).cloned();
+        let counters = tally.messages();
+        Self {
+            topic: plan.operation.publishes_to().clone(),
+            qos: plan.qos,
+            retain: plan.retain,
+            pipeline: Pipeline::new(
+                plan.rules.clone(),
+                evaluators,
+                Arc::clone(owner),
+                Arc::clone(counters),
+            ),
+            outbox: Outbox::new(means.agent.clone(), Arc::clone(owner), Arc::clone(counters)),
+        }
+    }
+
+    /// Whether the endpoint should take in more.
+    pub(super) fn has_room(&self) -> bool {
+        self.outbox.has_room()
+    }
+
+    /// Tells `message`, unless a rule stops it.
+    pub(super) async fn pass(&mut self, message: Json) {
+        let arrival = Arrival {
+            payload: message.into_bytes(),
+            context: Context {
+                topic: self.topic.as_str().into(),
+                label: None,
+                vars: BTreeMap::new(),
+            },
+        };
+        if let Some(departure) = self.pipeline.handle_message(arrival).await {
+            self.publish(departure);
+        }
+    }
+
+    /// Waits until a message was acknowledged, or a batch is due. Cancel safe.
+    pub(super) async fn moved(&mut self) {
+        let has_room = self.outbox.has_room();
+        let due = self.pipeline.due();
+        tokio::select! {
+            () = self.outbox.acknowledged() => {}
+            () = at(due), if has_room => {}
+        }
+    }
+
+    /// Tells the batch that is due, if one is.
+    pub(super) async fn pass_due(&mut self) {
+        if self.outbox.has_room()
+            && let Some(departure) = self.pipeline.handle_due().await
+        {
+            self.publish(departure);
+        }
+    }
+
+    fn publish(&mut self, departure: Departure) {
+        let Departure { payload, .. } = departure;
+        let mut publication = Publication::new(self.topic.clone(), payload).qos(self.qos);
+        publication.retain = self.retain;
+        self.outbox.publish(publication);
+    }
+}
