@@ -15,6 +15,7 @@ mod receive;
 mod reply;
 mod route;
 mod server;
+mod trace;
 mod transaction;
 mod wire;
 
