@@ -32,12 +32,13 @@ use alloc::string::String;
 
 use bytes::Bytes;
 
+pub use nodes::Terms;
 pub use output::{Output, Readiness};
 use subscriptions::Subscriptions;
 use version::Watched;
 
 use crate::codec::PropertyBuf;
-use crate::flowsync::{Completion, Delivery, NodeId, Requester, TransactionId};
+use crate::flowsync::{Completion, Delivery, NodeId, Requester, TransactionId, correlated};
 use crate::registration::Registration;
 use crate::rng::{Rng, SEED_LEN};
 use crate::session::store::{RestoreError, Restored, StoreKey};
@@ -382,9 +383,12 @@ impl Agent {
                     return Some(Output::Message(message));
                 }
                 let payload = message.payload_bytes();
-                let delivery = self
-                    .requester
-                    .handle_message(message.topic(), &payload, message.retain());
+                let delivery = self.requester.handle_correlated(
+                    message.topic(),
+                    &payload,
+                    message.retain(),
+                    correlated(&message.properties()),
+                );
                 let ignored = match delivery {
                     Delivery::NotMine => return Some(Output::Message(message)),
                     Delivery::Completed(_) => None,

@@ -5,12 +5,23 @@ use alloc::vec::Vec;
 use serde_json::value::RawValue;
 
 use super::{Agent, Output, Purpose, Readiness};
-use crate::codec::{PropertyBuf, ReasonCode, RetainHandling, SubscribeOptions};
-use crate::flowsync::{Counters, NodeConfig, NodeId, Refusal, TransactionId, Undeliverable};
+use crate::codec::{PropertyBuf, ReasonCode, RetainHandling, SubscribeOptions, Version};
+use crate::flowsync::{
+    Counters, NodeConfig, NodeId, Refusal, TraceParent, TransactionId, Undeliverable, treq_properties,
+};
 use crate::limits::RESUBSCRIBE_INTERVAL;
 use crate::session::{self, Filter, Lifetime, Loss, Publication, Refused, SubmitError};
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::topic::TopicFilter;
+
+/// What one request has beside its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// Shortens the node's timeout.
+    pub timeout: Option<Duration>,
+    /// Who asked; goes along as the User Property `traceparent` over MQTT 5.0.
+    pub trace: Option<TraceParent>,
+}
 
 impl Agent {
     // Getters.
@@ -85,6 +96,26 @@ impl Agent {
         token: u64,
         timeout: Option<Duration>,
     ) -> Result<TransactionId, Refusal> {
+        let terms = Terms {
+            timeout,
+            ..Terms::default()
+        };
+        self.request_on(now, wall, node, value, token, &terms)
+    }
+
+    /// As [`request`](Self::request), on `terms`.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub fn request_on(
+        &mut self,
+        now: Instant,
+        wall: UnixMillis,
+        node: NodeId,
+        value: &RawValue,
+        token: u64,
+        terms: &Terms,
+    ) -> Result<TransactionId, Refusal> {
         let readiness = self.readiness(node).ok_or(Refusal::NoSuchNode)?;
         if !self.session.is_established() {
             return Err(Refusal::LinkDown);
@@ -92,8 +123,15 @@ impl Agent {
         if readiness != Readiness::Ready {
             return Err(Refusal::NotReady);
         }
-        let treq = self.requester.begin(now, wall, node, value, token, timeout)?;
+        let treq = self
+            .requester
+            .begin(now, wall, node, value, token, terms.timeout)?;
+        let properties = match self.session.version() {
+            Some(Version::V5) => treq_properties(treq.transaction, &treq.reply_to, terms.trace.as_ref()),
+            _ => PropertyBuf::new(),
+        };
         let publication = Publication {
+            properties,
             expiry: Some(treq.deadline.since(now)),
             // Its client does not outlive this process.
             lifetime: Lifetime::Process,

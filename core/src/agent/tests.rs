@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::codec::{self, Connack, Packet, PacketType, Properties, ReasonCode, Version};
-use crate::flowsync::NodeConfig;
+use crate::flowsync::{self, NodeConfig};
 use crate::registration::{self, Answer, Credentials, Failure, Login, Mode, Obstacle, Request, State};
 use crate::session::{AckMode, DisconnectReason, VersionPolicy};
 use crate::time::{Duration, UnixMillis};
@@ -362,4 +362,44 @@ fn the_end_of_a_removed_nodes_subscription_is_not_told() {
         .rx_extend(&[0xB0, 4, unsubscribe[2], unsubscribe[3], 0, 0]);
     assert_eq!(bench.take(), []);
     assert_eq!(bench.agent.readiness(node), None);
+}
+
+#[test]
+fn a_request_says_by_its_properties_where_its_answer_goes_and_until_when() {
+    let (mut bench, node) = Bench::with_ready_node();
+    let value = serde_json::value::to_raw_value(&1).unwrap();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let terms = Terms {
+        timeout: Some(Duration::from_millis(1200)),
+        trace: Some(trace.parse().unwrap()),
+    };
+    let asked = bench.agent.request_on(bench.now, WALL, node, &value, 7, &terms);
+    let transaction = asked.unwrap();
+    let bytes = bench.written();
+    let header = codec::peek(&bytes, Version::V5, u32::MAX).unwrap().unwrap();
+    let Packet::Publish(publish) = codec::decode(header, &bytes, Version::V5).unwrap() else {
+        panic!("the request is no PUBLISH");
+    };
+    let asked = flowsync::Asked::read(publish.topic, &publish.properties).unwrap();
+    assert_eq!(asked.reply_to.as_str(), "base/tres");
+    assert_eq!(
+        asked.expiry,
+        Some(Duration::from_secs(2)),
+        "whole seconds, rounded up"
+    );
+    assert_eq!(asked.trace.unwrap().as_str(), trace);
+    assert_eq!(
+        asked.correlation.as_deref(),
+        Some(transaction.to_string().as_bytes())
+    );
+    // Whoever answers by that alone is understood.
+    let id = transaction.to_string();
+    let payload = br#"{"value":2}"#;
+    let properties = [&[9, 0, 36][..], id.as_bytes()].concat();
+    let body = [&[0, 9][..], b"base/tres", &[39], &properties, payload].concat();
+    let head = [0x30, u8::try_from(body.len()).unwrap()];
+    bench.agent.rx_extend(&[&head[..], &body].concat());
+    let [Output::Completed { token: 7, .. }] = bench.outputs() else {
+        panic!("the reply does not complete the transaction");
+    };
 }

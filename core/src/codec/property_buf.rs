@@ -22,6 +22,15 @@ impl PropertyBuf {
         }
     }
 
+    /// Empty, with room for so many bytes on the wire.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ids: IdSet::EMPTY,
+        }
+    }
+
     /// Appends a property. Whether a packet may carry it is checked when that packet is encoded.
     ///
     /// # Errors

@@ -77,7 +77,16 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// [`Malformed`] for a payload that names no transaction.
     pub fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
-        let members = Members::parse(payload)?;
+        Self::parse_correlated(payload, None)
+    }
+
+    /// As [`parse`](Self::parse), of a message that is correlated with a transaction by other means: that counts where the
+    /// message has no `id`, or none that is one.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_correlated(payload: &'a [u8], correlated: Option<TransactionId>) -> Result<Self, Malformed> {
+        let members = Members::parse(payload, correlated)?;
         let body = match members.error {
             Some(error) => parse_error(error.get()),
             None => ReplyBody::Value(members.value.map_or("null", RawValue::get)),
@@ -92,7 +101,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`Malformed`] for a payload that names no transaction.
     pub fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
-        let members = Members::parse(payload)?;
+        let members = Members::parse(payload, None)?;
         Ok(Self {
             id: members.id,
             timestamp: members
@@ -191,7 +200,7 @@ struct RawMembers<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
+    fn parse(payload: &'a [u8], correlated: Option<TransactionId>) -> Result<Self, Malformed> {
         // Once for all of it: else each member would be looked through again.
         let text = core::str::from_utf8(payload).map_err(|_| Malformed::NotJson)?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -203,8 +212,12 @@ impl<'a> Members<'a> {
             }
         })?;
         deserializer.end().map_err(|_| Malformed::NotJson)?;
+        let id = match raw.id {
+            Some(id) => parse_id(id.get()),
+            None => Err(Malformed::IdMissing),
+        };
         Ok(Self {
-            id: parse_id(raw.id.ok_or(Malformed::IdMissing)?.get())?,
+            id: id.or_else(|malformed| correlated.ok_or(malformed))?,
             timestamp: raw.timestamp,
             value: raw.value,
             error: raw.error.filter(|error| error.get() != "null"),
@@ -390,6 +403,17 @@ mod tests {
         assert!(Reply::parse(&payload).is_ok());
         *payload.iter_mut().find(|byte| **byte == b'?').unwrap() = 0xff;
         assert_eq!(Reply::parse(&payload), Err(Malformed::NotJson));
+    }
+
+    #[test]
+    fn correlation_stands_in_for_an_id_and_never_goes_before_one() {
+        let other = TransactionId::from_bytes([1; 16]);
+        let parse = |text: &str| Reply::parse_correlated(text.as_bytes(), Some(other)).map(|reply| reply.id);
+        assert_eq!(parse(r#"{"value":1}"#), Ok(other));
+        assert_eq!(parse(r#"{"id":7,"value":1}"#), Ok(other));
+        assert_eq!(parse(&format!(r#"{{"id":"{ID}"}}"#)), Ok(id()));
+        assert_eq!(parse("1"), Err(Malformed::NotAnObject));
+        assert_eq!(parse("{"), Err(Malformed::NotJson));
     }
 
     #[test]

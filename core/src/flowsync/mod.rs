@@ -1,13 +1,15 @@
 //! FlowSync: a request that stays open until the correlated reply has come over MQTT, or its time is up.
 //!
 //! A transaction node has a base topic. Its requests leave on `<base>/treq`, replies are read from `<base>/tres`, both
-//! are JSON objects, and the `id` alone joins them:
+//! are JSON objects, and the `id` joins them:
 //!
 //! ```text
 //! treq  {"id":"6f0c…","timestamp":1790000000000,"value":<any JSON>}
 //! tres  {"id":"6f0c…","timestamp":1790000000042,"value":<any JSON>}
 //! tres  {"id":"6f0c…","timestamp":1790000000042,"error":{"code":404,"message":"no such order"}}
 //! ```
+//!
+//! Over MQTT 5.0 Response Topic and Correlation Data say the same once more, for those who answer by these.
 //!
 //! [`Requester`] is the side that asks and waits, [`Responder`] the side that answers. Neither knows the MQTT session:
 //! they take messages and time in, and hand out messages to publish and completions. [`crate::agent::Agent`] joins a
@@ -32,9 +34,11 @@
 
 mod envelope;
 mod node;
+mod properties;
 mod requester;
 mod responder;
 mod state;
+mod trace;
 
 use core::fmt;
 use core::str::FromStr;
@@ -44,11 +48,13 @@ use uuid::Uuid;
 
 pub use envelope::{Malformed, Reply, ReplyBody, Request, encode_error, encode_value};
 pub use node::{NodeConfig, NodeConfigError, NodeId};
+pub use properties::{Asked, CONTENT_TYPE, correlated, treq_properties};
 pub use requester::{
     Completion, Counters, Delivery, Ignored, Outcome, Refusal, Requester, Treq, Undeliverable,
 };
 pub use responder::{Answer, Incoming, RespondError, Responder, ResponderConfig, tres_topic};
 pub use state::{Input, State};
+pub use trace::{InvalidTraceParent, TRACEPARENT, TraceParent};
 
 /// Identity of a transaction: the `id` of its treq and tres, a version 4 UUID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

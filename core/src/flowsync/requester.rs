@@ -27,6 +27,8 @@ pub struct Treq {
     pub transaction: TransactionId,
     /// Topic Name `<base>/treq`.
     pub topic: TopicName,
+    /// Topic Name `<base>/tres`, the Response Topic.
+    pub reply_to: TopicName,
     /// QoS of the node.
     pub qos: QoS,
     /// The envelope.
@@ -174,7 +176,7 @@ pub struct Counters {
 /// Getters: [`open`](Self::open), [`in_flight`](Self::in_flight), [`counters`](Self::counters). Commands:
 /// [`add_node`](Self::add_node), [`remove_node`](Self::remove_node), [`begin`](Self::begin), [`abort`](Self::abort),
 /// [`undeliverable`](Self::undeliverable), [`cancel_all`](Self::cancel_all). Inputs:
-/// [`handle_message`](Self::handle_message), [`handle_timeout`](Self::handle_timeout). Outputs: [`poll`](Self::poll),
+/// [`handle_message`](Self::handle_message), [`handle_correlated`](Self::handle_correlated), [`handle_timeout`](Self::handle_timeout). Outputs: [`poll`](Self::poll),
 /// [`poll_timeout`](Self::poll_timeout).
 #[derive(Debug)]
 pub struct Requester {
@@ -316,6 +318,7 @@ impl Requester {
         let treq = Treq {
             transaction,
             topic: owner.config.treq.clone(),
+            reply_to: owner.config.tres.clone(),
             qos: owner.config.qos,
             payload: encode_value(transaction, wall, value),
             deadline,
@@ -374,10 +377,22 @@ impl Requester {
 
     /// Takes in a message that was received on `topic`.
     pub fn handle_message(&mut self, topic: &str, payload: &Bytes, retained: bool) -> Delivery {
+        self.handle_correlated(topic, payload, retained, None)
+    }
+
+    /// As [`handle_message`](Self::handle_message), of a message whose Correlation Data may name a transaction: see
+    /// [`correlated`](super::correlated). It counts where the message has no `id` of its own.
+    pub fn handle_correlated(
+        &mut self,
+        topic: &str,
+        payload: &Bytes,
+        retained: bool,
+        correlated: Option<TransactionId>,
+    ) -> Delivery {
         let Some(&index) = self.by_tres.get(topic) else {
             return Delivery::NotMine;
         };
-        match self.correlate(index, payload, retained) {
+        match self.correlate(index, payload, retained, correlated) {
             Ok(transaction) => Delivery::Completed(transaction),
             Err(why) => {
                 *match why {
@@ -423,11 +438,17 @@ impl Requester {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    fn correlate(&mut self, index: u32, payload: &Bytes, retained: bool) -> Result<TransactionId, Ignored> {
+    fn correlate(
+        &mut self,
+        index: u32,
+        payload: &Bytes,
+        retained: bool,
+        correlated: Option<TransactionId>,
+    ) -> Result<TransactionId, Ignored> {
         if retained {
             return Err(Ignored::Retained);
         }
-        let reply = Reply::parse(payload).map_err(Ignored::Malformed)?;
+        let reply = Reply::parse_correlated(payload, correlated).map_err(Ignored::Malformed)?;
         let known = self
             .transactions
             .get(reply.id.as_bytes())

@@ -309,3 +309,32 @@ fn ten_thousand_transactions_answered_in_reverse_each_get_their_own_reply() {
     assert!(bench.requester.deadlines.is_empty());
     bench.assert_counters_sum();
 }
+
+#[test]
+fn a_reply_without_an_id_is_joined_by_its_correlation_and_ends_the_transaction_once() {
+    let mut bench = Bench::new();
+    let treq = bench.begin(7).unwrap();
+    let (id, topic) = (treq.transaction, "services/s/n/tres");
+    assert_eq!(treq.reply_to.as_str(), topic);
+    let payload = Bytes::from_static(b"{\"value\":2}");
+    let elsewhere = bench
+        .requester
+        .handle_correlated("services/s/other/tres", &payload, false, Some(id));
+    assert_eq!(elsewhere, Delivery::NotMine);
+    let delivery = bench
+        .requester
+        .handle_correlated(topic, &payload, false, Some(id));
+    assert_eq!(delivery, Delivery::Completed(id));
+    let value = JsonText::from_static(b"2");
+    assert_eq!(bench.outcome(), Some((7, Outcome::Replied { value })));
+    let again = bench
+        .requester
+        .handle_correlated(topic, &payload, false, Some(id));
+    assert_eq!(again, Delivery::Ignored(Ignored::Duplicate));
+    let nobody = TransactionId::from_bytes([9; 16]);
+    let unknown = bench
+        .requester
+        .handle_correlated(topic, &payload, false, Some(nobody));
+    assert_eq!(unknown, Delivery::Ignored(Ignored::Unknown));
+    bench.assert_counters_sum();
+}

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use syncline_core::agent::Terms;
 use syncline_core::flowsync::{Counters, NodeId, Outcome, Refusal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -37,7 +38,7 @@ pub enum RequestError {
 pub(super) struct Request {
     pub(super) node: NodeId,
     pub(super) value: Box<RawValue>,
-    pub(super) timeout: Option<Duration>,
+    pub(super) terms: Terms,
     pub(super) token: u64,
     pub(super) reply: oneshot::Sender<Result<Outcome, Refusal>>,
 }
@@ -169,6 +170,18 @@ impl Node {
         value: Box<RawValue>,
         timeout: Option<Duration>,
     ) -> Result<Outcome, RequestError> {
+        let terms = Terms {
+            timeout,
+            ..Terms::default()
+        };
+        self.request_on(value, terms).await
+    }
+
+    /// As [`request`](Self::request), on `terms`.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn request_on(&self, value: Box<RawValue>, terms: Terms) -> Result<Outcome, RequestError> {
         if !self.is_ready() {
             return Err(RequestError::NotReady);
         }
@@ -177,7 +190,7 @@ impl Node {
         let request = Request {
             node: self.id,
             value,
-            timeout,
+            terms,
             token,
             reply,
         };

@@ -406,7 +406,7 @@ impl Driver {
         let Request {
             node,
             value,
-            timeout,
+            terms,
             token,
             reply,
         } = request;
@@ -416,7 +416,7 @@ impl Driver {
         }
         match self
             .agent
-            .request(self.now(), wall(), node, &value, token, timeout)
+            .request_on(self.now(), wall(), node, &value, token, &terms)
         {
             Ok(transaction) => {
                 self.waiters.insert(token, Waiter { transaction, reply });

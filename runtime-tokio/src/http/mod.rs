@@ -16,6 +16,7 @@ mod reply;
 mod route;
 mod server;
 mod threads;
+mod trace;
 mod transaction;
 mod wire;
 

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::value::RawValue;
+use syncline_core::agent::Terms;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -29,6 +30,7 @@ use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
 use super::route::{self, Action, Match, Router};
 use super::threads::{self, Threads};
+use super::trace;
 use super::transaction::Transaction;
 use super::wire::Wire;
 use crate::tls;
@@ -219,6 +221,10 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
     let format = ErrorFormat::accepted(&parts.headers);
     let sharing = Sharing::of(&shared.router, &parts);
     let wait = Wait::preferred(&parts.headers);
+    let terms = Terms {
+        timeout: wait.map(Wait::duration),
+        trace: trace::parent(&parts.headers),
+    };
     let mut held = false;
     let result = contained(async {
         if let Some(reply) = sharing.preflight() {
@@ -228,12 +234,12 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
         match (prepared, key) {
             (Prepared::Held(node, value), None) => {
                 held = true;
-                node.request(value, wait.map(Wait::duration)).await
+                node.request(value, terms).await
             }
             (Prepared::Held(node, value), Some(key)) => {
                 held = true;
-                let (node, wait) = (Arc::clone(node), wait.map(Wait::duration));
-                let request = async move { node.request(value, wait).await };
+                let node = Arc::clone(node);
+                let request = async move { node.request(value, terms).await };
                 shared.replays.once(&key, request).await
             }
             (Prepared::Published(receiver, received), None) => receiver.publish(received).await,

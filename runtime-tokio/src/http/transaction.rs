@@ -1,9 +1,8 @@
 //! Nodes that hold: a client's request waits for the reply, after the node's rules where it has any.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use serde_json::value::RawValue;
+use syncline_core::agent::Terms;
 use syncline_core::flowsync::Outcome;
 use tokio::time::{Instant, timeout};
 
@@ -42,20 +41,15 @@ impl Transaction {
         Self { ruled, ..self }
     }
 
-    /// Publishes `value` and answers with what becomes of it, after `wait` at the latest where that is shorter than the node's own
-    /// time.
+    /// Publishes `value` on `terms` and answers with what becomes of it.
     ///
     /// # Errors
     /// The reply's own, the node's after its time, 503 without a broker; 422 for what the rules do not let pass.
-    pub(super) async fn request(
-        &self,
-        value: Box<RawValue>,
-        wait: Option<Duration>,
-    ) -> Result<Reply, Failure> {
+    pub(super) async fn request(&self, value: Box<RawValue>, terms: Terms) -> Result<Reply, Failure> {
         match &self.ruled {
-            None => reply::completion(self.node.request(value, wait).await),
+            None => reply::completion(self.node.request_on(value, terms).await),
             // On the heap, for most nodes have no rules, and each held request keeps its future.
-            Some(ruled) => Box::pin(self.request_by_rules(ruled, value, wait)).await,
+            Some(ruled) => Box::pin(self.request_by_rules(ruled, value, terms)).await,
         }
     }
 
@@ -63,9 +57,9 @@ impl Transaction {
         &self,
         Ruled { rules, plan }: &Ruled,
         value: Box<RawValue>,
-        wait: Option<Duration>,
+        terms: Terms,
     ) -> Result<Reply, Failure> {
-        let patience = wait.map_or(plan.timeout, |wait| wait.min(plan.timeout));
+        let patience = terms.timeout.map_or(plan.timeout, |wait| wait.min(plan.timeout));
         let begun = Instant::now();
         let message = enveloped(&value).into();
         drop(value);
@@ -88,7 +82,10 @@ impl Transaction {
                 return reply::completion(Ok(outcome)).map_err(Failure::certainly_unpublished);
             }
         };
-        let left = patience.saturating_sub(begun.elapsed());
-        reply::completion(self.node.request(value, Some(left)).await)
+        let left = Terms {
+            timeout: Some(patience.saturating_sub(begun.elapsed())),
+            ..terms
+        };
+        reply::completion(self.node.request_on(value, left).await)
     }
 }
