@@ -22,6 +22,7 @@ pub mod presence;
 pub mod register;
 pub mod registry;
 mod regular_file;
+pub mod responder;
 pub mod rules;
 pub mod run;
 pub mod service;

@@ -77,8 +77,12 @@ fn end_to_end() -> Result<()> {
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline-core", "--example", "mio"])
         .run()?;
+    Tool::cargo("build")
+        .args(["--locked", "--package", "syncline", "--example", "responder"])
+        .run()?;
     let agent = agent();
-    let example = crate::target_dir().join("debug/examples/mio");
+    let examples = crate::target_dir().join("debug/examples");
+    let (example, responder) = (examples.join("mio"), examples.join("responder"));
     if has_nextest() {
         let only = format!("binary(={END_TO_END})");
         let tests = Tool::cargo("nextest")
@@ -88,6 +92,7 @@ fn end_to_end() -> Result<()> {
         return tests
             .env("SYNCLINE_BIN", agent)
             .env("SYNCLINE_MIO_EXAMPLE", example)
+            .env("SYNCLINE_RESPONDER_EXAMPLE", responder)
             .run();
     }
     // One at a time: each holds thousands of sockets or measures how long an answer took.
@@ -96,6 +101,7 @@ fn end_to_end() -> Result<()> {
         .args(["--test", END_TO_END, "--", "--test-threads=1"])
         .env("SYNCLINE_BIN", agent)
         .env("SYNCLINE_MIO_EXAMPLE", example)
+        .env("SYNCLINE_RESPONDER_EXAMPLE", responder)
         .run()
 }
 

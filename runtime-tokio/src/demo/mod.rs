@@ -1,8 +1,8 @@
 //! `syncline demo`: broker, agent and responder in one process, and one request that goes all the way.
 
 mod broker;
-mod responder;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -12,18 +12,19 @@ use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde_json::value::RawValue;
 use syncline_core::session;
 use syncline_core::topic::TopicFilter;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use broker::Seen;
-pub use responder::Confirmer;
 
 pub use crate::broker::{BrokerError, EmbeddedBroker};
 use crate::driver::{AgentHandle, Driver, GaveUp, StartError};
+use crate::responder::{self, Options, Request as Asked, Responder};
 use crate::run::{self, RunError, RunningAgent, ServedNode, Settings};
 use crate::service::{self, Report, Source};
 use crate::transport::Endpoint;
@@ -90,28 +91,28 @@ pub async fn run(
     let [node] = agent.served() else {
         unreachable!("the demo's service has one node")
     };
-    let mut responder = Responder::start(broker.address(), node)?;
+    let mut other = OtherSide::start(broker.address(), node)?;
     writeln!(out, "broker     mqtt://{}, embedded", broker.address())?;
     writeln!(out, "agent      {} {}", node.method, node.url)?;
     writeln!(out, "responder  {}/treq -> {}/tres\n", node.topic, node.topic)?;
     let result = tokio::select! {
-        result = show(node, &mut responder, seen, once, out) => result,
+        result = show(node, &mut other, seen, once, out) => result,
         () = shutdown => Ok(()),
     };
     agent.stop().await;
-    responder.stop().await;
+    other.stop().await;
     broker.stop().await;
     result
 }
 
 async fn show(
     node: &ServedNode,
-    responder: &mut Responder,
+    other: &mut OtherSide,
     mut seen: mpsc::UnboundedReceiver<Seen>,
     once: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<(), DemoError> {
-    let ready = async { responder.ready().await && node.node.ready().await.is_ok() };
+    let ready = async { other.ready().await && node.node.ready().await.is_ok() };
     if !timeout(READY_TIME, ready).await.unwrap_or(false) {
         return Err(DemoError::NotReady);
     }
@@ -151,23 +152,21 @@ async fn start_agent(broker: SocketAddr) -> Result<RunningAgent, DemoError> {
     Ok(run::start(settings, &planned.plan).await?)
 }
 
-/// The responder's driver task.
-struct Responder {
-    subscribed: watch::Receiver<bool>,
+/// The other side: a second MQTT client, which confirms every request.
+struct OtherSide {
+    responder: Responder,
     handle: AgentHandle,
     task: JoinHandle<Result<(), GaveUp>>,
 }
 
-impl Responder {
+impl OtherSide {
     fn start(broker: SocketAddr, node: &ServedNode) -> Result<Self, DemoError> {
-        let mut driver = Driver::new(endpoint(broker), session::Config::new("syncline-demo-responder"))?;
+        let driver = Driver::new(endpoint(broker), session::Config::new("syncline-demo-responder"))?;
         let filter =
             TopicFilter::try_from(format!("{}/treq", node.topic)).map_err(|_| DemoError::NotReady)?;
-        let (confirmer, subscribed) = Confirmer::new(filter);
-        driver.react_with(Box::new(confirmer));
         let handle = driver.handle();
         Ok(Self {
-            subscribed,
+            responder: Responder::start(&handle, Options::new(filter), confirm),
             handle,
             task: tokio::spawn(driver.run()),
         })
@@ -175,7 +174,10 @@ impl Responder {
 
     /// Waits until requests reach it; false if they never will.
     async fn ready(&mut self) -> bool {
-        self.subscribed.wait_for(|subscribed| *subscribed).await.is_ok()
+        tokio::select! {
+            () = self.responder.ready() => true,
+            _ = &mut self.task => false,
+        }
     }
 
     async fn stop(self) {
@@ -183,6 +185,11 @@ impl Responder {
         // A panic of it has been logged by the runtime.
         let _ = self.task.await;
     }
+}
+
+/// Answers with `{"confirmed": <value>}`.
+async fn confirm(request: Asked) -> Result<BTreeMap<&'static str, Box<RawValue>>, responder::Error> {
+    Ok(BTreeMap::from([("confirmed", request.value)]))
 }
 
 fn endpoint(address: SocketAddr) -> Endpoint {
