@@ -101,7 +101,7 @@ static void register_as(struct loop *loop, const char *name) {
 static void add_node(struct loop *loop, const char *base) {
     struct syncline_node_config *config = NULL;
     uint64_t node = 0;
-    check(syncline_node_config_new((const uint8_t *)base, strlen(base), &config), NULL);
+    check(syncline_node_config_new((const uint8_t *)base, strlen(base), NULL, &config), NULL);
     check(syncline_node_config_set_qos(config, 1), NULL);
     check(syncline_agent_add_node(loop->session, loop->now, config, &node), NULL);
     syncline_node_config_free(config);
@@ -120,7 +120,7 @@ int main(int argc, char **argv) {
     password_path = argv[6];
     question = argv[8];
     check(syncline_session_config_new((const uint8_t *)name, strlen(name), &config), NULL);
-    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
+    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0, NULL), NULL);
     loop_new_session(&loop, config);
     register_as(&loop, name);
     add_node(&loop, base);

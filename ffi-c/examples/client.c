@@ -54,8 +54,8 @@ void handle_output(struct loop *loop, const struct syncline_output *output) {
         leave_when_complete(loop);
         break;
     case SYNCLINE_OUTPUT_KIND_COMPLETED:
-        if (end->kind == SYNCLINE_COMPLETION_KIND_LOST || end->reason >= 0x80) {
-            fprintf(stderr, "operation %" PRIu64 " failed: loss %u, reason 0x%02x\n", end->op, end->loss, end->reason);
+        if (end->kind == SYNCLINE_COMPLETION_KIND_LOST || end->reason_code >= 0x80) {
+            fprintf(stderr, "operation %" PRIu64 " failed: loss %u, reason 0x%02x\n", end->op, end->loss, end->reason_code);
             exit(1);
         }
         if (end->kind == SYNCLINE_COMPLETION_KIND_SUBSCRIBED) {
@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
     struct syncline_session_config *config = NULL;
     topic = argv[3];
     check(syncline_session_config_new(NULL, 0, &config), NULL);
-    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
+    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0, NULL), NULL);
     loop_new_session(&loop, config);
     loop_run(&loop);
     return completed == LEVELS && received == LEVELS ? 0 : 1;

@@ -90,12 +90,12 @@ int main(int argc, char **argv) {
     question = argv[4];
     fill_seed(seed);
     check(syncline_requester_new(seed, sizeof seed, &requester), NULL);
-    check(syncline_node_config_new((const uint8_t *)base, strlen(base), &node_config), NULL);
+    check(syncline_node_config_new((const uint8_t *)base, strlen(base), NULL, &node_config), NULL);
     check(syncline_node_config_set_qos(node_config, 1), NULL);
     check(syncline_requester_add_node(requester, node_config, &node), NULL);
     syncline_node_config_free(node_config);
     check(syncline_session_config_new(NULL, 0, &config), NULL);
-    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
+    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0, NULL), NULL);
     loop_new_session(&loop, config);
     loop_run(&loop);
     syncline_requester_free(requester);

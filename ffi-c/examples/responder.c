@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
     base = argv[3];
     check(syncline_responder_new(NULL, &responder), NULL);
     check(syncline_session_config_new(NULL, 0, &config), NULL);
-    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0), NULL);
+    check(syncline_session_config_set(config, SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS, 0, NULL), NULL);
     loop_new_session(&loop, config);
     loop_run(&loop);
     syncline_responder_free(responder);

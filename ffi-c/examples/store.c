@@ -26,7 +26,7 @@ void handle_output(struct loop *loop, const struct syncline_output *output) {
         break;
     case SYNCLINE_OUTPUT_KIND_COMPLETED:
         printf("operation %" PRIu64 " %s\n", end->op,
-               end->kind == SYNCLINE_COMPLETION_KIND_PUBLISHED && end->reason < 0x80 ? "acknowledged" : "failed");
+               end->kind == SYNCLINE_COMPLETION_KIND_PUBLISHED && end->reason_code < 0x80 ? "acknowledged" : "failed");
         unfinished--;
         leave_when_finished(loop);
         break;

@@ -249,7 +249,7 @@ enum syncline_readiness
    */
   SYNCLINE_READINESS_READY = 1,
   /**
-   * The server refused the subscription with `reason`; it is asked again.
+   * The server refused the subscription with `reason_code`; it is asked again.
    */
   SYNCLINE_READINESS_REFUSED = 2,
   /**
@@ -327,7 +327,7 @@ enum syncline_obstacle
    */
   SYNCLINE_OBSTACLE_PENDING = 1,
   /**
-   * The broker refused the login with `reason`, which is how one registers over MQTT.
+   * The broker refused the login with `reason_code`, which is how one registers over MQTT.
    */
   SYNCLINE_OBSTACLE_PENDING_AT_BROKER = 2,
   /**
@@ -355,7 +355,7 @@ enum syncline_obstacle
    */
   SYNCLINE_OBSTACLE_NO_ANSWER = 8,
   /**
-   * The broker refused the login with `reason`, although the registry has granted it or no registry is to be asked.
+   * The broker refused the login with `reason_code`, although the registry has granted it or no registry is to be asked.
    */
   SYNCLINE_OBSTACLE_REFUSED = 9,
   /**
@@ -538,11 +538,11 @@ enum syncline_disconnect_kind
    */
   SYNCLINE_DISCONNECT_KIND_CONNACK_TIMEOUT = 2,
   /**
-   * The server refused the connection, with `reason`.
+   * The server refused the connection, with `reason_code`.
    */
   SYNCLINE_DISCONNECT_KIND_REFUSED = 3,
   /**
-   * The server ended the connection with a DISCONNECT, with `reason`.
+   * The server ended the connection with a DISCONNECT, with `reason_code`.
    */
   SYNCLINE_DISCONNECT_KIND_BY_SERVER = 4,
   /**
@@ -587,7 +587,7 @@ enum syncline_completion_kind
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * QoS 0: written to the transport. QoS 1 and 2: acknowledged with `reason`, which may be an error.
+   * QoS 0: written to the transport. QoS 1 and 2: acknowledged with `reason_code`, which may be an error.
    */
   SYNCLINE_COMPLETION_KIND_PUBLISHED = 0,
   /**
@@ -1292,7 +1292,7 @@ struct syncline_node_status {
   /**
    * Reason Code for REFUSED, else 0.
    */
-  uint8_t reason;
+  uint8_t reason_code;
 };
 
 /**
@@ -1573,7 +1573,7 @@ struct syncline_delay {
   /**
    * Reason Code of the broker's refusal, else 0.
    */
-  uint8_t reason;
+  uint8_t reason_code;
   /**
    * What both sides show of the credentials: six hexadecimal digits ended by NUL; empty where there are none.
    */
@@ -1840,7 +1840,7 @@ struct syncline_disconnect_options {
   /**
    * Reason Code; 0x04 has the Will published.
    */
-  uint8_t reason;
+  uint8_t reason_code;
 };
 
 /**
@@ -2006,7 +2006,7 @@ struct syncline_disconnected {
   /**
    * Reason Code that the server gave, or that it was given, else 0.
    */
-  uint8_t reason;
+  uint8_t reason_code;
 };
 
 /**
@@ -2062,7 +2062,7 @@ struct syncline_completed {
   /**
    * Reason Codes in the order of the Topic Filters, one byte each.
    */
-  struct syncline_bytes reasons;
+  struct syncline_bytes reason_codes;
   /**
    * The server's own words, where it said any, else empty.
    */
@@ -2086,7 +2086,7 @@ struct syncline_completed {
   /**
    * Reason Code: of the acknowledgement, or the first of `reasons` that is an error, else 0.
    */
-  uint8_t reason;
+  uint8_t reason_code;
 };
 
 /**
@@ -2424,10 +2424,11 @@ syncline_result syncline_agent_handle_version_answer(struct syncline_session *se
  * Defaults: quality of service 0, timeout 2000 ms with code 500, at most 10000 transactions at once.
  *
  * # Safety
- * `base` points to `base_len` bytes, `config` to a pointer.
+ * `base` points to `base_len` bytes, `config` to a pointer; `error` is NULL or points to a place for a text.
  */
 syncline_result syncline_node_config_new(const uint8_t *base,
                                          size_t base_len,
+                                         struct syncline_error *error,
                                          struct syncline_node_config **config);
 
 /**
@@ -2547,10 +2548,12 @@ syncline_result syncline_properties_clear(struct syncline_properties *properties
  * when the packet is made.
  *
  * # Safety
- * `properties` is a live handle, `property` points to a property whose slices can be read.
+ * `properties` is a live handle, `property` points to a property whose slices can be read; `error` is
+ * NULL or points to a place for a text.
  */
 syncline_result syncline_properties_add(struct syncline_properties *properties,
-                                        const struct syncline_property *property);
+                                        const struct syncline_property *property,
+                                        struct syncline_error *error);
 
 /**
  * Makes a registration that does nothing until `syncline_registration_start`. The options are copied.
@@ -2630,7 +2633,7 @@ syncline_result syncline_registration_handle_connected(struct syncline_registrat
 syncline_result syncline_registration_handle_link_lost(struct syncline_registration *registration);
 
 /**
- * The broker refuses the credentials with Reason Code `reason`, and the session waits for
+ * The broker refuses the credentials with Reason Code `reason_code`, and the session waits for
  * SYNCLINE_REGISTRATION_OUTPUT_KIND_CONNECT. `syncline_registration_is_about_credentials` tells which refusals these are.
  *
  * # Safety
@@ -2638,12 +2641,12 @@ syncline_result syncline_registration_handle_link_lost(struct syncline_registrat
  */
 syncline_result syncline_registration_handle_refused(struct syncline_registration *registration,
                                                      uint64_t now,
-                                                     uint8_t reason);
+                                                     uint8_t reason_code);
 
 /**
- * Whether a broker's refusal with Reason Code `reason` is about the credentials, so that a registration can mend it.
+ * Whether a broker's refusal with Reason Code `reason_code` is about the credentials, so that a registration can mend it.
  */
-bool syncline_registration_is_about_credentials(uint8_t reason);
+bool syncline_registration_is_about_credentials(uint8_t reason_code);
 
 /**
  * Does what is due at `now`.
@@ -2791,7 +2794,7 @@ syncline_result syncline_requester_poll(struct syncline_requester *requester,
 syncline_result syncline_requester_abort(struct syncline_requester *requester, const uint8_t *transaction);
 
 /**
- * The request of a transaction could not be delivered: it ends as UNDELIVERABLE. `reason` is the Reason Code by which the
+ * The request of a transaction could not be delivered: it ends as UNDELIVERABLE. `reason_code` is the Reason Code by which the
  * broker refused it; 0: the connection was lost before it had left. An ended transaction stays as it is.
  *
  * # Safety
@@ -2799,7 +2802,7 @@ syncline_result syncline_requester_abort(struct syncline_requester *requester, c
  */
 syncline_result syncline_requester_undeliverable(struct syncline_requester *requester,
                                                  const uint8_t *transaction,
-                                                 uint8_t reason);
+                                                 uint8_t reason_code);
 
 /**
  * Totals of all transactions.
@@ -2954,12 +2957,16 @@ syncline_result syncline_session_handle_timeout(struct syncline_session *session
 syncline_result syncline_session_poll_timeout(const struct syncline_session *session, uint64_t *deadline);
 
 /**
- * The transport that SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT asked for is open. Ignored where none was asked for.
+ * The transport that SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT asked for is open.
+ *
+ * Where none was asked for, or is no longer, nothing happens and the result is SYNCLINE_RESULT_OK: a dial that succeeds may be
+ * overtaken by SYNCLINE_OUTPUT_KIND_CLOSE_TRANSPORT, and that is nobody's mistake.
  *
  * # Safety
  * `session` is a live handle.
  */
-syncline_result syncline_session_handle_transport_open(struct syncline_session *session, uint64_t now);
+syncline_result syncline_session_handle_transport_open(struct syncline_session *session,
+                                                       uint64_t now);
 
 /**
  * The transport could not be opened, or was closed by the other side or by an error. Ignored where there is none.
@@ -3167,11 +3174,12 @@ void syncline_session_config_free(struct syncline_session_config *config);
  * Sets a number, one of `SYNCLINE_SETTING_...`, whose comment gives range and default.
  *
  * # Safety
- * `config` is a live handle.
+ * `config` is a live handle; `error` is NULL or points to a place for a text.
  */
 syncline_result syncline_session_config_set(struct syncline_session_config *config,
                                             uint32_t setting,
-                                            uint64_t value);
+                                            uint64_t value,
+                                            struct syncline_error *error);
 
 /**
  * Sets user name and password of the CONNECT. NULL is none; an empty one has length 0 and a pointer.
@@ -3203,10 +3211,12 @@ syncline_result syncline_session_config_set_authentication(struct syncline_sessi
  * Delay Interval; `expiry_ms` and `transient` do not count.
  *
  * # Safety
- * `config` is a live handle; `will` is NULL or points to a message whose pointers can be read.
+ * `config` is a live handle; `will` is NULL or points to a message whose pointers can be read;
+ * `error` is NULL or points to a place for a text.
  */
 syncline_result syncline_session_config_set_will(struct syncline_session_config *config,
-                                                 const struct syncline_publication *will);
+                                                 const struct syncline_publication *will,
+                                                 struct syncline_error *error);
 
 /**
  * Sets the User Properties of the CONNECT; NULL: none. They are copied.

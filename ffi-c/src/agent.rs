@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use syncline_core::agent::{Agent, Readiness};
 use syncline_core::flowsync::{Ignored, NodeId};
 use syncline_core::registration::RequestId;
@@ -10,11 +9,11 @@ use syncline_core::registration::version::Likeness;
 use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
-use crate::error_text::{ErrorOut, ErrorText};
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::node_config::NodeConfigHandle;
 use crate::pointer::{self, Out};
 use crate::registration::{RegistrationOptions, RegistrationStatus, RegistryAnswerRecord};
-use crate::requester::{CountersRecord, transaction_id};
+use crate::requester::{CountersRecord, json, transaction_id};
 use crate::result::Code;
 use crate::session::SessionHandle;
 
@@ -26,7 +25,7 @@ pub enum ReadinessKind {
     Waiting = 0,
     /// The server has confirmed the subscription to its replies.
     Ready = 1,
-    /// The server refused the subscription with `reason`; it is asked again.
+    /// The server refused the subscription with `reason_code`; it is asked again.
     Refused = 2,
     /// The server cannot serve the subscription, for `refusal`; it is tried again on the next connection.
     NotSupported = 3,
@@ -45,7 +44,7 @@ pub struct NodeStatus {
     /// Why the server cannot serve it, for NOT_SUPPORTED, else SYNCLINE_RESULT_OK.
     pub refusal: Code,
     /// Reason Code for REFUSED, else 0.
-    pub reason: u8,
+    pub reason_code: u8,
 }
 
 /// Why a reply changed nothing.
@@ -89,7 +88,7 @@ impl NodeStatus {
             in_flight: agent.in_flight(node),
             readiness,
             refusal,
-            reason,
+            reason_code: reason,
         }
     }
 }
@@ -123,9 +122,9 @@ pub unsafe extern "C" fn syncline_agent_add_node(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, config, out) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::shared(config)?,
-                Out::new(node)?,
+                pointer::exclusive(session, "session")?,
+                pointer::shared(config, "config")?,
+                Out::new(node, "node")?,
             )
         };
         let added = handle
@@ -144,10 +143,10 @@ pub unsafe extern "C" fn syncline_agent_add_node(
 pub unsafe extern "C" fn syncline_agent_remove_node(session: *mut SessionHandle, node: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         let node = NodeId::from_u64(node);
         if handle.agent().readiness(node).is_none() {
-            return Err(Code::NodeUnknown);
+            return Err(Code::NodeUnknown.into());
         }
         handle.change().remove_node(node);
         Ok(())
@@ -166,7 +165,7 @@ pub unsafe extern "C" fn syncline_agent_node_status(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(status)?) };
+        let (handle, out) = unsafe { (pointer::shared(session, "session")?, Out::new(status, "status")?) };
         let node = NodeId::from_u64(node);
         let readiness = handle.agent().readiness(node).ok_or(Code::NodeUnknown)?;
         out.write(NodeStatus::of(handle.agent(), node, readiness));
@@ -196,17 +195,17 @@ pub unsafe extern "C" fn syncline_agent_request(
     error: *mut ErrorText,
     transaction: *mut u8,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (handle, value, error, out) = unsafe {
+        let (handle, value, out) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::bytes(value, value_len)?,
-                ErrorOut::new(error),
-                Out::new(transaction.cast::<[u8; 16]>())?,
+                pointer::exclusive(session, "session")?,
+                pointer::bytes(value, value_len, "value")?,
+                Out::new(transaction.cast::<[u8; 16]>(), "transaction")?,
             )
         };
-        let value: &RawValue = error.explain_as(serde_json::from_slice(value), |_| Code::NotJson)?;
+        let value = json(value)?;
         let timeout = (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into()));
         let begun = handle.change().request(
             Instant::from_micros(now),
@@ -216,7 +215,7 @@ pub unsafe extern "C" fn syncline_agent_request(
             token,
             timeout,
         );
-        out.write(*error.explain(begun)?.as_bytes());
+        out.write(*begun?.as_bytes());
         Ok(())
     })
 }
@@ -229,7 +228,12 @@ pub unsafe extern "C" fn syncline_agent_request(
 pub unsafe extern "C" fn syncline_agent_abort(session: *mut SessionHandle, transaction: *const u8) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, id) = unsafe { (pointer::exclusive(session)?, transaction_id(transaction)?) };
+        let (handle, id) = unsafe {
+            (
+                pointer::exclusive(session, "session")?,
+                transaction_id(transaction)?,
+            )
+        };
         handle.change().abort(id);
         Ok(())
     })
@@ -243,7 +247,9 @@ pub unsafe extern "C" fn syncline_agent_abort(session: *mut SessionHandle, trans
 pub unsafe extern "C" fn syncline_agent_cancel_all(session: *mut SessionHandle) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        unsafe { pointer::exclusive(session) }?.change().cancel_all();
+        unsafe { pointer::exclusive(session, "session") }?
+            .change()
+            .cancel_all();
         Ok(())
     })
 }
@@ -259,7 +265,12 @@ pub unsafe extern "C" fn syncline_agent_counters(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(counters)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(session, "session")?,
+                Out::new(counters, "counters")?,
+            )
+        };
         let agent = handle.agent();
         out.write(CountersRecord::of(agent.open_transactions(), agent.counters()));
         Ok(())
@@ -279,18 +290,19 @@ pub unsafe extern "C" fn syncline_agent_register_with(
     options: *const RegistrationOptions,
     error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all three pointers.
-        let (handle, options, error) = unsafe {
+        let (handle, options) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::shared(options)?,
-                ErrorOut::new(error),
+                pointer::exclusive(session, "session")?,
+                pointer::shared(options, "options")?,
             )
         };
         // SAFETY: the caller vouches for the texts.
-        let config = unsafe { options.config(error) }?;
-        error.explain_as(handle.change().register_with(config), |_| Code::ConfigInvalid)
+        let config = unsafe { options.config() }?;
+        let registers = handle.change().register_with(config);
+        registers.map_err(|error| Fault::new(Code::ConfigInvalid, error))
     })
 }
 
@@ -306,7 +318,7 @@ pub unsafe extern "C" fn syncline_agent_handle_credentials_stored(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         handle
             .change()
             .handle_credentials_stored(Instant::from_micros(now));
@@ -329,7 +341,12 @@ pub unsafe extern "C" fn syncline_agent_handle_registry_answer(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, answer) = unsafe { (pointer::exclusive(session)?, pointer::shared(answer)?) };
+        let (handle, answer) = unsafe {
+            (
+                pointer::exclusive(session, "session")?,
+                pointer::shared(answer, "answer")?,
+            )
+        };
         // SAFETY: the caller vouches for the texts.
         let answer = unsafe { answer.answer() }?;
         let (now, wall) = (Instant::from_micros(now), UnixMillis(wall));
@@ -350,7 +367,7 @@ pub unsafe extern "C" fn syncline_agent_registration_status(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(status)?) };
+        let (handle, out) = unsafe { (pointer::shared(session, "session")?, Out::new(status, "status")?) };
         let registration = handle.agent().registration().ok_or(Code::Empty)?;
         out.write(RegistrationStatus::of(registration));
         Ok(())
@@ -372,11 +389,22 @@ pub unsafe extern "C" fn syncline_agent_check_version(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, own) = unsafe { (pointer::exclusive(session)?, pointer::text(own, own_len)?) };
+        let (handle, own) = unsafe {
+            (
+                pointer::exclusive(session, "session")?,
+                pointer::text(own, own_len, "own")?,
+            )
+        };
         let likeness = match likeness {
             value if value == VersionLikeness::Compatible as u32 => Likeness::Compatible,
             value if value == VersionLikeness::Exact as u32 => Likeness::Exact,
-            _ => return Err(Code::OutOfRange),
+            other => {
+                return Err(Fault::out_of_range(
+                    "likeness",
+                    other,
+                    "SYNCLINE_VERSION_LIKENESS_...",
+                ));
+            }
         };
         handle.change().check_version(own, likeness);
         Ok(())
@@ -396,7 +424,12 @@ pub unsafe extern "C" fn syncline_agent_handle_version_answer(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, answer) = unsafe { (pointer::exclusive(session)?, pointer::shared(answer)?) };
+        let (handle, answer) = unsafe {
+            (
+                pointer::exclusive(session, "session")?,
+                pointer::shared(answer, "answer")?,
+            )
+        };
         // SAFETY: the caller vouches for the texts.
         let answer = unsafe { answer.answer() }?;
         let id = RequestId::from_u64(id);

@@ -2,12 +2,30 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::error_text::{ErrorOut, Fault};
 use crate::result::Code;
 
 /// Runs the body of an export. What it changed before a panic stays as it is, which is why callers are told to free
 /// the handle and nothing else.
-pub(crate) fn cross(body: impl FnOnce() -> Result<(), Code>) -> Code {
-    cross_or(Code::Panic, || body().err().unwrap_or(Code::Ok))
+pub(crate) fn cross(body: impl FnOnce() -> Result<(), Fault>) -> Code {
+    outcome(body).map_or_else(|fault| fault.code, |()| Code::Ok)
+}
+
+/// As [`cross`], and says in words what is wrong.
+pub(crate) fn cross_and_tell(error: ErrorOut, body: impl FnOnce() -> Result<(), Fault>) -> Code {
+    match outcome(body) {
+        Ok(()) => Code::Ok,
+        Err(fault) => {
+            if fault.code.is_failure() {
+                error.tell(&fault);
+            }
+            fault.code
+        }
+    }
+}
+
+fn outcome(body: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(Code::Panic.into()))
 }
 
 /// As [`cross`], for exports that return something else than a result code.
@@ -22,7 +40,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_result() {
         assert_eq!(cross(|| panic!("a bug")), Code::Panic);
-        assert_eq!(cross(|| Err(Code::NotJson)), Code::NotJson);
+        assert_eq!(cross(|| Err(Code::NotJson.into())), Code::NotJson);
         assert_eq!(cross(|| Ok(())), Code::Ok);
     }
 
@@ -55,9 +73,10 @@ mod tests {
             let text = std::fs::read_to_string(path).unwrap();
             let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
             for export in code.split("#[unsafe(no_mangle)]").skip(1) {
-                let body = export.split_once("{\n").unwrap().1.trim_start();
+                let body = export.split_once("{\n").unwrap().1;
+                let mut code = body.lines().map(str::trim).filter(|line| !line.starts_with("//"));
                 assert!(
-                    body.starts_with("border::cross"),
+                    code.next().unwrap().starts_with("border::cross"),
                     "not guarded: {}",
                     export.trim_start()
                 );

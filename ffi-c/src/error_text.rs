@@ -1,5 +1,6 @@
 //! What went wrong in one call, in words: a buffer of the caller's, written where a call fails.
 
+use std::borrow::Cow;
 use std::ffi::c_char;
 use std::fmt::Display;
 use std::ptr::NonNull;
@@ -23,33 +24,76 @@ pub struct ErrorText {
 pub(crate) struct ErrorOut(Option<NonNull<ErrorText>>);
 
 impl ErrorOut {
-    /// Nobody asks.
-    pub(crate) const NONE: Self = Self(None);
-
     /// # Safety
     /// Unless NULL, `pointer` points to memory for an `ErrorText` that nobody else uses during the call.
     pub(crate) unsafe fn new(pointer: *mut ErrorText) -> Self {
         Self(NonNull::new(pointer))
     }
 
-    /// Runs a step of the call, and says in words why it failed.
-    pub(crate) fn explain<T, E: Display + Into<Code>>(self, step: Result<T, E>) -> Result<T, Code> {
-        self.explain_as(step, E::into)
+    /// Says in words why the call failed, if anybody asks.
+    pub(crate) fn tell(self, fault: &Fault) {
+        if let Some(place) = self.0 {
+            let text = ErrorText::of(&fault.text());
+            // SAFETY: not NULL, and the caller of `new` vouched for the memory.
+            unsafe { place.write(text) };
+        }
+    }
+}
+
+/// Why a call does not do what it is asked to: the result, and in words where the mistake is and how to mend it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) code: Code,
+    /// What there is to say besides the code's own text.
+    more: Option<Box<str>>,
+}
+
+impl Fault {
+    pub(crate) fn new(code: Code, text: impl Display) -> Self {
+        Self {
+            code,
+            more: Some(text.to_string().into()),
+        }
     }
 
-    /// As [`Self::explain`], with a code for errors that have none of their own.
-    pub(crate) fn explain_as<T, E: Display>(
-        self,
-        step: Result<T, E>,
-        code: impl FnOnce(E) -> Code,
-    ) -> Result<T, Code> {
-        step.map_err(|error| {
-            if let Some(place) = self.0 {
-                // SAFETY: not NULL, and the caller of `new` vouched for the memory.
-                unsafe { place.write(ErrorText::of(&error.to_string())) };
-            }
-            code(error)
-        })
+    /// A number outside its range.
+    pub(crate) fn out_of_range(name: &str, value: impl Display, expected: &str) -> Self {
+        Self::new(
+            Code::OutOfRange,
+            format_args!("{name} is {value}, expected {expected}"),
+        )
+    }
+
+    /// A seed of another length.
+    pub(crate) fn seed(seed: &[u8]) -> Self {
+        let len = seed.len();
+        Self::new(
+            Code::SeedInvalid,
+            format_args!("seed is {len} bytes long, expected 32 of the system's entropy"),
+        )
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        match &self.more {
+            Some(text) => text.as_ref().into(),
+            None => self.code.text().to_string_lossy(),
+        }
+    }
+}
+
+impl From<Code> for Fault {
+    fn from(code: Code) -> Self {
+        Self { code, more: None }
+    }
+}
+
+impl<E: Display + Into<Code>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        let more = Some(error.to_string().into());
+        Self {
+            code: error.into(),
+            more,
+        }
     }
 }
 

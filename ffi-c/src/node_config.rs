@@ -5,6 +5,7 @@ use std::time::Duration;
 use syncline_core::flowsync::NodeConfig;
 
 use crate::border;
+use crate::error_text::{ErrorOut, ErrorText};
 use crate::packet::quality;
 use crate::pointer::{self, Out};
 use crate::result::Code;
@@ -18,16 +19,23 @@ pub struct NodeConfigHandle(pub(crate) NodeConfig);
 /// Defaults: quality of service 0, timeout 2000 ms with code 500, at most 10000 transactions at once.
 ///
 /// # Safety
-/// `base` points to `base_len` bytes, `config` to a pointer.
+/// `base` points to `base_len` bytes, `config` to a pointer; `error` is NULL or points to a place for a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncline_node_config_new(
     base: *const u8,
     base_len: usize,
+    error: *mut ErrorText,
     config: *mut *mut NodeConfigHandle,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for both pointers.
-        let (base, out) = unsafe { (pointer::text(base, base_len)?, Out::new(config)?) };
+        let (base, out) = unsafe {
+            (
+                pointer::text(base, base_len, "base")?,
+                Out::new(config, "config")?,
+            )
+        };
         out.write(pointer::give(NodeConfigHandle(NodeConfig::new(base)?)));
         Ok(())
     })
@@ -53,7 +61,7 @@ pub unsafe extern "C" fn syncline_node_config_free(config: *mut NodeConfigHandle
 pub unsafe extern "C" fn syncline_node_config_set_qos(config: *mut NodeConfigHandle, qos: u8) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let config = unsafe { pointer::exclusive(config) }?;
+        let config = unsafe { pointer::exclusive(config, "config") }?;
         config.0 = config.0.clone().qos(quality(qos)?);
         Ok(())
     })
@@ -70,7 +78,7 @@ pub unsafe extern "C" fn syncline_node_config_set_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let config = unsafe { pointer::exclusive(config) }?;
+        let config = unsafe { pointer::exclusive(config, "config") }?;
         config.0 = config.0.clone().timeout(Duration::from_millis(millis.into()))?;
         Ok(())
     })
@@ -89,8 +97,12 @@ pub unsafe extern "C" fn syncline_node_config_set_timeout_error(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (config, message) =
-            unsafe { (pointer::exclusive(config)?, pointer::text(message, message_len)?) };
+        let (config, message) = unsafe {
+            (
+                pointer::exclusive(config, "config")?,
+                pointer::text(message, message_len, "message")?,
+            )
+        };
         config.0 = config.0.clone().timeout_error(code, message);
         Ok(())
     })
@@ -107,7 +119,7 @@ pub unsafe extern "C" fn syncline_node_config_set_max_in_flight(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let config = unsafe { pointer::exclusive(config) }?;
+        let config = unsafe { pointer::exclusive(config, "config") }?;
         config.0 = config.0.clone().max_in_flight(max_in_flight)?;
         Ok(())
     })

@@ -3,6 +3,7 @@
 use syncline_core::codec::{Packet, PacketId, PacketType, Properties, Publish, QoS, Version, peek};
 
 use crate::border;
+use crate::error_text::Fault;
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
 
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn syncline_packet_peek(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (bytes, out) = unsafe { (pointer::bytes(data, len)?, Out::new(frame)?) };
+        let (bytes, out) = unsafe { (pointer::bytes(data, len, "data")?, Out::new(frame, "frame")?) };
         let header = peek(bytes, protocol_version(version)?, max_packet_size)?.ok_or(Code::Incomplete)?;
         out.write(Frame {
             len: header.packet_len(),
@@ -77,11 +78,11 @@ pub unsafe extern "C" fn syncline_publish_decode(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (bytes, out) = unsafe { (pointer::bytes(data, len)?, Out::new(publish)?) };
+        let (bytes, out) = unsafe { (pointer::bytes(data, len, "data")?, Out::new(publish, "publish")?) };
         let version = protocol_version(version)?;
         let header = peek(bytes, version, u32::MAX)?.ok_or(Code::Incomplete)?;
         if header.packet_type != PacketType::Publish {
-            return Err(Code::WrongPacketType);
+            return Err(Code::WrongPacketType.into());
         }
         let frame = bytes.get(..header.packet_len()).ok_or(Code::Incomplete)?;
         let packet = Publish::decode(header, frame, version)?;
@@ -114,11 +115,19 @@ pub unsafe extern "C" fn syncline_publish_encode(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for these pointers.
-        let (packet, out) = unsafe { (pointer::shared(publish)?, Out::new(written)?) };
+        let (packet, out) = unsafe {
+            (
+                pointer::shared(publish, "publish")?,
+                Out::new(written, "written")?,
+            )
+        };
         // SAFETY: the caller vouches for the packet's slices.
         let (topic, payload) = unsafe {
-            let topic = pointer::text(packet.topic.data, packet.topic.len)?;
-            (topic, pointer::bytes(packet.payload.data, packet.payload.len)?)
+            let topic = pointer::text(packet.topic.data, packet.topic.len, "data")?;
+            (
+                topic,
+                pointer::bytes(packet.payload.data, packet.payload.len, "data")?,
+            )
         };
         let packet = Packet::Publish(Publish {
             dup: packet.dup,
@@ -130,15 +139,13 @@ pub unsafe extern "C" fn syncline_publish_encode(
             payload,
         });
         let mut bytes = Vec::new();
-        packet
-            .encode(protocol_version(version)?, &mut bytes)
-            .map_err(Code::from)?;
+        packet.encode(protocol_version(version)?, &mut bytes)?;
         if bytes.len() > capacity {
             out.write(bytes.len());
-            return Err(Code::BufferTooSmall);
+            return Err(Code::BufferTooSmall.into());
         }
         if buffer.is_null() {
-            return Err(Code::NullPointer);
+            return Err(pointer::null("buffer"));
         }
         // SAFETY: `buffer` has room for `capacity` bytes, which are no fewer; the vector is a new allocation.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer, bytes.len()) };
@@ -147,19 +154,19 @@ pub unsafe extern "C" fn syncline_publish_encode(
     })
 }
 
-fn protocol_version(level: u8) -> Result<Version, Code> {
+fn protocol_version(level: u8) -> Result<Version, Fault> {
     match level {
         4 => Ok(Version::V3_1_1),
         5 => Ok(Version::V5),
-        _ => Err(Code::VersionUnknown),
+        _ => Err(Code::VersionUnknown.into()),
     }
 }
 
-pub(crate) fn quality(qos: u8) -> Result<QoS, Code> {
+pub(crate) fn quality(qos: u8) -> Result<QoS, Fault> {
     match qos {
         0 => Ok(QoS::AtMostOnce),
         1 => Ok(QoS::AtLeastOnce),
         2 => Ok(QoS::ExactlyOnce),
-        _ => Err(Code::OutOfRange),
+        other => Err(Fault::out_of_range("qos", other, "0, 1 or 2")),
     }
 }

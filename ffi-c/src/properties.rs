@@ -3,6 +3,7 @@
 use syncline_core::codec::{Properties, Property, PropertyBuf, PropertyId};
 
 use crate::border;
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::packet::quality;
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
@@ -33,7 +34,7 @@ pub struct PropertyRecord {
 pub unsafe extern "C" fn syncline_properties_new(properties: *mut *mut PropertiesHandle) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the pointer.
-        unsafe { Out::new(properties) }?.write(pointer::give(PropertiesHandle::default()));
+        unsafe { Out::new(properties, "properties") }?.write(pointer::give(PropertiesHandle::default()));
         Ok(())
     })
 }
@@ -58,7 +59,7 @@ pub unsafe extern "C" fn syncline_properties_free(properties: *mut PropertiesHan
 pub unsafe extern "C" fn syncline_properties_clear(properties: *mut PropertiesHandle) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        unsafe { pointer::exclusive(properties) }?.0.clear();
+        unsafe { pointer::exclusive(properties, "properties") }?.0.clear();
         Ok(())
     })
 }
@@ -67,40 +68,56 @@ pub unsafe extern "C" fn syncline_properties_clear(properties: *mut PropertiesHa
 /// when the packet is made.
 ///
 /// # Safety
-/// `properties` is a live handle, `property` points to a property whose slices can be read.
+/// `properties` is a live handle, `property` points to a property whose slices can be read; `error` is
+/// NULL or points to a place for a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncline_properties_add(
     properties: *mut PropertiesHandle,
     property: *const PropertyRecord,
+    error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for both pointers.
-        let (list, record) = unsafe { (pointer::exclusive(properties)?, pointer::shared(property)?) };
+        let (list, record) = unsafe {
+            (
+                pointer::exclusive(properties, "properties")?,
+                pointer::shared(property, "property")?,
+            )
+        };
         // SAFETY: the caller vouches for the slices.
         list.0.push(unsafe { read(record) }?)?;
         Ok(())
     })
 }
 
+fn unknown(id: u8) -> Fault {
+    Fault::new(
+        Code::Unknown,
+        format_args!("id is 0x{id:02x}, which is no property: section 2.2.2.2 of MQTT 5.0 lists them"),
+    )
+}
+
 /// # Safety
 /// The slices of `record` can be read during `'a`.
-unsafe fn read<'a>(record: &PropertyRecord) -> Result<Property<'a>, Code> {
+unsafe fn read<'a>(record: &PropertyRecord) -> Result<Property<'a>, Fault> {
     use PropertyId as Id;
     let id = Id::ALL.into_iter().find(|id| *id as u8 == record.id);
     let number = record.number;
-    let short = || u16::try_from(number).map_err(|_| Code::OutOfRange);
+    let out_of_range = |expected| Fault::out_of_range("number", number, expected);
+    let short = || u16::try_from(number).map_err(|_| out_of_range("0 to 65535"));
     let flag = || match number {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Code::OutOfRange),
+        _ => Err(out_of_range("0 or 1")),
     };
     // SAFETY: the caller vouches for the slices.
-    let text = || unsafe { record.value.text() };
+    let text = || unsafe { record.value.text("value") };
     // SAFETY: as above.
-    let binary = || unsafe { record.value.bytes() };
+    let binary = || unsafe { record.value.bytes("value") };
     // SAFETY: as above.
-    let name = || unsafe { record.name.text() };
-    Ok(match id.ok_or(Code::Unknown)? {
+    let name = || unsafe { record.name.text("name") };
+    Ok(match id.ok_or_else(|| unknown(record.id))? {
         Id::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag()?),
         Id::MessageExpiryInterval => Property::MessageExpiryInterval(number),
         Id::ContentType => Property::ContentType(text()?),
@@ -121,7 +138,9 @@ unsafe fn read<'a>(record: &PropertyRecord) -> Result<Property<'a>, Code> {
         Id::ReceiveMaximum => Property::ReceiveMaximum(short()?),
         Id::TopicAliasMaximum => Property::TopicAliasMaximum(short()?),
         Id::TopicAlias => Property::TopicAlias(short()?),
-        Id::MaximumQos => Property::MaximumQos(quality(u8::try_from(number).map_err(|_| Code::OutOfRange)?)?),
+        Id::MaximumQos => Property::MaximumQos(quality(
+            u8::try_from(number).map_err(|_| out_of_range("0, 1 or 2"))?,
+        )?),
         Id::RetainAvailable => Property::RetainAvailable(flag()?),
         Id::UserProperty => Property::UserProperty(name()?, text()?),
         Id::MaximumPacketSize => Property::MaximumPacketSize(number),
@@ -234,7 +253,8 @@ mod tests {
                 id: id as u8,
             };
             // SAFETY: the slices are empty.
-            assert_eq!(unsafe { read(&record) }.map(|_| ()), Err(Code::OutOfRange));
+            let refused = unsafe { read(&record) }.err();
+            assert_eq!(refused.map(|fault| fault.code), Some(Code::OutOfRange));
         }
     }
 }

@@ -11,6 +11,7 @@ use syncline_core::flowsync::{
 use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
+use crate::error_text::Fault;
 use crate::node_config::NodeConfigHandle;
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
@@ -134,8 +135,13 @@ pub unsafe extern "C" fn syncline_requester_new(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (seed, out) = unsafe { (pointer::bytes(seed, seed_len)?, Out::new(requester)?) };
-        let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
+        let (seed, out) = unsafe {
+            (
+                pointer::bytes(seed, seed_len, "seed")?,
+                Out::new(requester, "requester")?,
+            )
+        };
+        let seed = seed.try_into().map_err(|_| Fault::seed(seed))?;
         out.write(pointer::give(RequesterHandle {
             requester: Requester::new(seed),
             treq: None,
@@ -171,9 +177,9 @@ pub unsafe extern "C" fn syncline_requester_add_node(
         // SAFETY: the caller vouches for all three.
         let (handle, config, out) = unsafe {
             (
-                pointer::exclusive(requester)?,
-                pointer::shared(config)?,
-                Out::new(node)?,
+                pointer::exclusive(requester, "requester")?,
+                pointer::shared(config, "config")?,
+                Out::new(node, "node")?,
             )
         };
         out.write(
@@ -195,12 +201,12 @@ pub unsafe extern "C" fn syncline_requester_add_node(
 pub unsafe extern "C" fn syncline_requester_remove_node(requester: *mut RequesterHandle, node: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(requester) }?;
+        let handle = unsafe { pointer::exclusive(requester, "requester") }?;
         handle
             .requester
             .remove_node(NodeId::from_u64(node))
             .map(|_| ())
-            .ok_or(Code::NodeUnknown)
+            .ok_or(Code::NodeUnknown.into())
     })
 }
 
@@ -227,12 +233,12 @@ pub unsafe extern "C" fn syncline_requester_begin(
         // SAFETY: the caller vouches for all three.
         let (handle, value, out) = unsafe {
             (
-                pointer::exclusive(requester)?,
-                pointer::bytes(value, value_len)?,
-                Out::new(treq)?,
+                pointer::exclusive(requester, "requester")?,
+                pointer::bytes(value, value_len, "value")?,
+                Out::new(treq, "treq")?,
             )
         };
-        let value: &RawValue = serde_json::from_slice(value).map_err(|_| Code::NotJson)?;
+        let value = json(value)?;
         let timeout = (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into()));
         let begun = handle.requester.begin(
             Instant::from_micros(now),
@@ -271,12 +277,17 @@ pub unsafe extern "C" fn syncline_requester_handle_message(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle and for the place of the result.
-        let (handle, out) = unsafe { (pointer::exclusive(requester)?, Out::new(delivery)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::exclusive(requester, "requester")?,
+                Out::new(delivery, "delivery")?,
+            )
+        };
         // SAFETY: the caller vouches for both texts.
         let (topic, payload) = unsafe {
             (
-                pointer::text(topic, topic_len)?,
-                pointer::bytes(payload, payload_len)?,
+                pointer::text(topic, topic_len, "topic")?,
+                pointer::bytes(payload, payload_len, "payload")?,
             )
         };
         let payload = Bytes::copy_from_slice(payload);
@@ -300,7 +311,7 @@ pub unsafe extern "C" fn syncline_requester_handle_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        unsafe { pointer::exclusive(requester) }?
+        unsafe { pointer::exclusive(requester, "requester") }?
             .requester
             .handle_timeout(Instant::from_micros(now));
         Ok(())
@@ -318,7 +329,12 @@ pub unsafe extern "C" fn syncline_requester_poll_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both.
-        let (handle, out) = unsafe { (pointer::shared(requester)?, Out::new(deadline)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(requester, "requester")?,
+                Out::new(deadline, "deadline")?,
+            )
+        };
         out.write(
             handle
                 .requester
@@ -341,7 +357,12 @@ pub unsafe extern "C" fn syncline_requester_poll(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both.
-        let (handle, out) = unsafe { (pointer::exclusive(requester)?, Out::new(completion)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::exclusive(requester, "requester")?,
+                Out::new(completion, "completion")?,
+            )
+        };
         let completion = handle.requester.poll().ok_or(Code::Empty)?;
         let Completion {
             token,
@@ -364,13 +385,18 @@ pub unsafe extern "C" fn syncline_requester_abort(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both.
-        let (handle, id) = unsafe { (pointer::exclusive(requester)?, transaction_id(transaction)?) };
+        let (handle, id) = unsafe {
+            (
+                pointer::exclusive(requester, "requester")?,
+                transaction_id(transaction)?,
+            )
+        };
         handle.requester.abort(id);
         Ok(())
     })
 }
 
-/// The request of a transaction could not be delivered: it ends as UNDELIVERABLE. `reason` is the Reason Code by which the
+/// The request of a transaction could not be delivered: it ends as UNDELIVERABLE. `reason_code` is the Reason Code by which the
 /// broker refused it; 0: the connection was lost before it had left. An ended transaction stays as it is.
 ///
 /// # Safety
@@ -379,12 +405,17 @@ pub unsafe extern "C" fn syncline_requester_abort(
 pub unsafe extern "C" fn syncline_requester_undeliverable(
     requester: *mut RequesterHandle,
     transaction: *const u8,
-    reason: u8,
+    reason_code: u8,
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both.
-        let (handle, id) = unsafe { (pointer::exclusive(requester)?, transaction_id(transaction)?) };
-        let why = match reason {
+        let (handle, id) = unsafe {
+            (
+                pointer::exclusive(requester, "requester")?,
+                transaction_id(transaction)?,
+            )
+        };
+        let why = match reason_code {
             0 => Undeliverable::LinkLost,
             code => Undeliverable::Refused(ReasonCode(code)),
         };
@@ -404,7 +435,12 @@ pub unsafe extern "C" fn syncline_requester_counters(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both.
-        let (handle, out) = unsafe { (pointer::shared(requester)?, Out::new(counters)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(requester, "requester")?,
+                Out::new(counters, "counters")?,
+            )
+        };
         let requester = &handle.requester;
         out.write(CountersRecord::of(requester.open(), requester.counters()));
         Ok(())
@@ -419,18 +455,26 @@ pub unsafe extern "C" fn syncline_requester_counters(
 pub unsafe extern "C" fn syncline_requester_cancel_all(requester: *mut RequesterHandle) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        unsafe { pointer::exclusive(requester) }?.requester.cancel_all();
+        unsafe { pointer::exclusive(requester, "requester") }?
+            .requester
+            .cancel_all();
         Ok(())
     })
+}
+
+/// The JSON text that a value is.
+pub(crate) fn json(value: &[u8]) -> Result<&RawValue, Fault> {
+    serde_json::from_slice(value)
+        .map_err(|error| Fault::new(Code::NotJson, format_args!("value is not one JSON text: {error}")))
 }
 
 /// The transaction whose id is at `data`.
 ///
 /// # Safety
 /// Unless NULL, `data` points to 16 bytes that can be read.
-pub(crate) unsafe fn transaction_id(data: *const u8) -> Result<TransactionId, Code> {
+pub(crate) unsafe fn transaction_id(data: *const u8) -> Result<TransactionId, Fault> {
     // SAFETY: the caller vouches for the bytes, which need no alignment.
-    let bytes = unsafe { pointer::shared(data.cast::<[u8; 16]>()) }?;
+    let bytes = unsafe { pointer::shared(data.cast::<[u8; 16]>(), "transaction") }?;
     Ok(TransactionId::from_bytes(*bytes))
 }
 

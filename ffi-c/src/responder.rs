@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use syncline_core::flowsync::{Answer, Incoming, Responder, ResponderConfig, TransactionId, tres_topic};
 use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
+use crate::error_text::Fault;
 use crate::pointer::{self, Out, Slice};
-use crate::requester::transaction_id;
+use crate::requester::{json, transaction_id};
 use crate::result::Code;
 use crate::shared_bytes::SharedBytes;
 
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn syncline_responder_new(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (bounds, out) = unsafe { (pointer::optional(bounds), Out::new(responder)?) };
+        let (bounds, out) = unsafe { (pointer::optional(bounds), Out::new(responder, "responder")?) };
         let mut config = ResponderConfig::default();
         if let Some(bounds) = bounds {
             if bounds.max_transactions > 0 {
@@ -146,9 +146,9 @@ pub unsafe extern "C" fn syncline_responder_handle_request(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, payload, out) = unsafe {
             (
-                pointer::exclusive(responder)?,
-                pointer::shared(payload)?,
-                Out::new(incoming)?,
+                pointer::exclusive(responder, "responder")?,
+                pointer::shared(payload, "payload")?,
+                Out::new(incoming, "incoming")?,
             )
         };
         let now = Instant::from_micros(now);
@@ -176,13 +176,13 @@ pub unsafe extern "C" fn syncline_responder_respond(
         // SAFETY: the caller vouches for all four pointers.
         let (handle, id, value, out) = unsafe {
             (
-                pointer::exclusive(responder)?,
+                pointer::exclusive(responder, "responder")?,
                 transaction_id(transaction)?,
-                pointer::bytes(value, value_len)?,
-                Out::new(tres)?,
+                pointer::bytes(value, value_len, "value")?,
+                Out::new(tres, "tres")?,
             )
         };
-        let value: &RawValue = serde_json::from_slice(value).map_err(|_| Code::NotJson)?;
+        let value = json(value)?;
         out.write(handle.answer(wall, id, &Answer::Value(value))?);
         Ok(())
     })
@@ -208,10 +208,10 @@ pub unsafe extern "C" fn syncline_responder_fail(
         // SAFETY: the caller vouches for all four pointers.
         let (handle, id, message, out) = unsafe {
             (
-                pointer::exclusive(responder)?,
+                pointer::exclusive(responder, "responder")?,
                 transaction_id(transaction)?,
-                pointer::text(message, message_len)?,
-                Out::new(tres)?,
+                pointer::text(message, message_len, "message")?,
+                Out::new(tres, "tres")?,
             )
         };
         out.write(handle.answer(wall, id, &Answer::Error { code, message })?);
@@ -235,9 +235,9 @@ pub unsafe extern "C" fn syncline_responder_topic(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, treq, out) = unsafe {
             (
-                pointer::exclusive(responder)?,
-                pointer::text(treq, treq_len)?,
-                Out::new(topic)?,
+                pointer::exclusive(responder, "responder")?,
+                pointer::text(treq, treq_len, "treq")?,
+                Out::new(topic, "topic")?,
             )
         };
         handle.topic = tres_topic(treq).ok_or(Code::TopicInvalid)?;
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn syncline_responder_handle_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(responder) }?;
+        let handle = unsafe { pointer::exclusive(responder, "responder") }?;
         handle.responder.handle_timeout(Instant::from_micros(now));
         Ok(())
     })
@@ -274,7 +274,12 @@ pub unsafe extern "C" fn syncline_responder_poll_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(responder)?, Out::new(deadline)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(responder, "responder")?,
+                Out::new(deadline, "deadline")?,
+            )
+        };
         let next = handle.responder.poll_timeout();
         out.write(next.unwrap_or(Instant::FAR_FUTURE).as_micros());
         Ok(())
@@ -282,7 +287,7 @@ pub unsafe extern "C" fn syncline_responder_poll_timeout(
 }
 
 impl ResponderHandle {
-    fn answer(&mut self, wall: u64, id: TransactionId, answer: &Answer<'_>) -> Result<TresMessage, Code> {
+    fn answer(&mut self, wall: u64, id: TransactionId, answer: &Answer<'_>) -> Result<TresMessage, Fault> {
         let tres = self.responder.respond(UnixMillis(wall), id, answer)?;
         let tres = self.tres.insert(SharedBytes(tres));
         Ok(TresMessage {

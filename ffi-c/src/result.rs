@@ -116,7 +116,7 @@ macro_rules! texts {
         impl Code {
             const ALL: &[Self] = &[$(Self::$name),+];
 
-            const fn text(self) -> &'static CStr {
+            pub(crate) const fn text(self) -> &'static CStr {
                 match self {
                     $(Self::$name => $text,)+
                 }
@@ -170,6 +170,13 @@ texts! {
     SubscriptionIdNotSupported => c"server does not support subscription identifiers",
     PacketSizeNotSupported => c"server does not accept packets so large: shorten the message",
     Panic => c"bug in the library: free the handle and report it",
+}
+
+impl Code {
+    /// Whether the call has done nothing, for whatever reason; the codes of before are no errors.
+    pub(crate) const fn is_failure(self) -> bool {
+        self as u32 >= Self::NullPointer as u32
+    }
 }
 
 impl From<DecodeError> for Code {

@@ -22,7 +22,7 @@ pub unsafe extern "C" fn syncline_bytes_new(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (data, out) = unsafe { (pointer::bytes(data, len)?, Out::new(shared)?) };
+        let (data, out) = unsafe { (pointer::bytes(data, len, "data")?, Out::new(shared, "shared")?) };
         out.write(pointer::give(SharedBytes(Bytes::copy_from_slice(data))));
         Ok(())
     })
@@ -41,7 +41,12 @@ pub unsafe extern "C" fn syncline_bytes_retain(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (shared, out) = unsafe { (pointer::shared(shared)?, Out::new(retained)?) };
+        let (shared, out) = unsafe {
+            (
+                pointer::shared(shared, "shared")?,
+                Out::new(retained, "retained")?,
+            )
+        };
         out.write(pointer::give(shared.clone()));
         Ok(())
     })
@@ -55,7 +60,7 @@ pub unsafe extern "C" fn syncline_bytes_retain(
 pub unsafe extern "C" fn syncline_bytes_view(shared: *const SharedBytes, bytes: *mut Slice) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (shared, out) = unsafe { (pointer::shared(shared)?, Out::new(bytes)?) };
+        let (shared, out) = unsafe { (pointer::shared(shared, "shared")?, Out::new(bytes, "bytes")?) };
         out.write(shared.0[..].into());
         Ok(())
     })

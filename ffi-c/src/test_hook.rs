@@ -13,7 +13,7 @@ use crate::session::SessionHandle;
 pub unsafe extern "C" fn syncline_test_panic(session: *mut SessionHandle) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let _session = unsafe { pointer::exclusive(session) }?;
+        let _session = unsafe { pointer::exclusive(session, "session") }?;
         panic!("asked for by the test")
     })
 }

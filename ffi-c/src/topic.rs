@@ -4,7 +4,7 @@ use bytes::Bytes;
 use syncline_core::topic::{TopicFilter, TopicName};
 
 use crate::border;
-use crate::error_text::{ErrorOut, ErrorText};
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::pointer::{self, Out};
 use crate::result::Code;
 
@@ -18,10 +18,11 @@ pub unsafe extern "C" fn syncline_topic_name_check(
     topic_len: usize,
     error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for both pointers.
-        let (topic, error) = unsafe { (pointer::bytes(topic, topic_len)?, ErrorOut::new(error)) };
-        name(topic, error).map(|_| ())
+        let topic = unsafe { pointer::bytes(topic, topic_len, "topic") }?;
+        name(topic).map(|_| ())
     })
 }
 
@@ -36,10 +37,11 @@ pub unsafe extern "C" fn syncline_topic_filter_check(
     filter_len: usize,
     error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for both pointers.
-        let (text, error) = unsafe { (pointer::bytes(filter, filter_len)?, ErrorOut::new(error)) };
-        self::filter(text, error).map(|_| ())
+        let text = unsafe { pointer::bytes(filter, filter_len, "filter") }?;
+        self::filter(text).map(|_| ())
     })
 }
 
@@ -60,27 +62,23 @@ pub unsafe extern "C" fn syncline_topic_matches(
         // SAFETY: the caller vouches for all three pointers.
         let (text, topic, out) = unsafe {
             (
-                pointer::bytes(filter, filter_len)?,
-                pointer::bytes(topic, topic_len)?,
-                Out::new(matches)?,
+                pointer::bytes(filter, filter_len, "filter")?,
+                pointer::bytes(topic, topic_len, "topic")?,
+                Out::new(matches, "matches")?,
             )
         };
-        let filter = self::filter(text, ErrorOut::NONE)?;
-        out.write(filter.matches(name(topic, ErrorOut::NONE)?.as_str()));
+        let filter = self::filter(text)?;
+        out.write(filter.matches(name(topic)?.as_str()));
         Ok(())
     })
 }
 
 /// The Topic Name that a text is.
-pub(crate) fn name(text: &[u8], error: ErrorOut) -> Result<TopicName, Code> {
-    error.explain_as(TopicName::new(Bytes::copy_from_slice(text)), |_| {
-        Code::TopicInvalid
-    })
+pub(crate) fn name(text: &[u8]) -> Result<TopicName, Fault> {
+    TopicName::new(Bytes::copy_from_slice(text)).map_err(|error| Fault::new(Code::TopicInvalid, error))
 }
 
 /// The Topic Filter that a text is.
-pub(crate) fn filter(text: &[u8], error: ErrorOut) -> Result<TopicFilter, Code> {
-    error.explain_as(TopicFilter::new(Bytes::copy_from_slice(text)), |_| {
-        Code::FilterInvalid
-    })
+pub(crate) fn filter(text: &[u8]) -> Result<TopicFilter, Fault> {
+    TopicFilter::new(Bytes::copy_from_slice(text)).map_err(|error| Fault::new(Code::FilterInvalid, error))
 }

@@ -118,7 +118,7 @@ pub extern "C" fn syncline_has_feature(feature: u32) -> bool {
 pub unsafe extern "C" fn syncline_limit_value(limit: u32, value: *mut u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the pointer.
-        let out = unsafe { Out::new(value) }?;
+        let out = unsafe { Out::new(value, "value") }?;
         out.write(bound(limit).ok_or(Code::Unknown)?);
         Ok(())
     })

@@ -3,7 +3,7 @@
 
 static struct syncline_node_config *new_node_config(const char *base) {
     struct syncline_node_config *config = NULL;
-    CHECK_OK(syncline_node_config_new((const uint8_t *)base, strlen(base), &config));
+    CHECK_OK(syncline_node_config_new((const uint8_t *)base, strlen(base), NULL, &config));
     return config;
 }
 
@@ -129,7 +129,7 @@ static void a_refused_node_says_with_which_reason(void) {
     SENT(&client, 0x82, 11, 0, 1, 0, 6, 'b', '/', 't', 'r', 'e', 's', 0);
     RECEIVE(&client, 0x90, 3, 0, 1, 0x80);
     struct syncline_node_status status = next(&client, SYNCLINE_OUTPUT_KIND_NODE_CHANGED)->node;
-    CHECK(status.node == node && status.readiness == SYNCLINE_READINESS_REFUSED && status.reason == 0x80);
+    CHECK(status.node == node && status.readiness == SYNCLINE_READINESS_REFUSED && status.reason_code == 0x80);
     syncline_session_free(client.session);
 }
 

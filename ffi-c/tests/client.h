@@ -18,7 +18,7 @@ struct client {
 static inline struct syncline_session_config *new_config(uint64_t version) {
     struct syncline_session_config *config = NULL;
     CHECK_OK(syncline_session_config_new(TEXT("c"), &config));
-    CHECK_OK(syncline_session_config_set(config, SYNCLINE_SETTING_VERSION, version));
+    CHECK_OK(syncline_session_config_set(config, SYNCLINE_SETTING_VERSION, version, NULL));
     return config;
 }
 

@@ -3,8 +3,16 @@
 
 #include "check.h"
 
-/* cargo xtask compares this file with the header: no export may be missing. */
-#define REFUSED(call) CHECK_RESULT(SYNCLINE_RESULT_NULL_POINTER, call)
+/* cargo xtask compares this file with the header: no export may be missing. A call that takes a place for a text says there
+   which pointer is missing. */
+#define REFUSED(call)                                                                              \
+    do {                                                                                           \
+        places.error.text[0] = 0;                                                                  \
+        CHECK_RESULT(SYNCLINE_RESULT_NULL_POINTER, call);                                          \
+        CHECK((strstr(#call, "&places.error") != NULL) ==                                          \
+              (strstr(places.error.text, " is NULL where a pointer has to be given") != NULL));    \
+        memset(&places.error, 0x5A, sizeof places.error);                                          \
+    } while (0)
 
 static const uint8_t BYTE[32] = {'a'};
 
@@ -61,8 +69,8 @@ static struct places {
 } places;
 
 static void configurations(void) {
-    REFUSED(syncline_node_config_new(NULL, 1, &made.node_config));
-    REFUSED(syncline_node_config_new(BYTE, 1, NULL));
+    REFUSED(syncline_node_config_new(NULL, 1, &places.error, &made.node_config));
+    REFUSED(syncline_node_config_new(BYTE, 1, &places.error, NULL));
     REFUSED(syncline_node_config_set_qos(NULL, 0));
     REFUSED(syncline_node_config_set_timeout(NULL, 0));
     REFUSED(syncline_node_config_set_timeout_error(NULL, 0, BYTE, 1));
@@ -70,14 +78,14 @@ static void configurations(void) {
     REFUSED(syncline_node_config_set_max_in_flight(NULL, 0));
     REFUSED(syncline_session_config_new(NULL, 1, &made.session_config));
     REFUSED(syncline_session_config_new(BYTE, 1, NULL));
-    REFUSED(syncline_session_config_set(NULL, 0, 0));
+    REFUSED(syncline_session_config_set(NULL, 0, 0, &places.error));
     REFUSED(syncline_session_config_set_credentials(NULL, BYTE, 1, BYTE, 1));
     REFUSED(syncline_session_config_set_credentials(live.session_config, NULL, 1, BYTE, 1));
     REFUSED(syncline_session_config_set_credentials(live.session_config, BYTE, 1, NULL, 1));
     REFUSED(syncline_session_config_set_authentication(NULL, BYTE, 1, BYTE, 1));
     REFUSED(syncline_session_config_set_authentication(live.session_config, NULL, 1, BYTE, 1));
     REFUSED(syncline_session_config_set_authentication(live.session_config, BYTE, 1, NULL, 1));
-    REFUSED(syncline_session_config_set_will(NULL, &given.publication));
+    REFUSED(syncline_session_config_set_will(NULL, &given.publication, &places.error));
     REFUSED(syncline_session_config_set_properties(NULL, live.properties));
 }
 
@@ -94,8 +102,8 @@ static void packets(void) {
 static void property_lists(void) {
     REFUSED(syncline_properties_new(NULL));
     REFUSED(syncline_properties_clear(NULL));
-    REFUSED(syncline_properties_add(NULL, &given.property));
-    REFUSED(syncline_properties_add(live.properties, NULL));
+    REFUSED(syncline_properties_add(NULL, &given.property, &places.error));
+    REFUSED(syncline_properties_add(live.properties, NULL, &places.error));
 }
 
 static void requesters(void) {
@@ -283,12 +291,12 @@ static void slices_within_structs(void) {
     REFUSED(syncline_session_publish(live.session, 0, &publication, NULL, &places.number));
     publication = (struct syncline_publication){.topic = {BYTE, 1}, .payload = missing};
     REFUSED(syncline_session_publish(live.session, 0, &publication, NULL, &places.number));
-    REFUSED(syncline_session_config_set_will(live.session_config, &publication));
+    REFUSED(syncline_session_config_set_will(live.session_config, &publication, &places.error));
     struct syncline_filter filter = {.filter = missing};
     REFUSED(syncline_session_subscribe(live.session, &filter, 1, NULL, NULL, &places.number));
     REFUSED(syncline_session_unsubscribe(live.session, &filter, 1, NULL, NULL, &places.number));
     struct syncline_property property = {.id = 0x26, .name = {BYTE, 1}, .value = missing};
-    REFUSED(syncline_properties_add(live.properties, &property));
+    REFUSED(syncline_properties_add(live.properties, &property, &places.error));
     struct syncline_registration_options options = {.username = missing};
     REFUSED(syncline_agent_register_with(live.session, &options, NULL));
     options = (struct syncline_registration_options){.username = {BYTE, 1}, .password = missing};
@@ -317,7 +325,7 @@ static void nothing_is_freed_by_null(void) {
 }
 
 int main(void) {
-    CHECK_OK(syncline_node_config_new(TEXT("a"), &live.node_config));
+    CHECK_OK(syncline_node_config_new(TEXT("a"), &places.error, &live.node_config));
     CHECK_OK(syncline_properties_new(&live.properties));
     CHECK_OK(syncline_requester_new(BYTE, 32, &live.requester));
     CHECK_OK(syncline_responder_new(NULL, &live.responder));

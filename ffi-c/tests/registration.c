@@ -86,7 +86,7 @@ static void over_mqtt_a_refused_login_is_the_request(void) {
     CHECK(syncline_registration_is_about_credentials(0x86) && !syncline_registration_is_about_credentials(0x88));
     CHECK_OK(syncline_registration_handle_refused(registration, NOW, 0x86));
     struct syncline_delay delay = next(registration, SYNCLINE_REGISTRATION_OUTPUT_KIND_DELAYED).delay;
-    CHECK(delay.obstacle == SYNCLINE_OBSTACLE_PENDING_AT_BROKER && delay.reason == 0x86 && delay.status == 0);
+    CHECK(delay.obstacle == SYNCLINE_OBSTACLE_PENDING_AT_BROKER && delay.reason_code == 0x86 && delay.status == 0);
     CHECK_OK(syncline_registration_handle_timeout(registration, delay.retry_at));
     next(registration, SYNCLINE_REGISTRATION_OUTPUT_KIND_CONNECT);
     syncline_registration_free(registration);

@@ -7,7 +7,7 @@ static const uint8_t SEED[32] = {42};
 
 static struct syncline_requester *new_requester(uint64_t *node, size_t max_in_flight) {
     struct syncline_node_config *config = NULL;
-    CHECK_OK(syncline_node_config_new(TEXT("services/example1/exampleNode"), &config));
+    CHECK_OK(syncline_node_config_new(TEXT("services/example1/exampleNode"), NULL, &config));
     CHECK_OK(syncline_node_config_set_qos(config, 1));
     CHECK_OK(syncline_node_config_set_timeout(config, 2000));
     CHECK_OK(syncline_node_config_set_timeout_error(config, 408, TEXT("No answer came in time")));
@@ -133,9 +133,9 @@ static void wrong_arguments_are_results(void) {
     uint64_t node = 0;
     CHECK_RESULT(SYNCLINE_RESULT_SEED_INVALID, syncline_requester_new(SEED, 31, &requester));
     CHECK_RESULT(SYNCLINE_RESULT_NULL_POINTER, syncline_requester_new(SEED, 32, NULL));
-    CHECK_RESULT(SYNCLINE_RESULT_TOPIC_INVALID, syncline_node_config_new(TEXT("a/#"), &config));
+    CHECK_RESULT(SYNCLINE_RESULT_TOPIC_INVALID, syncline_node_config_new(TEXT("a/#"), NULL, &config));
     CHECK(requester == NULL && config == NULL);
-    CHECK_OK(syncline_node_config_new(TEXT("a"), &config));
+    CHECK_OK(syncline_node_config_new(TEXT("a"), NULL, &config));
     CHECK_RESULT(SYNCLINE_RESULT_OUT_OF_RANGE, syncline_node_config_set_timeout(config, 0));
     CHECK_RESULT(SYNCLINE_RESULT_OUT_OF_RANGE, syncline_node_config_set_timeout(config, 600001));
     CHECK_RESULT(SYNCLINE_RESULT_OUT_OF_RANGE, syncline_node_config_set_qos(config, 3));

@@ -111,11 +111,11 @@ static void write_message(const struct syncline_message *message, char text[LINE
 static void write_completed(const struct syncline_completed *end, char text[LINE_SIZE]) {
     static const char *const losses[] = {"none", "link-lost", "session-lost", "expired", "dropped", "closed", "not-accepted"};
     char codes[LINE_SIZE];
-    write_hex(end->reasons, codes);
+    write_hex(end->reason_codes, codes);
     int len = 0;
     switch (end->kind) {
     case SYNCLINE_COMPLETION_KIND_PUBLISHED:
-        len = snprintf(text, LINE_SIZE, "published op=%" PRIu64 " code=%02x", end->op, end->reason);
+        len = snprintf(text, LINE_SIZE, "published op=%" PRIu64 " code=%02x", end->op, end->reason_code);
         break;
     case SYNCLINE_COMPLETION_KIND_SUBSCRIBED:
         len = snprintf(text, LINE_SIZE, "subscribed op=%" PRIu64 " codes=%s", end->op, codes);
@@ -140,7 +140,7 @@ static void write_disconnected(const struct syncline_disconnected *end, char tex
     char retry[32];
     write_time(end->retry_at, retry);
     CHECK(end->kind < sizeof kinds / sizeof kinds[0]);
-    snprintf(text, LINE_SIZE, "disconnected reason=%s code=%02x retry=%s", kinds[end->kind], end->reason, retry);
+    snprintf(text, LINE_SIZE, "disconnected reason=%s code=%02x retry=%s", kinds[end->kind], end->reason_code, retry);
 }
 
 static void drain(struct script *script) {
@@ -316,7 +316,7 @@ static bool configures(struct syncline_session_config *config, const struct line
         {"topic-aliases=", SYNCLINE_SETTING_TOPIC_ALIASES},
     };
     if (is(line, "version")) {
-        CHECK_OK(syncline_session_config_set(config, SYNCLINE_SETTING_VERSION, number(line, rest(line))));
+        CHECK_OK(syncline_session_config_set(config, SYNCLINE_SETTING_VERSION, number(line, rest(line)), NULL));
     } else if (is(line, "credentials")) {
         char username[LINE_SIZE];
         uint8_t password[BYTES_SIZE];
@@ -331,7 +331,7 @@ static bool configures(struct syncline_session_config *config, const struct line
             }
         }
         const char *value = rest(line) + strlen(SETTINGS[index].name);
-        CHECK_OK(syncline_session_config_set(config, SETTINGS[index].setting, number(line, value)));
+        CHECK_OK(syncline_session_config_set(config, SETTINGS[index].setting, number(line, value), NULL));
     } else {
         return false;
     }

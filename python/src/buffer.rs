@@ -14,6 +14,8 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 use pyo3::{Borrowed, ffi};
 
+use crate::argument::unicode;
+
 /// Payloads up to this size are copied: cheaper than to keep their object alive.
 const COPIED: usize = 512;
 
@@ -30,13 +32,13 @@ impl<'py> FromPyObject<'_, 'py> for Lent<'py> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Self::Bytes(bytes.to_owned()));
         }
-        let buffer = PyBuffer::get(&object)?;
-        if !buffer.is_c_contiguous() {
-            return Err(PyBufferError::new_err(
-                "buffer is not contiguous: copy it with bytes()",
-            ));
+        match PyBuffer::get(&object) {
+            Ok(buffer) if buffer.is_c_contiguous() => Ok(Self::Buffer(buffer)),
+            _ => Err(PyTypeError::new_err(format!(
+                "an object of type {} is no contiguous bytes: copy it with bytes()",
+                object.get_type().name()?
+            ))),
         }
-        Ok(Self::Buffer(buffer))
     }
 }
 
@@ -50,7 +52,8 @@ impl Lent<'_> {
 
     /// Copies what follows `from`, as much as `target` takes, and returns how much that was.
     pub(crate) fn copy_to(&self, from: usize, target: &mut [u8]) -> usize {
-        let len = target.len().min(self.len().saturating_sub(from));
+        let from = from.min(self.len());
+        let len = target.len().min(self.len() - from);
         match self {
             Self::Bytes(bytes) => target[..len].copy_from_slice(&bytes.as_bytes()[from..from + len]),
             Self::Buffer(buffer) => {
@@ -87,7 +90,8 @@ impl FromPyObject<'_, '_> for Payload {
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         if let Ok(text) = object.cast::<PyString>() {
-            return Ok(Self(Bytes::copy_from_slice(text.to_str()?.as_bytes())));
+            let text = text.to_str().map_err(|error| unicode(object.py(), error))?;
+            return Ok(Self(Bytes::copy_from_slice(text.as_bytes())));
         }
         match object.extract::<Lent<'_>>() {
             Ok(lent) => Ok(Self(lent.to_shared())),

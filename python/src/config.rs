@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use syncline_core::codec::{QoS, RetainHandling, SubscribeOptions};
 use syncline_core::session::{
@@ -10,6 +11,7 @@ use syncline_core::session::{
     VersionPolicy, Will,
 };
 
+use crate::argument::{self, Text};
 use crate::buffer::Payload;
 use crate::error::{ConfigError, PacketError};
 use crate::properties::Properties;
@@ -94,8 +96,9 @@ pub(crate) fn config(given: &Bound<'_, PyAny>) -> PyResult<Config> {
             ("report", SessionLost::Report),
         ],
     )?;
-    let reconnect = given.getattr("reconnect")?;
-    config.reconnect = self::reconnect(&Reader(&reconnect))?;
+    if let Some(reconnect) = read.part("reconnect", reconnect)? {
+        config.reconnect = reconnect;
+    }
     Ok(config)
 }
 
@@ -162,12 +165,19 @@ impl<'py> Reader<'_, 'py> {
         }
     }
 
+    /// Reads a dataclass within this one, or `None`; whatever is wrong with it is wrong with the configuration.
     fn part<T>(&self, name: &str, read: impl FnOnce(&Reader<'_, 'py>) -> PyResult<T>) -> PyResult<Option<T>> {
         let part = self.0.getattr(name)?;
         if part.is_none() {
             return Ok(None);
         }
-        read(&Reader(&part)).map(Some)
+        let found = read(&Reader(&part)).map_err(|error| {
+            let py = self.0.py();
+            let raised = ConfigError::new_err(format!("{name}: {}", error.value(py)));
+            raised.set_cause(py, Some(error));
+            raised
+        });
+        found.map(Some)
     }
 
     fn properties(&self) -> PyResult<syncline_core::codec::PropertyBuf> {
@@ -201,36 +211,32 @@ pub(crate) fn quality(qos: u8) -> PyResult<QoS> {
     }
 }
 
-/// A Topic Filter of a SUBSCRIBE, as `syncline.core.Filter` has it.
-#[derive(FromPyObject)]
-pub(crate) struct FilterArgument {
-    topic: String,
-    qos: u8,
-    no_local: bool,
-    retain_as_published: bool,
-    retain_handling: u8,
-}
-
-impl FilterArgument {
-    pub(crate) fn filter(&self) -> PyResult<Filter> {
-        let retain_handling = match self.retain_handling {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            2 => RetainHandling::DoNotSend,
-            other => {
-                return Err(PacketError::new_err(format!(
-                    "retain handling is {other}, expected 0, 1 or 2"
-                )));
-            }
-        };
-        Ok(Filter {
-            filter: topic::filter(&self.topic)?,
-            options: SubscribeOptions {
-                qos: quality(self.qos)?,
-                no_local: self.no_local,
-                retain_as_published: self.retain_as_published,
-                retain_handling,
-            },
-        })
+/// Reads a Topic Filter of a SUBSCRIBE, a `syncline.core.Filter`.
+pub(crate) fn filter(given: &Bound<'_, PyAny>) -> PyResult<Filter> {
+    if !given.hasattr("retain_handling")? {
+        let kind = given.get_type();
+        return Err(PyTypeError::new_err(format!(
+            "filter is of type {}, expected syncline.core.Filter",
+            kind.name()?
+        )));
     }
+    let retain_handling = match argument::retain_handling(&given.getattr("retain_handling")?)? {
+        0 => RetainHandling::Send,
+        1 => RetainHandling::SendIfNew,
+        2 => RetainHandling::DoNotSend,
+        other => {
+            return Err(PacketError::new_err(format!(
+                "retain handling is {other}, expected 0, 1 or 2"
+            )));
+        }
+    };
+    Ok(Filter {
+        filter: topic::filter(&given.getattr("topic")?.extract::<Text>()?)?,
+        options: SubscribeOptions {
+            qos: quality(argument::qos(&given.getattr("qos")?)?)?,
+            no_local: given.getattr("no_local")?.extract()?,
+            retain_as_published: given.getattr("retain_as_published")?.extract()?,
+            retain_handling,
+        },
+    })
 }

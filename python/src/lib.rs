@@ -1,5 +1,6 @@
 //! `syncline._native`: the core's machines for Python; the package `syncline` gives them their names and their types.
 
+mod argument;
 mod buffer;
 mod config;
 mod error;

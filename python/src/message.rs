@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyMemoryView, PyString};
 use syncline_core::codec::PropertyBuf;
 use syncline_core::session;
 
+use crate::argument;
 use crate::buffer::{BytesView, Payload};
 use crate::config::quality;
 use crate::properties::Properties;
@@ -82,11 +83,11 @@ impl Message {
         py: Python<'_>,
         topic: Bound<'_, PyString>,
         payload: Option<Payload>,
-        qos: u8,
+        #[pyo3(from_py_with = argument::qos)] qos: u8,
         retain: bool,
         dup: bool,
         properties: Option<Properties>,
-        ack_token: Option<u64>,
+        #[pyo3(from_py_with = argument::optional::ack_token)] ack_token: Option<u64>,
     ) -> PyResult<Self> {
         let payload = payload.map(|payload| payload.0).unwrap_or_default();
         Ok(Self {

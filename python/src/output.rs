@@ -7,6 +7,7 @@ use syncline_core::session::store::Change;
 use syncline_core::session::{self, Completion, Details, DisconnectReason, Loss, Output, Reasons};
 use syncline_core::time::Instant;
 
+use crate::argument;
 use crate::message::Message;
 use crate::properties::Properties;
 
@@ -450,6 +451,6 @@ fn reason(reason: &DisconnectReason) -> (&'static str, u8) {
 
 /// The words of a Reason Code.
 #[pyfunction]
-pub(crate) fn reason_text(reason_code: u8) -> String {
+pub(crate) fn reason_text(#[pyo3(from_py_with = argument::reason_code)] reason_code: u8) -> String {
     ReasonCode(reason_code).to_string()
 }

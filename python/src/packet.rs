@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use syncline_core::codec::{self, Packet, PacketId, PacketType, Properties, Publish, Version};
 
+use crate::argument::{self, Text};
 use crate::buffer::Lent;
 use crate::config::quality;
 use crate::error::{self, PacketError};
@@ -13,7 +14,11 @@ type Fields<'py> = (String, Bound<'py, PyBytes>, u8, bool, bool, Option<u16>);
 
 /// The type and the whole length of the packet that `data` begins with; `None` while that cannot be told.
 #[pyfunction]
-pub(crate) fn peek(data: Lent<'_>, version: u8, max_packet_size: u32) -> PyResult<Option<(u8, usize)>> {
+pub(crate) fn peek(
+    data: Lent<'_>,
+    #[pyo3(from_py_with = argument::version)] version: u8,
+    #[pyo3(from_py_with = argument::max_packet_size)] max_packet_size: u32,
+) -> PyResult<Option<(u8, usize)>> {
     let data = data.to_shared();
     let header = codec::peek(&data, protocol_version(version)?, max_packet_size);
     let header = header.map_err(|error| error::decode(&error))?;
@@ -22,7 +27,11 @@ pub(crate) fn peek(data: Lent<'_>, version: u8, max_packet_size: u32) -> PyResul
 
 /// The fields of the PUBLISH that `data` is, neither more nor less.
 #[pyfunction]
-pub(crate) fn decode_publish<'py>(py: Python<'py>, data: Lent<'_>, version: u8) -> PyResult<Fields<'py>> {
+pub(crate) fn decode_publish<'py>(
+    py: Python<'py>,
+    data: Lent<'_>,
+    #[pyo3(from_py_with = argument::version)] version: u8,
+) -> PyResult<Fields<'py>> {
     let version = protocol_version(version)?;
     let data = data.to_shared();
     let header = codec::peek(&data, version, u32::MAX).map_err(|error| error::decode(&error))?;
@@ -53,13 +62,13 @@ pub(crate) fn decode_publish<'py>(py: Python<'py>, data: Lent<'_>, version: u8) 
 #[expect(clippy::too_many_arguments, reason = "one for each field; Python names them")]
 pub(crate) fn encode_publish<'py>(
     py: Python<'py>,
-    topic: &str,
+    topic: Text,
     payload: Lent<'_>,
-    qos: u8,
+    #[pyo3(from_py_with = argument::qos)] qos: u8,
     dup: bool,
     retain: bool,
-    packet_id: Option<u16>,
-    version: u8,
+    #[pyo3(from_py_with = argument::optional::packet_id)] packet_id: Option<u16>,
+    #[pyo3(from_py_with = argument::version)] version: u8,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let zero = || PacketError::new_err("packet identifier is 0, expected 1 to 65535");
     let packet_id = packet_id
@@ -70,7 +79,7 @@ pub(crate) fn encode_publish<'py>(
         dup,
         qos: quality(qos)?,
         retain,
-        topic,
+        topic: &topic,
         packet_id,
         properties: Properties::EMPTY,
         payload: &payload,

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use syncline_core::codec::{self, Property, PropertyBuf, PropertyId};
 
+use crate::argument::{self, Text};
 use crate::buffer::Lent;
 use crate::error;
 
@@ -65,26 +66,28 @@ impl Properties {
         reason = "one for each property; Python names them"
     )]
     fn new(
-        content_type: Option<&str>,
-        response_topic: Option<&str>,
+        content_type: Option<Text>,
+        response_topic: Option<Text>,
         correlation_data: Option<Lent<'_>>,
         is_utf8: Option<bool>,
-        message_expiry: Option<u32>,
-        will_delay: Option<u32>,
-        subscription_identifier: Option<u32>,
-        reason_string: Option<&str>,
-        user: Vec<(String, String)>,
+        #[pyo3(from_py_with = argument::optional::message_expiry)] message_expiry: Option<u32>,
+        #[pyo3(from_py_with = argument::optional::will_delay)] will_delay: Option<u32>,
+        #[pyo3(from_py_with = argument::optional::subscription_identifier)] subscription_identifier: Option<
+            u32,
+        >,
+        reason_string: Option<Text>,
+        user: Vec<(Text, Text)>,
     ) -> PyResult<Self> {
         let correlation_data = correlation_data.map(|lent| lent.to_shared());
         let given = [
             is_utf8.map(Property::PayloadFormatIndicator),
             message_expiry.map(Property::MessageExpiryInterval),
-            content_type.map(Property::ContentType),
-            response_topic.map(Property::ResponseTopic),
+            content_type.as_deref().map(Property::ContentType),
+            response_topic.as_deref().map(Property::ResponseTopic),
             correlation_data.as_deref().map(Property::CorrelationData),
             subscription_identifier.map(Property::SubscriptionIdentifier),
             will_delay.map(Property::WillDelayInterval),
-            reason_string.map(Property::ReasonString),
+            reason_string.as_deref().map(Property::ReasonString),
         ];
         let user = user
             .iter()

@@ -6,6 +6,7 @@ use syncline_core::codec::ReasonCode;
 use syncline_core::registration::{self, Answer, Config, Failure, Login, Mode, Obstacle, Output};
 use syncline_core::time::{Instant, UnixMillis};
 
+use crate::argument::{self, Text};
 use crate::buffer::Lent;
 use crate::error::{ConfigError, PacketError};
 use crate::session::seed;
@@ -21,8 +22,8 @@ pub(crate) struct Credentials(registration::Credentials);
 #[pymethods]
 impl Credentials {
     #[new]
-    fn new(username: &str, password: &str) -> PyResult<Self> {
-        let made = registration::Credentials::new(username, password);
+    fn new(username: Text, password: Text) -> PyResult<Self> {
+        let made = registration::Credentials::new(&*username, &*password);
         made.map(Self)
             .map_err(|error| ConfigError::new_err(error.to_string()))
     }
@@ -139,30 +140,22 @@ impl Denied {
 #[pymethods]
 impl Registration {
     #[new]
-    #[pyo3(signature = (username, credentials=None, *, seed, mode="auto", csr=None))]
+    #[pyo3(signature = (username, credentials=None, *, seed, mode=Mode::Auto, csr=None),
+           text_signature = "(username, credentials=None, *, seed, mode='auto', csr=None)")]
     fn new(
-        username: &str,
+        username: Text,
         credentials: Option<&Credentials>,
         seed: &[u8],
-        mode: &str,
-        csr: Option<String>,
+        #[pyo3(from_py_with = mode)] mode: Mode,
+        csr: Option<Text>,
     ) -> PyResult<Self> {
-        let mode = match mode {
-            "auto" => Mode::Auto,
-            "rest" => Mode::Rest,
-            "mqtt" => Mode::Mqtt,
-            _ => {
-                return Err(ConfigError::new_err(format!(
-                    "mode is {mode:?}, expected one of \"auto\", \"rest\", \"mqtt\""
-                )));
-            }
-        };
         let login = match credentials {
             Some(credentials) => Login::Stored(credentials.0.clone()),
             None => Login::New {
                 username: username.to_owned(),
             },
         };
+        let csr = csr.map(|text| text.to_owned());
         let config = Config { mode, login, csr };
         let made = registration::Registration::new(config, self::seed(seed)?);
         made.map(Self)
@@ -175,47 +168,53 @@ impl Registration {
         self.0.pairing_id().map(|id| id.to_string())
     }
 
-    fn start(&mut self, now_us: u64) {
+    fn start(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.start(Instant::from_micros(now_us));
     }
 
-    fn stop(&mut self, now_us: u64) {
+    fn stop(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.stop(Instant::from_micros(now_us));
     }
 
-    fn handle_stored(&mut self, now_us: u64) {
+    fn handle_stored(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_stored(Instant::from_micros(now_us));
     }
 
     #[pyo3(signature = (now_us, wall_ms, ask, status, body, *, retry_after=None))]
     fn handle_response(
         &mut self,
-        now_us: u64,
-        wall_ms: u64,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        #[pyo3(from_py_with = argument::wall_ms)] wall_ms: u64,
         ask: &Ask,
-        status: u16,
+        #[pyo3(from_py_with = argument::status)] status: u16,
         body: Lent<'_>,
-        retry_after: Option<&str>,
+        retry_after: Option<Text>,
     ) {
         let body = body.to_shared();
         let answer = Answer::Response {
             status,
-            retry_after,
+            retry_after: retry_after.as_deref(),
             body: &body,
         };
         let (now, wall) = (Instant::from_micros(now_us), UnixMillis(wall_ms));
         self.0.handle_answer(now, wall, ask.0.id, &answer);
     }
 
-    fn handle_failure(&mut self, now_us: u64, ask: &Ask, failure: &str) -> PyResult<()> {
-        let failure = match failure {
+    fn handle_failure(
+        &mut self,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        ask: &Ask,
+        failure: Text,
+    ) -> PyResult<()> {
+        let failure = match &*failure {
             "unreachable" => Failure::Unreachable,
             "timed-out" => Failure::TimedOut,
             "untrusted" => Failure::Untrusted,
             "not-http" => Failure::NotHttp,
             _ => {
                 return Err(PacketError::new_err(format!(
-                    "failure is {failure:?}, expected one of \"unreachable\", \"timed-out\", \"untrusted\", \"not-http\""
+                    "failure is {:?}, expected one of \"unreachable\", \"timed-out\", \"untrusted\", \"not-http\"",
+                    &*failure
                 )));
             }
         };
@@ -224,11 +223,15 @@ impl Registration {
         Ok(())
     }
 
-    fn handle_connected(&mut self, now_us: u64) {
+    fn handle_connected(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_connected(Instant::from_micros(now_us));
     }
 
-    fn handle_refused(&mut self, now_us: u64, reason_code: u8) {
+    fn handle_refused(
+        &mut self,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        #[pyo3(from_py_with = argument::reason_code)] reason_code: u8,
+    ) {
         self.0
             .handle_refused(Instant::from_micros(now_us), ReasonCode(reason_code));
     }
@@ -237,7 +240,7 @@ impl Registration {
         self.0.handle_link_lost();
     }
 
-    fn handle_timeout(&mut self, now_us: u64) {
+    fn handle_timeout(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_timeout(Instant::from_micros(now_us));
     }
 
@@ -283,6 +286,19 @@ impl Registration {
 
     fn __repr__(&self) -> String {
         format!("<Registration, {:?}>", self.0.state())
+    }
+}
+
+/// Where to register.
+fn mode(given: &Bound<'_, PyAny>) -> PyResult<Mode> {
+    let given: Text = given.extract()?;
+    match &*given {
+        "auto" => Ok(Mode::Auto),
+        "rest" => Ok(Mode::Rest),
+        "mqtt" => Ok(Mode::Mqtt),
+        other => Err(ConfigError::new_err(format!(
+            "mode is {other:?}, expected one of \"auto\", \"rest\", \"mqtt\""
+        ))),
     }
 }
 

@@ -9,6 +9,7 @@ use syncline_core::flowsync::{
 };
 use syncline_core::time::{Instant, UnixMillis};
 
+use crate::argument::{self, Text};
 use crate::buffer::Lent;
 use crate::config::{duration, quality};
 use crate::error::{self, MisuseError, PacketError};
@@ -64,16 +65,17 @@ impl Requester {
                         max_in_flight=10_000))]
     fn add_node(
         &mut self,
-        base: &str,
-        qos: u8,
-        timeout: f64,
-        timeout_error_code: u32,
-        timeout_error_message: Option<&str>,
-        max_in_flight: usize,
+        base: Text,
+        #[pyo3(from_py_with = argument::qos)] qos: u8,
+        #[pyo3(from_py_with = argument::timeout)] timeout: f64,
+        #[pyo3(from_py_with = argument::timeout_error_code)] timeout_error_code: u32,
+        timeout_error_message: Option<Text>,
+        #[pyo3(from_py_with = argument::max_in_flight)] max_in_flight: usize,
     ) -> PyResult<u64> {
-        let message = timeout_error_message.unwrap_or(NodeConfig::DEFAULT_TIMEOUT_ERROR_MESSAGE);
+        let message = timeout_error_message.as_deref();
+        let message = message.unwrap_or(NodeConfig::DEFAULT_TIMEOUT_ERROR_MESSAGE);
         let timeout = duration("timeout", timeout)?;
-        let config = NodeConfig::new(base)
+        let config = NodeConfig::new(&base)
             .and_then(|config| config.timeout(timeout))
             .and_then(|config| config.max_in_flight(max_in_flight))
             .map_err(|error| error::node(&error))?;
@@ -85,7 +87,7 @@ impl Requester {
         })
     }
 
-    fn remove_node(&mut self, node: u64) -> PyResult<()> {
+    fn remove_node(&mut self, #[pyo3(from_py_with = argument::node)] node: u64) -> PyResult<()> {
         match self.0.remove_node(NodeId::from_u64(node)) {
             Some(_) => Ok(()),
             None => Err(error::refusal(Refusal::NoSuchNode)),
@@ -100,14 +102,14 @@ impl Requester {
     fn begin(
         &mut self,
         py: Python<'_>,
-        now_us: u64,
-        wall_ms: u64,
-        node: u64,
-        value: &str,
-        token: u64,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        #[pyo3(from_py_with = argument::wall_ms)] wall_ms: u64,
+        #[pyo3(from_py_with = argument::node)] node: u64,
+        value: Text,
+        #[pyo3(from_py_with = argument::token)] token: u64,
+        #[pyo3(from_py_with = argument::optional::timeout)] timeout: Option<f64>,
     ) -> PyResult<Treq> {
-        let value = json(value)?;
+        let value = json(&value)?;
         let (now, wall) = (Instant::from_micros(now_us), UnixMillis(wall_ms));
         let timeout = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
         let treq = self
@@ -124,15 +126,15 @@ impl Requester {
     }
 
     #[pyo3(signature = (topic, payload, *, retain=false))]
-    fn handle_message(&mut self, topic: &str, payload: Lent<'_>, retain: bool) -> &'static str {
-        match self.0.handle_message(topic, &payload.to_shared(), retain) {
+    fn handle_message(&mut self, topic: Text, payload: Lent<'_>, retain: bool) -> &'static str {
+        match self.0.handle_message(&topic, &payload.to_shared(), retain) {
             Delivery::NotMine => "not-mine",
             Delivery::Completed(_) => "completed",
             Delivery::Ignored(_) => "ignored",
         }
     }
 
-    fn handle_timeout(&mut self, now_us: u64) {
+    fn handle_timeout(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_timeout(Instant::from_micros(now_us));
     }
 
@@ -173,18 +175,22 @@ impl Requester {
         }))
     }
 
-    fn abort(&mut self, transaction: &str) -> PyResult<()> {
-        self.0.abort(self::transaction(transaction)?);
+    fn abort(&mut self, transaction: Text) -> PyResult<()> {
+        self.0.abort(self::transaction(&transaction)?);
         Ok(())
     }
 
     /// The treq did not reach the server: refused with this Reason Code, or lost with its connection.
     #[pyo3(signature = (transaction, reason_code=None))]
-    fn undeliverable(&mut self, transaction: &str, reason_code: Option<u8>) -> PyResult<()> {
+    fn undeliverable(
+        &mut self,
+        transaction: Text,
+        #[pyo3(from_py_with = argument::optional::reason_code)] reason_code: Option<u8>,
+    ) -> PyResult<()> {
         let why = reason_code.map_or(Undeliverable::LinkLost, |code| {
             Undeliverable::Refused(ReasonCode(code))
         });
-        self.0.undeliverable(self::transaction(transaction)?, why);
+        self.0.undeliverable(self::transaction(&transaction)?, why);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use pyo3::types::PyBytes;
 use syncline_core::flowsync::{self, Answer, Incoming, ResponderConfig};
 use syncline_core::time::{Instant, UnixMillis};
 
+use crate::argument::{self, Text};
 use crate::buffer::Lent;
 use crate::config::duration;
 use crate::error;
@@ -64,7 +65,11 @@ impl Ignored {
 impl Responder {
     #[new]
     #[pyo3(signature = (*, max_transactions=10_000, max_answer_bytes=1_048_576, retention=60.0))]
-    fn new(max_transactions: usize, max_answer_bytes: usize, retention: f64) -> PyResult<Self> {
+    fn new(
+        #[pyo3(from_py_with = argument::max_transactions)] max_transactions: usize,
+        #[pyo3(from_py_with = argument::max_answer_bytes)] max_answer_bytes: usize,
+        #[pyo3(from_py_with = argument::retention)] retention: f64,
+    ) -> PyResult<Self> {
         Ok(Self(flowsync::Responder::new(ResponderConfig {
             max_transactions,
             max_answer_bytes,
@@ -80,9 +85,9 @@ impl Responder {
     fn handle_request<'py>(
         &mut self,
         py: Python<'py>,
-        now_us: u64,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
         payload: Lent<'_>,
-        message_expiry: Option<u32>,
+        #[pyo3(from_py_with = argument::optional::message_expiry)] message_expiry: Option<u32>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let expiry = message_expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let ignored = |reason, text: &str| {
@@ -120,26 +125,27 @@ impl Responder {
     fn respond<'py>(
         &mut self,
         py: Python<'py>,
-        wall_ms: u64,
-        transaction: &str,
-        value: &str,
+        #[pyo3(from_py_with = argument::wall_ms)] wall_ms: u64,
+        transaction: Text,
+        value: Text,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let value = json(value)?;
-        self.answer(py, wall_ms, transaction, &Answer::Value(value))
+        let value = json(&value)?;
+        self.answer(py, wall_ms, &transaction, &Answer::Value(value))
     }
 
     fn fail<'py>(
         &mut self,
         py: Python<'py>,
-        wall_ms: u64,
-        transaction: &str,
-        code: i64,
-        message: &str,
+        #[pyo3(from_py_with = argument::wall_ms)] wall_ms: u64,
+        transaction: Text,
+        #[pyo3(from_py_with = argument::code)] code: i64,
+        message: Text,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        self.answer(py, wall_ms, transaction, &Answer::Error { code, message })
+        let message = &*message;
+        self.answer(py, wall_ms, &transaction, &Answer::Error { code, message })
     }
 
-    fn handle_timeout(&mut self, now_us: u64) {
+    fn handle_timeout(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_timeout(Instant::from_micros(now_us));
     }
 
@@ -168,6 +174,6 @@ impl Responder {
 
 /// The topic of the answer to a treq on this topic; `None` where it is none of a treq.
 #[pyfunction]
-pub(crate) fn tres_topic(treq_topic: &str) -> Option<String> {
-    flowsync::tres_topic(treq_topic)
+pub(crate) fn tres_topic(treq_topic: Text) -> Option<String> {
+    flowsync::tres_topic(&treq_topic)
 }

@@ -8,8 +8,9 @@ use syncline_core::session::store::StoreKey;
 use syncline_core::session::{self, Disconnect, OpId, Publication, Unfinished, When};
 use syncline_core::time::{Instant, UnixMillis};
 
+use crate::argument::{self, Text};
 use crate::buffer::{BytesView, Lent, Payload};
-use crate::config::{self, FilterArgument, duration, quality};
+use crate::config::{self, duration, quality};
 use crate::error;
 use crate::output::{self, ServerLimits};
 use crate::properties::Properties;
@@ -70,14 +71,15 @@ impl Session {
     fn restore(
         config: &Bound<'_, PyAny>,
         seed: &[u8],
-        now_us: u64,
-        wall_ms: u64,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        #[pyo3(from_py_with = argument::wall_ms)] wall_ms: u64,
         records: &Bound<'_, PyAny>,
     ) -> PyResult<(Self, Restored)> {
         let records = records
             .try_iter()?
             .map(|record| {
-                let (key, record): (u64, Lent<'_>) = record?.extract()?;
+                let (key, record): (Bound<'_, PyAny>, Lent<'_>) = record?.extract()?;
+                let key = argument::key(&key)?;
                 Ok((StoreKey::from_u64(key), record.to_shared()))
             })
             .collect::<PyResult<Vec<_>>>()?;
@@ -142,17 +144,17 @@ impl Session {
 
     // Commands.
 
-    fn connect(&mut self, now_us: u64) {
+    fn connect(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.connect(at(now_us));
     }
 
     #[pyo3(signature = (now_us, *, settle=0.0, reason_code=0, session_expiry=None, properties=None, keep=false))]
     fn disconnect(
         &mut self,
-        now_us: u64,
-        settle: f64,
-        reason_code: u8,
-        session_expiry: Option<u32>,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        #[pyo3(from_py_with = argument::settle)] settle: f64,
+        #[pyo3(from_py_with = argument::reason_code)] reason_code: u8,
+        #[pyo3(from_py_with = argument::optional::session_expiry)] session_expiry: Option<u32>,
         properties: Option<&Properties>,
         keep: bool,
     ) -> PyResult<()> {
@@ -177,17 +179,17 @@ impl Session {
     #[expect(clippy::too_many_arguments, reason = "one for each field; Python names them")]
     fn publish(
         &mut self,
-        now_us: u64,
-        topic: &str,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        topic: Text,
         payload: Option<Payload>,
-        qos: u8,
+        #[pyo3(from_py_with = argument::qos)] qos: u8,
         retain: bool,
-        expiry: Option<f64>,
+        #[pyo3(from_py_with = argument::optional::expiry)] expiry: Option<f64>,
         properties: Option<&Properties>,
         transient: bool,
     ) -> PyResult<u64> {
         let publication = Publication {
-            topic: topic::name(topic)?,
+            topic: topic::name(&topic)?,
             payload: payload.map(|payload| payload.0).unwrap_or_default(),
             qos: quality(qos)?,
             retain,
@@ -206,17 +208,18 @@ impl Session {
     }
 
     #[pyo3(signature = (filters, *, properties=None))]
-    fn subscribe(&mut self, filters: Vec<FilterArgument>, properties: Option<&Properties>) -> PyResult<u64> {
-        let filters: Vec<_> = filters
-            .iter()
-            .map(FilterArgument::filter)
-            .collect::<PyResult<_>>()?;
+    fn subscribe(
+        &mut self,
+        filters: Vec<Bound<'_, PyAny>>,
+        properties: Option<&Properties>,
+    ) -> PyResult<u64> {
+        let filters: Vec<_> = filters.iter().map(config::filter).collect::<PyResult<_>>()?;
         let submitted = self.0.subscribe(&filters, &Properties::optional(properties));
         submitted.map(OpId::to_u64).map_err(|error| error::submit(&error))
     }
 
     #[pyo3(signature = (topics, *, properties=None))]
-    fn unsubscribe(&mut self, topics: Vec<String>, properties: Option<&Properties>) -> PyResult<u64> {
+    fn unsubscribe(&mut self, topics: Vec<Text>, properties: Option<&Properties>) -> PyResult<u64> {
         let filters: Vec<_> = topics
             .iter()
             .map(|text| topic::filter(text))
@@ -225,13 +228,18 @@ impl Session {
         submitted.map(OpId::to_u64).map_err(|error| error::submit(&error))
     }
 
-    fn acknowledge(&mut self, ack_token: u64) -> PyResult<()> {
+    fn acknowledge(&mut self, #[pyo3(from_py_with = argument::ack_token)] ack_token: u64) -> PyResult<()> {
         let submitted = self.0.acknowledge(session::AckToken::from_u64(ack_token));
         submitted.map_err(|error| error::submit(&error))
     }
 
     #[pyo3(signature = (now_us, data, *, properties=None))]
-    fn authenticate(&mut self, now_us: u64, data: Lent<'_>, properties: Option<&Properties>) -> PyResult<()> {
+    fn authenticate(
+        &mut self,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        data: Lent<'_>,
+        properties: Option<&Properties>,
+    ) -> PyResult<()> {
         let submitted = self
             .0
             .authenticate(at(now_us), &data.to_shared(), &Properties::optional(properties));
@@ -251,28 +259,29 @@ impl Session {
         set.map_err(|error| error::submit(&error))
     }
 
-    fn set_credentials(&mut self, username: Option<String>, password: Option<Payload>) -> PyResult<()> {
-        let set = self
-            .0
-            .set_credentials(username, password.map(|password| password.0));
+    fn set_credentials(&mut self, username: Option<Text>, password: Option<Payload>) -> PyResult<()> {
+        let set = self.0.set_credentials(
+            username.map(|text| text.to_owned()),
+            password.map(|password| password.0),
+        );
         set.map_err(|error| error::config(&error))
     }
 
     // Transport, time, store.
 
-    fn handle_transport_open(&mut self, now_us: u64) {
+    fn handle_transport_open(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_transport_open(at(now_us));
     }
 
-    fn handle_transport_closed(&mut self, now_us: u64) {
+    fn handle_transport_closed(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_transport_closed(at(now_us));
     }
 
-    fn handle_timeout(&mut self, now_us: u64) {
+    fn handle_timeout(&mut self, #[pyo3(from_py_with = argument::now_us)] now_us: u64) {
         self.0.handle_timeout(at(now_us));
     }
 
-    fn handle_persisted(&mut self, seq: u64) {
+    fn handle_persisted(&mut self, #[pyo3(from_py_with = argument::seq)] seq: u64) {
         self.0.handle_persisted(seq);
     }
 
@@ -284,11 +293,11 @@ impl Session {
 
     /// Takes in what fits of `data` from `start` on, and returns how much that was.
     #[pyo3(signature = (data, start=0))]
-    fn receive(&mut self, data: Lent<'_>, start: usize) -> usize {
+    fn receive(&mut self, data: Lent<'_>, #[pyo3(from_py_with = argument::start)] start: usize) -> usize {
         let mut taken = 0;
         loop {
             let space = self.0.rx_space();
-            let n = data.copy_to(start + taken, space);
+            let n = data.copy_to(start.saturating_add(taken), space);
             if n == 0 {
                 return taken;
             }
@@ -315,7 +324,11 @@ impl Session {
         Ok(runs)
     }
 
-    fn tx_advance(&mut self, now_us: u64, n: usize) {
+    fn tx_advance(
+        &mut self,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+        #[pyo3(from_py_with = argument::n)] n: usize,
+    ) {
         self.0.tx_advance(at(now_us), n);
     }
 
@@ -327,12 +340,20 @@ impl Session {
 
     // Output.
 
-    fn poll<'py>(&mut self, py: Python<'py>, now_us: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn poll<'py>(
+        &mut self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let next = self.0.poll(at(now_us));
         next.map(|next| output::output(py, next)).transpose()
     }
 
-    fn drain<'py>(&mut self, py: Python<'py>, now_us: u64) -> PyResult<Bound<'py, PyList>> {
+    fn drain<'py>(
+        &mut self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = argument::now_us)] now_us: u64,
+    ) -> PyResult<Bound<'py, PyList>> {
         let outputs = PyList::empty(py);
         while let Some(next) = self.0.poll(at(now_us)) {
             outputs.append(output::output(py, next)?)?;

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use syncline_core::topic;
 
+use crate::argument::Text;
 use crate::error;
 
 /// A valid Topic Filter, shared subscriptions included.
@@ -13,13 +14,13 @@ pub(crate) struct TopicFilter(topic::TopicFilter);
 #[pymethods]
 impl TopicFilter {
     #[new]
-    fn new(text: &str) -> PyResult<Self> {
-        filter(text).map(Self)
+    fn new(text: Text) -> PyResult<Self> {
+        filter(&text).map(Self)
     }
 
     /// Whether a message on this topic is for it.
-    fn matches(&self, topic: &str) -> bool {
-        self.0.matches(topic)
+    fn matches(&self, topic: Text) -> bool {
+        self.0.matches(&topic)
     }
 
     /// The group of a shared subscription.
@@ -45,8 +46,8 @@ impl TopicFilter {
 
 /// Checks a Topic Name.
 #[pyfunction]
-pub(crate) fn check_topic_name(topic: &str) -> PyResult<()> {
-    name(topic).map(drop)
+pub(crate) fn check_topic_name(topic: Text) -> PyResult<()> {
+    name(&topic).map(drop)
 }
 
 pub(crate) fn name(text: &str) -> PyResult<topic::TopicName> {

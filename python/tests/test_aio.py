@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncline.aio import Client, SqliteStore
-from syncline.core import Config, Filter, Properties, QoS, Reconnect, Will
+from syncline.aio import Client, SqliteStore, Subscription
+from syncline.core import Config, Filter, Message, Properties, QoS, Reconnect, Will
 from syncline.errors import (
     ClosingError,
     ConfigError,
@@ -23,7 +23,7 @@ from syncline.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from mosquitto import Mosquitto
@@ -171,6 +171,57 @@ def test_what_was_not_handled_comes_again_in_the_next_run_of_the_program(
             subscription = await client.subscribe("job", qos=1)
             assert [(await anext(subscription)).payload for _ in range(3)] == [b"1", b"2", b"3"]
             await subscription.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(("ends", "comes_again"), [(True, []), (False, [b"0", b"1"])])
+def test_after_a_break_the_end_of_the_subscription_acknowledges_the_last_message(
+    broker: Mosquitto, run: Callable[..., Any], store: SqliteStore, ends: bool, comes_again: list[bytes]
+) -> None:
+    async def main() -> None:
+        config = Config(client_id=f"break-{ends}")
+        topic = f"break/{ends}"
+        async with Client(HOST, broker.port, config, store=store) as client:
+            subscription = await client.subscribe(topic, qos=1)
+            await client.publish(topic, "0", qos=1)
+            await client.publish(topic, "1", qos=1)
+            async for message in subscription:
+                assert message.payload == b"0"
+                break
+            while not len(subscription):
+                await asyncio.sleep(0.01)
+            if ends:
+                await subscription.close()
+        async with Client(HOST, broker.port, config, store=store) as client:
+            async with client.subscribe(topic, qos=1) as messages:
+                await client.publish(topic, "end", qos=1)
+                seen = [message.payload async for message in until_the_end(messages)]
+            assert seen == comes_again
+
+    async def until_the_end(messages: Subscription) -> AsyncIterator[Message]:
+        async for message in messages:
+            if message.payload == b"end":
+                return
+            yield message
+
+    run(main())
+
+
+def test_a_subscription_has_properties_and_options_of_its_own(broker: Mosquitto, run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        async with Client(HOST, broker.port) as client, Client(HOST, broker.port) as other:
+            await other.publish("options/kept", "old", qos=1, retain=True)
+            given = Properties(subscription_identifier=42, user=[("from", "here")])
+            own = Filter("options/+", 1, no_local=True, retain_as_published=True, retain_handling=2)
+            async with client.subscribe(own, properties=given) as messages:
+                assert messages.properties == given
+                await client.publish("options/kept", "own", qos=1)
+                await other.publish("options/kept", "new", qos=1, retain=True)
+                message = await anext(messages)
+                assert (message.payload, message.retain) == (b"new", True), "neither what was kept nor our own"
+                assert message.properties.subscription_identifiers == [42]
+            await other.publish("options/kept", qos=1, retain=True)
 
     run(main())
 
@@ -386,6 +437,9 @@ def test_a_client_is_used_within_its_time_and_once(broker: Mosquitto, run: Calla
             await client.publish("a")
         with pytest.raises(MisuseError, match="at least one"):
             client.subscribe()
+        odd: Any = "foo"
+        with pytest.raises(MisuseError, match="acks is 'foo', expected 'on-next' or 'manual'"):
+            client.subscribe("a", acks=odd)
         async with client:
             subscription = await client.subscribe("once")
             with pytest.raises(MisuseError, match="open already"):

@@ -48,6 +48,7 @@ class Server:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                connection.settimeout(5)
                 self.connections += 1
                 self.handle(connection)
 
@@ -62,8 +63,8 @@ def reset(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"port": 70_000}, "port is 70000, expected 1 to 65535"),
-        ({"port": 0}, "port is 0, expected 1 to 65535"),
+        ({"port": 70_000}, "port is out of range, expected 1 to 65535"),
+        ({"port": 0}, "port is out of range, expected 1 to 65535"),
         ({"port": "21871"}, "port is of type str, expected int"),
         ({"port": True}, "port is of type bool, expected int"),
         ({"host": f"{'a' * 64}.example"}, "is no host name: .*label"),
@@ -73,8 +74,8 @@ def reset(connection: socket.socket) -> None:
         ({"host": b"localhost"}, "host is of type bytes, expected str"),
         ({"tls": "yes"}, "tls is of type str, expected bool or ssl.SSLContext"),
         ({"tls": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)}, "tls is a context for servers"),
-        ({"settle": float("nan")}, "settle is nan, expected seconds"),
-        ({"enter_timeout": -1}, "enter_timeout is -1, expected seconds"),
+        ({"settle": float("nan")}, "settle is out of range, expected 0 to"),
+        ({"enter_timeout": -1}, "enter_timeout is out of range, expected 0 to"),
         ({"wait_for_server": 5}, "wait_for_server is of type int, expected bool"),
         ({"config": 5}, "config is of type int"),
     ],
@@ -199,3 +200,39 @@ def test_a_client_told_to_wait_outlasts_connections_that_are_reset(
         assert server.connections > 5
 
     run(main())
+
+
+def test_a_subscription_that_was_cut_off_is_asked_for_again_in_a_resumed_session(run: Callable[..., Any]) -> None:
+    """The second connection ends before its SUBACK, and the third finds the Session without the subscription."""
+
+    def serve(connection: socket.socket) -> None:
+        number = server.connections
+        with connection:
+            assert packet(connection)[0] == 0x10, "CONNECT"
+            connection.sendall(bytes([0x20, 2, number == 3, 0]))
+            kind, body = packet(connection)
+            assert kind == 0x82, "SUBSCRIBE"
+            if number == 2:
+                return
+            connection.sendall(bytes([0x90, 3, *body[:2], 0]))
+            if number == 3:
+                connection.sendall(b"\x30\x06\x00\x03cuth")
+                assert packet(connection)[0] in (0xA2, 0xE0), "UNSUBSCRIBE or DISCONNECT"
+
+    server = Server(serve)
+
+    async def main() -> None:
+        config = Config(client_id="cut", version="3.1.1", reconnect=AT_ONCE)
+        with server as port:
+            async with Client(HOST, port, config, settle=0) as client:
+                subscription = await client.subscribe("cut")
+                assert (await anext(subscription)).payload == b"h"
+
+    run(main())
+    assert server.connections == 3
+
+
+def packet(connection: socket.socket) -> tuple[int, bytes]:
+    """The next packet, a short one: first byte and body."""
+    kind, length = connection.recv(2, socket.MSG_WAITALL)
+    return kind, connection.recv(length, socket.MSG_WAITALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import UserDict, UserList
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +26,7 @@ from syncline.errors import (
     UndeliverableError,
     UnknownTransactionError,
 )
-from syncline.flowsync import JSON, Request, Requester, Responder, request
+from syncline.flowsync import JSON, JSONInput, Request, Requester, Responder, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +199,15 @@ def failing(error: BaseException) -> Callable[[Request], JSON]:
     return fail
 
 
+def returning(value: JSON) -> Callable[[Request], JSON]:
+    """A handler that does nothing but return this."""
+
+    def answer(_: Request) -> JSON:
+        return value
+
+    return answer
+
+
 ODD_CODE: Any = "404"
 ODD_MESSAGE: Any = b"no such order"
 ODD_VALUE: Any = object()
@@ -212,8 +222,8 @@ ODD_VALUE: Any = object()
         (failing(asyncio.CancelledError()), "the handler of 'odd' failed"),
         (failing(TimeoutError()), "the handler of 'odd' failed"),
         (cancelled, "the handler of 'odd' failed"),
-        (lambda _: ODD_VALUE, "the handler of 'odd' failed"),
-        (lambda _: float("nan"), "the handler of 'odd' failed"),
+        (returning(ODD_VALUE), "the handler of 'odd' failed"),
+        (returning(float("nan")), "the handler of 'odd' failed"),
     ],
 )
 def test_whatever_a_handler_does_its_requester_gets_one_answer(
@@ -281,6 +291,26 @@ def test_an_error_of_a_handler_may_hold_any_text_and_any_code_of_64_bits(
                 with pytest.raises(RequestFailedError, match=r"no \? order") as raised:
                     await requester.request("text", None, timeout=20)
                 assert raised.value.code == -(2**63)
+
+    run(main())
+
+
+def test_values_are_sent_of_any_sequence_and_any_mapping(broker: Mosquitto, run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        async with Client(HOST, broker.port) as client:
+            responder = Responder(client)
+            numbers: list[int] = [1, 2]
+            names: dict[str, int] = {"a": 1}
+
+            @responder.on("any")
+            def echo(asked: Request) -> JSONInput:
+                return (asked.value, UserDict({"seen": numbers}))
+
+            async with responder, Requester(client) as requester:
+                for value, seen in ((numbers, [1, 2]), (names, {"a": 1}), (range(2), [0, 1]), ((UserList([1]),), [[1]])):
+                    assert await requester.request("any", value) == [seen, {"seen": [1, 2]}]
+                with pytest.raises(PacketError, match="value is not JSON: an object of type bytes has no JSON"):
+                    await requester.request("any", b"bytes")
 
     run(main())
 

@@ -274,7 +274,8 @@ def test_clients_that_have_come_and_gone_leave_nothing(broker: Mosquitto, run: C
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert after - before < 50_000, "a client takes more than a kilobyte with it"
+        # The event loop keeps a cancelled timer until it would have been due, in development mode with its traceback.
+        assert after - before < 100_000, "a client takes more than two kilobytes with it"
         assert lasting_objects() - objects < 50, "a client takes an object with it"
 
     run(main())

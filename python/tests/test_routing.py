@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def steps(tree: FilterTree[int], topic: str) -> int:
     """Lines of Python that one look takes: what it costs, without a clock."""
     count = 0
 
-    def trace(*_: object) -> object:
+    def trace(*_: object) -> Any:
         nonlocal count
         count += 1
         return trace

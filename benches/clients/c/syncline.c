@@ -58,8 +58,8 @@ int main(int argc, char **argv) {
     struct loop loop = {.host = meter.host, .port = meter.port};
     struct syncline_session_config *config = NULL;
     check(syncline_session_config_new(NULL, 0, &config), NULL);
-    check(syncline_session_config_set(config, SYNCLINE_SETTING_VERSION, 4), NULL);
-    check(syncline_session_config_set(config, SYNCLINE_SETTING_CLEAN_START, 1), NULL);
+    check(syncline_session_config_set(config, SYNCLINE_SETTING_VERSION, 4, NULL), NULL);
+    check(syncline_session_config_set(config, SYNCLINE_SETTING_CLEAN_START, 1, NULL), NULL);
     loop_new_session(&loop, config);
     loop_run(&loop);
     return 1;

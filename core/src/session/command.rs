@@ -190,6 +190,9 @@ impl Session {
     /// # Errors
     /// [`SubmitError`]; nothing was sent.
     pub fn subscribe(&mut self, filters: &[Filter], properties: &PropertyBuf) -> Result<OpId, SubmitError> {
+        if filters.is_empty() {
+            return Err(no_filters(PacketType::Subscribe));
+        }
         let version = self.version_for_submit()?;
         for filter in filters {
             self.check_filter(&filter.filter)?;
@@ -235,6 +238,9 @@ impl Session {
         filters: &[TopicFilter],
         properties: &PropertyBuf,
     ) -> Result<OpId, SubmitError> {
+        if filters.is_empty() {
+            return Err(no_filters(PacketType::Unsubscribe));
+        }
         let version = self.version_for_submit()?;
         let mut encoded = FilterBuf::default();
         for filter in filters {
@@ -425,6 +431,14 @@ impl Session {
         self.next_op += 1;
         op
     }
+}
+
+/// A packet about Topic Filters without any: the caller's mistake, whether there is a connection or not.
+fn no_filters(packet: PacketType) -> SubmitError {
+    SubmitError::Invalid(EncodeError::Invalid(
+        packet,
+        "no topic filter, expected at least one",
+    ))
 }
 
 /// Appends the packet if it is within `max` bytes.

@@ -43,7 +43,7 @@ pub enum ObstacleKind {
     Locked = 0,
     /// 202: the request waits for somebody to grant it.
     Pending = 1,
-    /// The broker refused the login with `reason`, which is how one registers over MQTT.
+    /// The broker refused the login with `reason_code`, which is how one registers over MQTT.
     PendingAtBroker = 2,
     /// 409: the name belongs to other credentials.
     Conflict = 3,
@@ -57,7 +57,7 @@ pub enum ObstacleKind {
     NotARegistry = 7,
     /// There was no answer.
     NoAnswer = 8,
-    /// The broker refused the login with `reason`, although the registry has granted it or no registry is to be asked.
+    /// The broker refused the login with `reason_code`, although the registry has granted it or no registry is to be asked.
     Refused = 9,
     /// Another one: see `text`.
     Other = 10,
@@ -76,7 +76,7 @@ pub struct DelayRecord {
     /// Status code of the registry's answer, else 0.
     pub status: u16,
     /// Reason Code of the broker's refusal, else 0.
-    pub reason: u8,
+    pub reason_code: u8,
     /// What both sides show of the credentials: six hexadecimal digits ended by NUL; empty where there are none.
     pub pairing_id: [c_char; 8],
 }
@@ -157,7 +157,7 @@ impl DelayRecord {
             retry_at: delay.retry_at.unwrap_or(Instant::FAR_FUTURE).as_micros(),
             obstacle,
             status,
-            reason,
+            reason_code: reason,
             pairing_id: pairing_id(delay.pairing_id),
         }
     }

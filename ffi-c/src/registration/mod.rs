@@ -14,7 +14,7 @@ use syncline_core::registration::{Output, Registration, RequestId, State};
 use syncline_core::time::{Instant, UnixMillis};
 
 use crate::border;
-use crate::error_text::{ErrorOut, ErrorText};
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::pointer::{self, Out};
 use crate::result::Code;
 
@@ -139,20 +139,20 @@ pub unsafe extern "C" fn syncline_registration_new(
     error: *mut ErrorText,
     registration: *mut *mut RegistrationHandle,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (options, seed, error, out) = unsafe {
+        let (options, seed, out) = unsafe {
             (
-                pointer::shared(options)?,
-                pointer::bytes(seed, seed_len)?,
-                ErrorOut::new(error),
-                Out::new(registration)?,
+                pointer::shared(options, "options")?,
+                pointer::bytes(seed, seed_len, "seed")?,
+                Out::new(registration, "registration")?,
             )
         };
-        let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
+        let seed = seed.try_into().map_err(|_| Fault::seed(seed))?;
         // SAFETY: the caller vouches for the texts.
-        let config = unsafe { options.config(error) }?;
-        let made = error.explain_as(Registration::new(config, seed), |_| Code::ConfigInvalid)?;
+        let config = unsafe { options.config() }?;
+        let made = Registration::new(config, seed).map_err(|error| Fault::new(Code::ConfigInvalid, error))?;
         out.write(pointer::give(RegistrationHandle {
             registration: made,
             output: None,
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn syncline_registration_start(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         handle.registration.start(Instant::from_micros(now));
         Ok(())
     })
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn syncline_registration_start(
 pub unsafe extern "C" fn syncline_registration_stop(registration: *mut RegistrationHandle, now: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         handle.registration.stop(Instant::from_micros(now));
         Ok(())
     })
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn syncline_registration_handle_stored(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         handle.registration.handle_stored(Instant::from_micros(now));
         Ok(())
     })
@@ -236,7 +236,12 @@ pub unsafe extern "C" fn syncline_registration_handle_answer(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, answer) = unsafe { (pointer::exclusive(registration)?, pointer::shared(answer)?) };
+        let (handle, answer) = unsafe {
+            (
+                pointer::exclusive(registration, "registration")?,
+                pointer::shared(answer, "answer")?,
+            )
+        };
         // SAFETY: the caller vouches for the texts.
         let answer = unsafe { answer.answer() }?;
         let (now, wall) = (Instant::from_micros(now), UnixMillis(wall));
@@ -257,7 +262,7 @@ pub unsafe extern "C" fn syncline_registration_handle_connected(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         handle.registration.handle_connected(Instant::from_micros(now));
         Ok(())
     })
@@ -273,13 +278,13 @@ pub unsafe extern "C" fn syncline_registration_handle_link_lost(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         handle.registration.handle_link_lost();
         Ok(())
     })
 }
 
-/// The broker refuses the credentials with Reason Code `reason`, and the session waits for
+/// The broker refuses the credentials with Reason Code `reason_code`, and the session waits for
 /// SYNCLINE_REGISTRATION_OUTPUT_KIND_CONNECT. `syncline_registration_is_about_credentials` tells which refusals these are.
 ///
 /// # Safety
@@ -288,21 +293,23 @@ pub unsafe extern "C" fn syncline_registration_handle_link_lost(
 pub unsafe extern "C" fn syncline_registration_handle_refused(
     registration: *mut RegistrationHandle,
     now: u64,
-    reason: u8,
+    reason_code: u8,
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         let now = Instant::from_micros(now);
-        handle.registration.handle_refused(now, ReasonCode(reason));
+        handle.registration.handle_refused(now, ReasonCode(reason_code));
         Ok(())
     })
 }
 
-/// Whether a broker's refusal with Reason Code `reason` is about the credentials, so that a registration can mend it.
+/// Whether a broker's refusal with Reason Code `reason_code` is about the credentials, so that a registration can mend it.
 #[unsafe(no_mangle)]
-pub extern "C" fn syncline_registration_is_about_credentials(reason: u8) -> bool {
-    border::cross_or(false, || Registration::is_about_credentials(ReasonCode(reason)))
+pub extern "C" fn syncline_registration_is_about_credentials(reason_code: u8) -> bool {
+    border::cross_or(false, || {
+        Registration::is_about_credentials(ReasonCode(reason_code))
+    })
 }
 
 /// Does what is due at `now`.
@@ -316,7 +323,7 @@ pub unsafe extern "C" fn syncline_registration_handle_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(registration) }?;
+        let handle = unsafe { pointer::exclusive(registration, "registration") }?;
         handle.registration.handle_timeout(Instant::from_micros(now));
         Ok(())
     })
@@ -333,7 +340,12 @@ pub unsafe extern "C" fn syncline_registration_poll_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(registration)?, Out::new(deadline)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(registration, "registration")?,
+                Out::new(deadline, "deadline")?,
+            )
+        };
         let next = handle.registration.poll_timeout();
         out.write(next.unwrap_or(Instant::FAR_FUTURE).as_micros());
         Ok(())
@@ -353,7 +365,12 @@ pub unsafe extern "C" fn syncline_registration_poll(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::exclusive(registration)?, Out::new(output)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::exclusive(registration, "registration")?,
+                Out::new(output, "output")?,
+            )
+        };
         let next = handle.registration.poll().ok_or(Code::Empty)?;
         out.write(record(handle.output.insert(next), &mut handle.text));
         Ok(())
@@ -371,7 +388,12 @@ pub unsafe extern "C" fn syncline_registration_status(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(registration)?, Out::new(status)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(registration, "registration")?,
+                Out::new(status, "status")?,
+            )
+        };
         out.write(RegistrationStatus::of(&handle.registration));
         Ok(())
     })

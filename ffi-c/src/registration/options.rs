@@ -2,7 +2,7 @@
 
 use syncline_core::registration::{self, Answer, Credentials};
 
-use crate::error_text::ErrorOut;
+use crate::error_text::Fault;
 use crate::pointer::Slice;
 use crate::result::Code;
 
@@ -82,18 +82,30 @@ pub struct RegistryAnswerRecord {
 impl RegistrationOptions {
     /// # Safety
     /// All texts can be read.
-    pub(crate) unsafe fn config(&self, error: ErrorOut) -> Result<registration::Config, Code> {
+    pub(crate) unsafe fn config(&self) -> Result<registration::Config, Fault> {
         // SAFETY: the caller vouches for the texts.
-        let (username, password, csr) =
-            unsafe { (self.username.text()?, self.password.text()?, self.csr.text()?) };
-        let credentials = || error.explain_as(Credentials::new(username, password), |_| Code::ConfigInvalid);
+        let (username, password, csr) = unsafe {
+            (
+                self.username.text("username")?,
+                self.password.text("password")?,
+                self.csr.text("csr")?,
+            )
+        };
+        let credentials =
+            || Credentials::new(username, password).map_err(|error| Fault::new(Code::ConfigInvalid, error));
         Ok(registration::Config {
             mode: match self.mode {
                 0 => registration::Mode::Auto,
                 1 => registration::Mode::Rest,
                 2 => registration::Mode::Mqtt,
                 3 => registration::Mode::Off,
-                _ => return Err(Code::OutOfRange),
+                other => {
+                    return Err(Fault::out_of_range(
+                        "mode",
+                        other,
+                        "one of SYNCLINE_REGISTRATION_MODE_...",
+                    ));
+                }
             },
             login: match self.login {
                 0 => registration::Login::New {
@@ -102,7 +114,9 @@ impl RegistrationOptions {
                 1 => registration::Login::Stored(credentials()?),
                 2 => registration::Login::Given(credentials()?),
                 3 => registration::Login::Passwordless,
-                _ => return Err(Code::OutOfRange),
+                other => {
+                    return Err(Fault::out_of_range("login", other, "one of SYNCLINE_LOGIN_..."));
+                }
             },
             csr: (!csr.is_empty()).then(|| csr.to_owned()),
         })
@@ -112,15 +126,22 @@ impl RegistrationOptions {
 impl RegistryAnswerRecord {
     /// # Safety
     /// Both texts can be read during `'a`.
-    pub(crate) unsafe fn answer<'a>(&self) -> Result<Answer<'a>, Code> {
+    pub(crate) unsafe fn answer<'a>(&self) -> Result<Answer<'a>, Fault> {
         // SAFETY: the caller vouches for the texts.
-        let (body, retry_after) = unsafe { (self.body.bytes()?, self.retry_after.text()?) };
+        let (body, retry_after) =
+            unsafe { (self.body.bytes("body")?, self.retry_after.text("retry_after")?) };
         Ok(match (self.status, self.failure) {
             (0, 0) => Answer::Failed(registration::Failure::Unreachable),
             (0, 1) => Answer::Failed(registration::Failure::TimedOut),
             (0, 2) => Answer::Failed(registration::Failure::Untrusted),
             (0, 3) => Answer::Failed(registration::Failure::NotHttp),
-            (0, _) => return Err(Code::OutOfRange),
+            (0, other) => {
+                return Err(Fault::out_of_range(
+                    "failure",
+                    other,
+                    "one of SYNCLINE_REGISTRY_FAILURE_...",
+                ));
+            }
             (status, _) => Answer::Response {
                 status,
                 retry_after: (!retry_after.is_empty()).then_some(retry_after),
@@ -135,7 +156,7 @@ mod tests {
     use super::*;
     use syncline_core::registration::{Failure, Login, Mode};
 
-    fn options(mode: u32, login: u32) -> Result<registration::Config, Code> {
+    fn options(mode: u32, login: u32) -> Result<registration::Config, Fault> {
         let options = RegistrationOptions {
             username: "line-1".into(),
             password: "secret".into(),
@@ -144,7 +165,7 @@ mod tests {
             login,
         };
         // SAFETY: the slices are of static texts.
-        unsafe { options.config(ErrorOut::NONE) }
+        unsafe { options.config() }
     }
 
     #[test]
@@ -163,8 +184,20 @@ mod tests {
         assert!(matches!(login(LoginKind::Stored), Login::Stored(_)));
         assert!(matches!(login(LoginKind::Given), Login::Given(_)));
         assert!(matches!(login(LoginKind::Passwordless), Login::Passwordless));
-        assert!(matches!(options(4, 0), Err(Code::OutOfRange)));
-        assert!(matches!(options(0, 4), Err(Code::OutOfRange)));
+        assert!(matches!(
+            options(4, 0),
+            Err(Fault {
+                code: Code::OutOfRange,
+                ..
+            })
+        ));
+        assert!(matches!(
+            options(0, 4),
+            Err(Fault {
+                code: Code::OutOfRange,
+                ..
+            })
+        ));
     }
 
     #[test]
@@ -191,7 +224,13 @@ mod tests {
             };
             assert_eq!(failure, expected);
         }
-        assert!(matches!(answer(0, 4), Err(Code::OutOfRange)));
+        assert!(matches!(
+            answer(0, 4),
+            Err(Fault {
+                code: Code::OutOfRange,
+                ..
+            })
+        ));
         assert!(matches!(
             answer(202, 9),
             Ok(Answer::Response {

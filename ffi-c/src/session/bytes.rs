@@ -47,7 +47,7 @@ impl SessionHandle {
 pub unsafe extern "C" fn syncline_session_rx_space(session: *mut SessionHandle, room: *mut Room) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::exclusive(session)?, Out::new(room)?) };
+        let (handle, out) = unsafe { (pointer::exclusive(session, "session")?, Out::new(room, "room")?) };
         let space = handle.agent.rx_space();
         let (data, len) = (space.as_mut_ptr(), space.len());
         handle.room = len;
@@ -65,9 +65,9 @@ pub unsafe extern "C" fn syncline_session_rx_space(session: *mut SessionHandle, 
 pub unsafe extern "C" fn syncline_session_rx_commit(session: *mut SessionHandle, len: usize) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         if len > handle.room {
-            return Err(Code::OutOfRange);
+            return Err(Code::OutOfRange.into());
         }
         handle.change().rx_commit(len);
         Ok(())
@@ -90,9 +90,9 @@ pub unsafe extern "C" fn syncline_session_tx_iov(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, places, out) = unsafe {
             (
-                pointer::shared(session)?,
-                OutArray::new(runs, capacity)?,
-                Out::new(count)?,
+                pointer::shared(session, "session")?,
+                OutArray::new(runs, capacity, "runs")?,
+                Out::new(count, "count")?,
             )
         };
         let runs = handle.agent.transmit().runs();
@@ -116,9 +116,9 @@ pub unsafe extern "C" fn syncline_session_tx_advance(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         if len > handle.unwritten() {
-            return Err(Code::OutOfRange);
+            return Err(Code::OutOfRange.into());
         }
         handle.change().tx_advance(Instant::from_micros(now), len);
         Ok(())

@@ -14,7 +14,7 @@ use syncline_core::topic::TopicFilter;
 use super::SessionHandle;
 use super::config::{Given as _, copy};
 use crate::border;
-use crate::error_text::{ErrorOut, ErrorText};
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::packet::quality;
 use crate::pointer::{self, Out, Slice};
 use crate::properties::{self, PropertiesHandle};
@@ -76,7 +76,7 @@ pub struct DisconnectOptions {
     /// complete as lost.
     pub keep_unfinished: bool,
     /// Reason Code; 0x04 has the Will published.
-    pub reason: u8,
+    pub reason_code: u8,
 }
 
 impl PublicationRecord {
@@ -84,27 +84,27 @@ impl PublicationRecord {
     ///
     /// # Safety
     /// `shared` is NULL or held, `payload` can be read.
-    pub(super) unsafe fn content(&self) -> Result<Bytes, Code> {
+    pub(super) unsafe fn content(&self) -> Result<Bytes, Fault> {
         // SAFETY: the caller vouches for both pointers.
         match unsafe { pointer::optional(self.shared) } {
             Some(shared) => Ok(shared.0.clone()),
             // SAFETY: as above.
-            None => Ok(Bytes::copy_from_slice(unsafe { self.payload.bytes() }?)),
+            None => Ok(Bytes::copy_from_slice(unsafe { self.payload.bytes("payload") }?)),
         }
     }
 
     /// # Safety
     /// All pointers can be read.
-    unsafe fn publication(&self, error: ErrorOut) -> Result<Publication, Code> {
+    unsafe fn publication(&self) -> Result<Publication, Fault> {
         // SAFETY: the caller vouches for all pointers.
         let (topic, payload, properties) = unsafe {
             (
-                self.topic.bytes()?,
+                self.topic.bytes("topic")?,
                 self.content()?,
                 properties::optional(self.properties),
             )
         };
-        let mut publication = Publication::new(topic::name(topic, error)?, payload);
+        let mut publication = Publication::new(topic::name(topic)?, payload);
         publication.qos = quality(self.qos)?;
         publication.retain = self.retain;
         publication.properties = properties;
@@ -119,21 +119,21 @@ impl PublicationRecord {
 impl FilterRecord {
     /// # Safety
     /// The filter can be read.
-    unsafe fn name(&self, error: ErrorOut) -> Result<TopicFilter, Code> {
+    unsafe fn name(&self) -> Result<TopicFilter, Fault> {
         // SAFETY: the caller vouches for the filter.
-        topic::filter(unsafe { self.filter.bytes() }?, error)
+        topic::filter(unsafe { self.filter.bytes("filter") }?)
     }
 
     /// # Safety
     /// As for [`Self::name`].
-    unsafe fn filter(&self, error: ErrorOut) -> Result<Filter, Code> {
+    unsafe fn filter(&self) -> Result<Filter, Fault> {
         // SAFETY: the caller vouches for the filter.
-        let filter = unsafe { self.name(error) }?;
+        let filter = unsafe { self.name() }?;
         let retain_handling = match self.retain_handling {
             0 => RetainHandling::Send,
             1 => RetainHandling::SendIfNew,
             2 => RetainHandling::DoNotSend,
-            _ => return Err(Code::OutOfRange),
+            other => return Err(Fault::out_of_range("retain_handling", other, "0, 1 or 2")),
         };
         let options = SubscribeOptions {
             qos: quality(self.qos)?,
@@ -151,7 +151,6 @@ struct FilterCall {
     filters: *const FilterRecord,
     filters_len: usize,
     properties: *const PropertiesHandle,
-    error: *mut ErrorText,
     op: *mut u64,
 }
 
@@ -162,24 +161,23 @@ impl FilterCall {
     /// All pointers are as `syncline_session_subscribe` asks; `read` reads its argument alone.
     unsafe fn submit<T>(
         self,
-        read: unsafe fn(&FilterRecord, ErrorOut) -> Result<T, Code>,
+        read: unsafe fn(&FilterRecord) -> Result<T, Fault>,
         submit: fn(&mut Agent, &[T], &PropertyBuf) -> Result<OpId, SubmitError>,
-    ) -> Result<(), Code> {
+    ) -> Result<(), Fault> {
         // SAFETY: the caller vouches for all of these pointers.
-        let (handle, records, properties, error, out) = unsafe {
+        let (handle, records, properties, out) = unsafe {
             (
-                pointer::exclusive(self.session)?,
-                pointer::array(self.filters, self.filters_len)?,
+                pointer::exclusive(self.session, "session")?,
+                pointer::array(self.filters, self.filters_len, "filters")?,
                 properties::optional(self.properties),
-                ErrorOut::new(self.error),
-                Out::new(self.op)?,
+                Out::new(self.op, "op")?,
             )
         };
         // SAFETY: the caller vouches for what the filters point to.
-        let filters = records.iter().map(|record| unsafe { read(record, error) });
+        let filters = records.iter().map(|record| unsafe { read(record) });
         let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
         let submitted = submit(handle.change(), &filters, &properties);
-        out.write(error.explain(submitted)?.to_u64());
+        out.write(submitted?.to_u64());
         Ok(())
     }
 }
@@ -192,7 +190,7 @@ impl FilterCall {
 pub unsafe extern "C" fn syncline_session_connect(session: *mut SessionHandle, now: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         handle.change().connect(Instant::from_micros(now));
         Ok(())
     })
@@ -210,13 +208,13 @@ pub unsafe extern "C" fn syncline_session_disconnect(
     options: *const DisconnectOptions,
     error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all three pointers.
-        let (handle, options, error) = unsafe {
+        let (handle, options) = unsafe {
             (
-                pointer::exclusive(session)?,
+                pointer::exclusive(session, "session")?,
                 pointer::optional(options),
-                ErrorOut::new(error),
             )
         };
         let disconnect = options.map_or_else(Disconnect::default, |options| Disconnect {
@@ -224,7 +222,7 @@ pub unsafe extern "C" fn syncline_session_disconnect(
                 0 => When::Now,
                 millis => When::Settled(Duration::from_millis(millis)),
             },
-            reason: ReasonCode(options.reason),
+            reason: ReasonCode(options.reason_code),
             session_expiry: options.set_session_expiry.then_some(options.session_expiry),
             // SAFETY: the caller vouches for the handle.
             properties: unsafe { properties::optional(options.properties) },
@@ -234,7 +232,9 @@ pub unsafe extern "C" fn syncline_session_disconnect(
                 Unfinished::Close
             },
         });
-        error.explain(handle.change().disconnect(Instant::from_micros(now), disconnect))
+        Ok(handle
+            .change()
+            .disconnect(Instant::from_micros(now), disconnect)?)
     })
 }
 
@@ -251,24 +251,20 @@ pub unsafe extern "C" fn syncline_session_publish(
     error: *mut ErrorText,
     op: *mut u64,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (handle, record, error, out) = unsafe {
+        let (handle, record, out) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::shared(publication)?,
-                ErrorOut::new(error),
-                Out::new(op)?,
+                pointer::exclusive(session, "session")?,
+                pointer::shared(publication, "publication")?,
+                Out::new(op, "op")?,
             )
         };
         // SAFETY: the caller vouches for what the message points to.
-        let publication = unsafe { record.publication(error) }?;
+        let publication = unsafe { record.publication() }?;
         let submitted = handle.change().publish(Instant::from_micros(now), publication);
-        out.write(
-            error
-                .explain(submitted.map_err(|refused| refused.reason))?
-                .to_u64(),
-        );
+        out.write(submitted.map_err(|refused| refused.reason)?.to_u64());
         Ok(())
     })
 }
@@ -288,13 +284,13 @@ pub unsafe extern "C" fn syncline_session_subscribe(
     error: *mut ErrorText,
     op: *mut u64,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         let call = FilterCall {
             session,
             filters,
             filters_len,
             properties,
-            error,
             op,
         };
         // SAFETY: the caller vouches for all that the call points to.
@@ -315,13 +311,13 @@ pub unsafe extern "C" fn syncline_session_unsubscribe(
     error: *mut ErrorText,
     op: *mut u64,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         let call = FilterCall {
             session,
             filters,
             filters_len,
             properties,
-            error,
             op,
         };
         // SAFETY: the caller vouches for all that the call points to.
@@ -338,7 +334,7 @@ pub unsafe extern "C" fn syncline_session_unsubscribe(
 pub unsafe extern "C" fn syncline_session_acknowledge(session: *mut SessionHandle, ack_token: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         handle.change().acknowledge(AckToken::from_u64(ack_token))?;
         Ok(())
     })
@@ -358,18 +354,18 @@ pub unsafe extern "C" fn syncline_session_authenticate(
     properties: *const PropertiesHandle,
     error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (handle, data, properties, error) = unsafe {
+        let (handle, data, properties) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::bytes(data, data_len)?,
+                pointer::exclusive(session, "session")?,
+                pointer::bytes(data, data_len, "data")?,
                 properties::optional(properties),
-                ErrorOut::new(error),
             )
         };
         let now = Instant::from_micros(now);
-        error.explain(handle.change().authenticate(now, data, &properties))
+        Ok(handle.change().authenticate(now, data, &properties)?)
     })
 }
 
@@ -388,19 +384,19 @@ pub unsafe extern "C" fn syncline_session_reauthenticate(
     error: *mut ErrorText,
     op: *mut u64,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (handle, data, properties, error, out) = unsafe {
+        let (handle, data, properties, out) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::bytes(data, data_len)?,
+                pointer::exclusive(session, "session")?,
+                pointer::bytes(data, data_len, "data")?,
                 properties::optional(properties),
-                ErrorOut::new(error),
-                Out::new(op)?,
+                Out::new(op, "op")?,
             )
         };
         let submitted = handle.change().reauthenticate(data, &properties);
-        out.write(error.explain(submitted)?.to_u64());
+        out.write(submitted?.to_u64());
         Ok(())
     })
 }
@@ -418,7 +414,12 @@ pub unsafe extern "C" fn syncline_session_set_authentication_data(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, data) = unsafe { (pointer::exclusive(session)?, copy(data, data_len)?) };
+        let (handle, data) = unsafe {
+            (
+                pointer::exclusive(session, "session")?,
+                copy(data, data_len, "data")?,
+            )
+        };
         handle.change().set_authentication_data(data)?;
         Ok(())
     })
@@ -440,12 +441,14 @@ pub unsafe extern "C" fn syncline_session_set_credentials(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, username, password) = unsafe {
             (
-                pointer::exclusive(session)?,
-                pointer::text(username, username_len)?.to_owned().given(username),
-                copy(password, password_len)?,
+                pointer::exclusive(session, "session")?,
+                pointer::text(username, username_len, "username")?
+                    .to_owned()
+                    .given(username),
+                copy(password, password_len, "password")?,
             )
         };
         let changed = handle.change().set_credentials(username, password);
-        changed.map_err(|_| Code::ConfigInvalid)
+        changed.map_err(|error| Fault::new(Code::ConfigInvalid, error))
     })
 }

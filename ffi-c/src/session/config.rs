@@ -6,7 +6,7 @@ use syncline_core::session::{Authentication, Config, Will};
 use super::command::PublicationRecord;
 use super::setting::Setting;
 use crate::border;
-use crate::error_text::ErrorOut;
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::packet::quality;
 use crate::pointer::{self, Out};
 use crate::properties::{self, PropertiesHandle};
@@ -30,7 +30,12 @@ pub unsafe extern "C" fn syncline_session_config_new(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (client_id, out) = unsafe { (pointer::text(client_id, client_id_len)?, Out::new(config)?) };
+        let (client_id, out) = unsafe {
+            (
+                pointer::text(client_id, client_id_len, "client_id")?,
+                Out::new(config, "config")?,
+            )
+        };
         out.write(pointer::give(SessionConfigHandle(Config::new(client_id))));
         Ok(())
     })
@@ -51,18 +56,27 @@ pub unsafe extern "C" fn syncline_session_config_free(config: *mut SessionConfig
 /// Sets a number, one of `SYNCLINE_SETTING_...`, whose comment gives range and default.
 ///
 /// # Safety
-/// `config` is a live handle.
+/// `config` is a live handle; `error` is NULL or points to a place for a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncline_session_config_set(
     config: *mut SessionConfigHandle,
     setting: u32,
     value: u64,
+    error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(config) }?;
+        let handle = unsafe { pointer::exclusive(config, "config") }?;
         let known = Setting::ALL.into_iter().find(|known| *known as u32 == setting);
-        known.ok_or(Code::Unknown)?.set(&mut handle.0, value)
+        let known = known.ok_or_else(|| {
+            let text = format_args!("setting is {setting}, expected one of SYNCLINE_SETTING_...");
+            Fault::new(Code::Unknown, text)
+        })?;
+        known.set(&mut handle.0, value).map_err(|code| {
+            let text = format_args!("{known} is {value}: its comment in the header gives its range");
+            Fault::new(code, text)
+        })
     })
 }
 
@@ -82,9 +96,11 @@ pub unsafe extern "C" fn syncline_session_config_set_credentials(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, username, password) = unsafe {
             (
-                pointer::exclusive(config)?,
-                pointer::text(username, username_len)?.to_owned().given(username),
-                copy(password, password_len)?,
+                pointer::exclusive(config, "config")?,
+                pointer::text(username, username_len, "username")?
+                    .to_owned()
+                    .given(username),
+                copy(password, password_len, "password")?,
             )
         };
         handle.0.username = username;
@@ -110,9 +126,9 @@ pub unsafe extern "C" fn syncline_session_config_set_authentication(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, method, data) = unsafe {
             (
-                pointer::exclusive(config)?,
-                pointer::text(method, method_len)?.to_owned(),
-                copy(data, data_len)?,
+                pointer::exclusive(config, "config")?,
+                pointer::text(method, method_len, "method")?.to_owned(),
+                copy(data, data_len, "data")?,
             )
         };
         handle.0.authentication = Some(Authentication { method, data });
@@ -124,19 +140,22 @@ pub unsafe extern "C" fn syncline_session_config_set_authentication(
 /// Delay Interval; `expiry_ms` and `transient` do not count.
 ///
 /// # Safety
-/// `config` is a live handle; `will` is NULL or points to a message whose pointers can be read.
+/// `config` is a live handle; `will` is NULL or points to a message whose pointers can be read;
+/// `error` is NULL or points to a place for a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncline_session_config_set_will(
     config: *mut SessionConfigHandle,
     will: *const PublicationRecord,
+    error: *mut ErrorText,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, will) = unsafe { (pointer::exclusive(config)?, pointer::optional(will)) };
-        let will: Option<Result<_, Code>> = will.map(|record| {
+        let (handle, will) = unsafe { (pointer::exclusive(config, "config")?, pointer::optional(will)) };
+        let will: Option<Result<_, Fault>> = will.map(|record| {
             Ok(Will {
                 // SAFETY: the caller vouches for what the message points to.
-                topic: topic::name(unsafe { record.topic.bytes() }?, ErrorOut::NONE)?,
+                topic: topic::name(unsafe { record.topic.bytes("topic") }?)?,
                 // SAFETY: as above.
                 payload: unsafe { record.content() }?,
                 qos: quality(record.qos)?,
@@ -161,7 +180,12 @@ pub unsafe extern "C" fn syncline_session_config_set_properties(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both handles.
-        let (handle, list) = unsafe { (pointer::exclusive(config)?, properties::optional(properties)) };
+        let (handle, list) = unsafe {
+            (
+                pointer::exclusive(config, "config")?,
+                properties::optional(properties),
+            )
+        };
         handle.0.properties = list;
         Ok(())
     })
@@ -171,9 +195,9 @@ pub unsafe extern "C" fn syncline_session_config_set_properties(
 ///
 /// # Safety
 /// As for `pointer::bytes`.
-pub(super) unsafe fn copy(data: *const u8, len: usize) -> Result<Option<Bytes>, Code> {
+pub(super) unsafe fn copy(data: *const u8, len: usize, name: &str) -> Result<Option<Bytes>, Fault> {
     // SAFETY: the caller vouches for what `bytes` asks.
-    let bytes = unsafe { pointer::bytes(data, len) }?;
+    let bytes = unsafe { pointer::bytes(data, len, name) }?;
     Ok(Bytes::copy_from_slice(bytes).given(data))
 }
 

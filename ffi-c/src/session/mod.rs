@@ -22,7 +22,7 @@ use syncline_core::time::Instant;
 
 use self::output::{Shown, level};
 use crate::border;
-use crate::error_text::{ErrorOut, ErrorText};
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
 
@@ -84,19 +84,19 @@ pub unsafe extern "C" fn syncline_session_new(
     error: *mut ErrorText,
     session: *mut *mut SessionHandle,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (config, seed, error, out) = unsafe {
+        let (config, seed, out) = unsafe {
             (
-                pointer::shared(config)?,
-                pointer::bytes(seed, seed_len)?,
-                ErrorOut::new(error),
-                Out::new(session)?,
+                pointer::shared(config, "config")?,
+                pointer::bytes(seed, seed_len, "seed")?,
+                Out::new(session, "session")?,
             )
         };
-        let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
+        let seed = seed.try_into().map_err(|_| Fault::seed(seed))?;
         let made = Agent::new(config.0.clone(), seed);
-        let made = error.explain_as(made, |_| Code::ConfigInvalid)?;
+        let made = made.map_err(|error| Fault::new(Code::ConfigInvalid, error))?;
         out.write(pointer::give(SessionHandle::new(made)));
         Ok(())
     })
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn syncline_session_free(session: *mut SessionHandle) {
 pub unsafe extern "C" fn syncline_session_handle_timeout(session: *mut SessionHandle, now: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         handle.change().handle_timeout(Instant::from_micros(now));
         Ok(())
     })
@@ -139,14 +139,22 @@ pub unsafe extern "C" fn syncline_session_poll_timeout(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(deadline)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(session, "session")?,
+                Out::new(deadline, "deadline")?,
+            )
+        };
         let next = handle.agent.poll_timeout();
         out.write(next.unwrap_or(Instant::FAR_FUTURE).as_micros());
         Ok(())
     })
 }
 
-/// The transport that SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT asked for is open. Ignored where none was asked for.
+/// The transport that SYNCLINE_OUTPUT_KIND_OPEN_TRANSPORT asked for is open.
+///
+/// Where none was asked for, or is no longer, nothing happens and the result is SYNCLINE_RESULT_OK: a dial that succeeds may be
+/// overtaken by SYNCLINE_OUTPUT_KIND_CLOSE_TRANSPORT, and that is nobody's mistake.
 ///
 /// # Safety
 /// `session` is a live handle.
@@ -157,7 +165,7 @@ pub unsafe extern "C" fn syncline_session_handle_transport_open(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         handle.change().handle_transport_open(Instant::from_micros(now));
         Ok(())
     })
@@ -174,7 +182,7 @@ pub unsafe extern "C" fn syncline_session_handle_transport_closed(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        let handle = unsafe { pointer::exclusive(session) }?;
+        let handle = unsafe { pointer::exclusive(session, "session") }?;
         handle.change().handle_transport_closed(Instant::from_micros(now));
         Ok(())
     })
@@ -209,7 +217,7 @@ pub unsafe extern "C" fn syncline_session_status(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(status)?) };
+        let (handle, out) = unsafe { (pointer::shared(session, "session")?, Out::new(status, "status")?) };
         let session = handle.session();
         out.write(SessionStatus {
             client_id: session.client_id().into(),

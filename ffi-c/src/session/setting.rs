@@ -1,5 +1,6 @@
 //! What a session can be told by a number: the settings, their ranges and their defaults.
 
+use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -173,6 +174,20 @@ impl Setting {
             Self::OnReferral => {
                 config.reconnect.on_referral = one_of(value, &[OnReferral::Stop, OnReferral::Follow])?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// The name that C knows it by.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SYNCLINE_SETTING")?;
+        for letter in format!("{self:?}").chars() {
+            if letter.is_uppercase() {
+                f.write_str("_")?;
+            }
+            write!(f, "{}", letter.to_ascii_uppercase())?;
         }
         Ok(())
     }

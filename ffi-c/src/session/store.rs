@@ -7,7 +7,7 @@ use syncline_core::time::{Instant, UnixMillis};
 
 use super::{SessionConfigHandle, SessionHandle};
 use crate::border;
-use crate::error_text::{ErrorOut, ErrorText};
+use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::pointer::{self, Out, Slice};
 use crate::result::Code;
 
@@ -56,30 +56,30 @@ pub unsafe extern "C" fn syncline_session_restore(
     restored: *mut RestoredCounts,
     session: *mut *mut SessionHandle,
 ) -> Code {
-    border::cross(|| {
+    // SAFETY: the caller vouches for the place of the text.
+    border::cross_and_tell(unsafe { ErrorOut::new(error) }, || {
         // SAFETY: the caller vouches for all of these pointers.
-        let (config, seed, records, error, counts, out) = unsafe {
+        let (config, seed, records, counts, out) = unsafe {
             (
-                pointer::shared(config)?,
-                pointer::bytes(seed, seed_len)?,
-                pointer::array(records, records_len)?,
-                ErrorOut::new(error),
-                Out::new(restored)?,
-                Out::new(session)?,
+                pointer::shared(config, "config")?,
+                pointer::bytes(seed, seed_len, "seed")?,
+                pointer::array(records, records_len, "records")?,
+                Out::new(restored, "restored")?,
+                Out::new(session, "session")?,
             )
         };
-        let seed = seed.try_into().map_err(|_| Code::SeedInvalid)?;
+        let seed = seed.try_into().map_err(|_| Fault::seed(seed))?;
         let records = records.iter().map(|stored| {
             // SAFETY: the caller vouches for what the records point to.
-            let record = unsafe { stored.record.bytes() }?;
+            let record = unsafe { stored.record.bytes("record") }?;
             Ok((StoreKey::from_u64(stored.key), Bytes::copy_from_slice(record)))
         });
-        let records: Vec<_> = records.collect::<Result<_, Code>>()?;
+        let records: Vec<_> = records.collect::<Result<_, Fault>>()?;
         let (now, wall) = (Instant::from_micros(now), UnixMillis(wall));
         let made = Agent::restore(config.0.clone(), seed, now, wall, records);
-        let (made, restored) = error.explain_as(made, |error| match error {
-            RestoreError::Config(_) => Code::ConfigInvalid,
-            _ => Code::RecordsInvalid,
+        let (made, restored) = made.map_err(|error| match error {
+            RestoreError::Config(_) => Fault::new(Code::ConfigInvalid, error),
+            _ => Fault::new(Code::RecordsInvalid, error),
         })?;
         counts.write(RestoredCounts {
             queued: restored.queued,
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn syncline_session_restore(
 pub unsafe extern "C" fn syncline_session_handle_persisted(session: *mut SessionHandle, seq: u64) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for the handle.
-        unsafe { pointer::exclusive(session) }?
+        unsafe { pointer::exclusive(session, "session") }?
             .change()
             .handle_persisted(seq);
         Ok(())
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn syncline_session_awaits_persisted(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(seq)?) };
+        let (handle, out) = unsafe { (pointer::shared(session, "session")?, Out::new(seq, "seq")?) };
         out.write(handle.session().awaits_persisted().ok_or(Code::Empty)?);
         Ok(())
     })
@@ -140,9 +140,9 @@ pub unsafe extern "C" fn syncline_session_unfinished(
         // SAFETY: the caller vouches for all three pointers.
         let (handle, places, out) = unsafe {
             (
-                pointer::shared(session)?,
-                pointer::OutArray::new(ops, capacity)?,
-                Out::new(count)?,
+                pointer::shared(session, "session")?,
+                pointer::OutArray::new(ops, capacity, "ops")?,
+                Out::new(count, "count")?,
             )
         };
         let unfinished = handle.session().unfinished_messages();

@@ -85,7 +85,7 @@ impl Walk<'_> {
             session_expiry: self.input.narrow(u32::MAX)?,
             set_session_expiry: self.input.flag()?,
             keep_unfinished: self.input.flag()?,
-            reason: self.input.byte()?,
+            reason_code: self.input.byte()?,
         };
         let mut error = no_error();
         let session = self.sessions.0[slot];

@@ -174,11 +174,12 @@ fn bytes_of(slice: Slice) -> Vec<u8> {
     unsafe { std::slice::from_raw_parts(slice.data, slice.len) }.to_vec()
 }
 
-/// Asserts that a place for an error text holds one, where the call has failed and says so in words.
+/// Asserts that a place for an error text holds one exactly where the call has failed.
 fn check_error(text: &ErrorText, code: Code) {
     let end = text.text.iter().position(|byte| *byte == 0);
     assert!(end.is_some(), "an error text has no end");
-    assert!(end == Some(0) || code != Code::Ok, "a success with an error text");
+    let has_failed = code as u32 >= Code::NullPointer as u32;
+    assert_eq!(end != Some(0), has_failed, "{code:?} and its error text");
 }
 
 fn no_error() -> ErrorText {

@@ -257,7 +257,7 @@ impl Walk<'_> {
                 Kind::Completed => {
                     let it = output.event.completed;
                     known(it.refusal);
-                    self.show(slot, [it.reasons, it.reason_string]);
+                    self.show(slot, [it.reason_codes, it.reason_string]);
                     self.completed(slot, it.op);
                 }
                 Kind::Store => self.show(slot, [output.event.store.record]),

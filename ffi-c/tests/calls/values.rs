@@ -38,7 +38,9 @@ impl Walk<'_> {
         match self.input.byte()? % 8 {
             0..4 => {
                 let (setting, value) = (u32::from(self.input.byte()? % 32), self.input.number()?);
-                known(call!(syncline_session_config_set(config, setting, value)));
+                let mut error = no_error();
+                let code = call!(syncline_session_config_set(config, setting, value, &mut error));
+                check_error(&error, code);
             }
             4 => {
                 let (name, word) = (self.input.slice()?, self.input.slice()?);
@@ -63,7 +65,9 @@ impl Walk<'_> {
                 } else {
                     std::ptr::null()
                 };
-                known(call!(syncline_session_config_set_will(config, will)));
+                let mut error = no_error();
+                let code = call!(syncline_session_config_set_will(config, will, &mut error));
+                check_error(&error, code);
             }
             _ => {
                 let properties = self.properties.0[self.slot()?];
@@ -77,7 +81,14 @@ impl Walk<'_> {
         let slot = self.slot()?;
         let base = self.input.slice()?;
         let mut place = Place::new();
-        let code = call!(syncline_node_config_new(base.data, base.len, place.pointer()));
+        let mut error = no_error();
+        let code = call!(syncline_node_config_new(
+            base.data,
+            base.len,
+            &mut error,
+            place.pointer()
+        ));
+        check_error(&error, code);
         if let Some(made) = place.after(code) {
             call!(syncline_node_config_free(self.nodes.0[slot]));
             self.nodes.0[slot] = made;
@@ -178,7 +189,9 @@ impl Walk<'_> {
                     number: self.input.narrow(u32::MAX)?,
                     id: self.input.byte()? % 0x30,
                 };
-                known(call!(syncline_properties_add(list, &property)));
+                let mut error = no_error();
+                let code = call!(syncline_properties_add(list, &property, &mut error));
+                check_error(&error, code);
             }
         }
         Some(())

@@ -6,7 +6,7 @@
      ├─ MisuseError                the call breaks a rule: change the call
      │   ├─ ConfigError            also a ValueError
      │   ├─ TopicError             also a ValueError
-     │   ├─ PacketError            also a ValueError
+     │   ├─ PacketError            a value out of range, or of no packet; also a ValueError
      │   ├─ NotConnectedError
      │   ├─ ClosingError
      │   ├─ StaleTokenError
@@ -23,6 +23,8 @@
          ├─ RequestFailedError     the responder answered with an error
          ├─ RequestTimedOutError   nobody answered in time; also a TimeoutError
          └─ UndeliverableError     the request did not reach the server
+
+An argument of another type than it is annotated with is a :exc:`TypeError` where it is not one of these.
 """
 
 __all__ = [
@@ -67,7 +69,7 @@ class TopicError(MisuseError, ValueError):
 
 
 class PacketError(MisuseError, ValueError):
-    """Values that do not make a packet."""
+    """A value that is out of range, or values that do not make a packet."""
 
 
 class NotConnectedError(MisuseError):

@@ -21,12 +21,15 @@ import json
 import logging
 import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union
 
 from syncline import core
+from syncline._argument import check_count, check_seconds
 from syncline.errors import (
     MisuseError,
+    PacketError,
     RefusedError,
     RequestFailedError,
     RequestTimedOutError,
@@ -45,16 +48,21 @@ if TYPE_CHECKING:
     from syncline.aio import Client, Subscription
     from syncline.core import Message, Published
 
-    _Handler: TypeAlias = Callable[["Request"], Awaitable["JSON"] | "JSON"]
+    _Handler: TypeAlias = Callable[["Request"], Awaitable["JSONInput"] | "JSONInput"]
 
-__all__ = ["JSON", "Request", "RequestFailedError", "Requester", "Responder", "request"]
+__all__ = ["JSON", "JSONInput", "Request", "RequestFailedError", "Requester", "Responder", "request"]
 
 logger = logging.getLogger("syncline")
 
 JSON: TypeAlias = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
-"""What a request asks and an answer says."""
+"""What a request asks and an answer says, as it is received."""
 
-SomeHandler = TypeVar("SomeHandler", bound="Callable[[Request], Awaitable[JSON] | JSON]")
+JSONInput: TypeAlias = Union[
+    None, bool, int, float, str, "Sequence[JSONInput]", "Mapping[str, JSONInput]"
+]
+"""The same as it is sent: any sequence but bytes, and any mapping whose keys are texts."""
+
+SomeHandler = TypeVar("SomeHandler", bound="Callable[[Request], Awaitable[JSONInput] | JSONInput]")
 
 GATEWAY_TIMEOUT = 504
 INTERNAL_ERROR = 500
@@ -62,6 +70,10 @@ RESPONDER_FAILED = "the responder failed"
 ERROR_CODES = 2**63
 """Codes of an error are below this, and not below its negative."""
 MICROSECONDS = 1_000_000
+HIGHEST_QOS = 2
+MAX_TRANSACTIONS = 1_000_000
+SHORTEST_TIMEOUT = 0.001
+LONGEST_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +103,11 @@ class Responder:
     def __init__(
         self, client: Client, *, qos: int = 1, retention: float = 60.0, max_concurrent: int = 100
     ) -> None:
-        """Answer on this client, at this QoS."""
+        """Answer on this client, at this QoS. Raises :exc:`~syncline.errors.ConfigError` for what cannot be."""
         self._client = client
-        self._qos = qos
-        self._core = core.Responder(retention=retention)
-        self._room = asyncio.Semaphore(max_concurrent)
+        self._qos = check_count("qos", qos, 0, HIGHEST_QOS)
+        self._core = core.Responder(retention=check_seconds("retention", retention))
+        self._room = asyncio.Semaphore(check_count("max_concurrent", max_concurrent, 1, MAX_TRANSACTIONS))
         self._handlers: list[tuple[str, _Handler]] = []
         self._subscriptions: list[Subscription] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -211,7 +223,7 @@ class Responder:
             async with limit:
                 found = handler(made)
                 value = await found if inspect.isawaitable(found) else found
-            return self._core.respond(wall_ms(), fresh.transaction, json.dumps(value, allow_nan=False))
+            return self._core.respond(wall_ms(), fresh.transaction, json_text(value))
         except RequestFailedError as error:
             return self._refused(base, fresh, error)
         except TimeoutError:
@@ -268,11 +280,14 @@ class Requester:
     def __init__(
         self, client: Client, *, qos: int = 1, timeout: float = 2.0, max_in_flight: int = 10_000
     ) -> None:
-        """Ask on this client; ``timeout`` and ``max_in_flight`` are for each topic."""
+        """Ask on this client; ``timeout`` and ``max_in_flight`` are for each topic.
+
+        Raises :exc:`~syncline.errors.ConfigError` for what cannot be.
+        """
         self._client = client
-        self._qos = qos
-        self._timeout = timeout
-        self._max_in_flight = max_in_flight
+        self._qos = check_count("qos", qos, 0, HIGHEST_QOS)
+        self._timeout = check_seconds("timeout", timeout, SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
+        self._max_in_flight = check_count("max_in_flight", max_in_flight, 1, MAX_TRANSACTIONS)
         self._core = core.Requester(os.urandom(32))
         self._nodes: dict[str, asyncio.Task[int]] = {}
         self._readers: dict[str, tuple[Subscription, asyncio.Task[None]]] = {}
@@ -280,14 +295,16 @@ class Requester:
         self._next_token = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def request(self, base: str, value: JSON, *, timeout: float | None = None) -> JSON:
-        """Ask on ``base`` and return the answer's value.
+    async def request(self, base: str, value: JSONInput, *, timeout: float | None = None) -> JSON:
+        """Ask on ``base`` and return the answer's value; ``timeout`` can shorten the requester's.
 
         Raises :exc:`~syncline.errors.RequestFailedError` where the responder answers with an error,
         :exc:`~syncline.errors.RequestTimedOutError` where nobody answers in time,
         :exc:`~syncline.errors.UndeliverableError` where the request does not reach the server, for one without a
-        connection. Cancelled, it stops waiting.
+        connection, :exc:`~syncline.errors.LimitError` where as many requests as may be wait for answers on ``base``, and
+        :exc:`~syncline.errors.PacketError` for a value that no JSON is. Cancelled, it stops waiting.
         """
+        text = json_text(value)
         node = await self._ready(base)
         if not self._client.is_connected:
             message = "there is no connection to the server"
@@ -295,7 +312,6 @@ class Requester:
         token = self._next_token
         self._next_token += 1
         patience = self._timeout if timeout is None else timeout
-        text = json.dumps(value, allow_nan=False)
         treq = self._core.begin(now_us(), wall_ms(), node, text, token=token, timeout=patience)
         answer: asyncio.Future[JSON] = asyncio.get_running_loop().create_future()
         self._waiting[token] = answer
@@ -414,7 +430,7 @@ class Requester:
         self._arm()
 
 
-async def request(client: Client, base: str, value: JSON, *, timeout: float = 2.0, qos: int = 1) -> JSON:
+async def request(client: Client, base: str, value: JSONInput, *, timeout: float = 2.0, qos: int = 1) -> JSON:
     """Make one request; a :class:`Requester` spares those that follow the subscription."""
     async with Requester(client, qos=qos) as requester:
         return await requester.request(base, value, timeout=timeout)
@@ -429,6 +445,25 @@ def failure(completion: core.Completion) -> TransactionError:
     if completion.outcome == "undeliverable":
         return UndeliverableError(completion.message)
     return TransactionError("the requester was closed")
+
+
+def json_text(value: JSONInput) -> str:
+    """The JSON text of a value; raises :exc:`~syncline.errors.PacketError` where it has none."""
+    try:
+        return json.dumps(value, allow_nan=False, default=plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"value is not JSON: {error}"
+        raise PacketError(message) from error
+
+
+def plain(value: object) -> object:
+    """Another sequence or mapping as the one that :mod:`json` knows."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
+        return list(value)
+    message = f"an object of type {type(value).__name__} has no JSON"
+    raise TypeError(message)
 
 
 def now_us() -> int:

@@ -108,6 +108,31 @@ fn every_pointer_of_every_export_is_missing_once_in_the_test_of_null() {
 }
 
 #[test]
+fn every_export_that_tells_what_is_wrong_is_refused_in_the_test_of_errors() {
+    let program = read("tests/errors.c");
+    let mut telling = 0;
+    for export in exports() {
+        if export
+            .parameters
+            .iter()
+            .any(|parameter| parameter.name == "error")
+        {
+            telling += 1;
+            let call = format!("{}(", export.name);
+            let tells = program.split("TELLS(").skip(1);
+            assert!(
+                tells
+                    .filter_map(|part| part.split_once("));"))
+                    .any(|(refused, _)| refused.contains(&call)),
+                "ffi-c/tests/errors.c does not refuse {}",
+                export.name
+            );
+        }
+    }
+    assert!(telling > 10, "found {telling} exports: the search is broken");
+}
+
+#[test]
 fn inputs_come_before_outputs() {
     for export in exports() {
         // The handle is the one argument that a call may read and change.

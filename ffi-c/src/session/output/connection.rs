@@ -58,9 +58,9 @@ pub enum DisconnectKind {
     ConnectTimeout = 1,
     /// No CONNACK came in time.
     ConnackTimeout = 2,
-    /// The server refused the connection, with `reason`.
+    /// The server refused the connection, with `reason_code`.
     Refused = 3,
-    /// The server ended the connection with a DISCONNECT, with `reason`.
+    /// The server ended the connection with a DISCONNECT, with `reason_code`.
     ByServer = 4,
     /// The transport was closed without a DISCONNECT.
     TransportClosed = 5,
@@ -91,7 +91,7 @@ pub struct DisconnectedRecord {
     /// Why.
     pub kind: DisconnectKind,
     /// Reason Code that the server gave, or that it was given, else 0.
-    pub reason: u8,
+    pub reason_code: u8,
 }
 
 /// What the server asks, and says with it.
@@ -157,7 +157,7 @@ pub(super) fn disconnected(end: &Disconnected, text: &str) -> DisconnectedRecord
         server_reference: end.details.server_reference().into(),
         retry_at: end.retry_at.unwrap_or(Instant::FAR_FUTURE).as_micros(),
         kind,
-        reason,
+        reason_code: reason,
     }
 }
 

@@ -150,7 +150,12 @@ pub unsafe extern "C" fn syncline_session_poll(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::exclusive(session)?, Out::new(output)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::exclusive(session, "session")?,
+                Out::new(output, "output")?,
+            )
+        };
         // First, so that the receive buffer that it holds can be used again.
         handle.shown.output = None;
         handle.shown.payload = None;
@@ -176,7 +181,12 @@ pub unsafe extern "C" fn syncline_session_property(
 ) -> Code {
     border::cross(|| {
         // SAFETY: the caller vouches for both pointers.
-        let (handle, out) = unsafe { (pointer::shared(session)?, Out::new(property)?) };
+        let (handle, out) = unsafe {
+            (
+                pointer::shared(session, "session")?,
+                Out::new(property, "property")?,
+            )
+        };
         let properties = handle.shown.properties();
         out.write(PropertyRecord::at(properties, index).ok_or(Code::Empty)?);
         Ok(())

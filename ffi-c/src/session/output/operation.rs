@@ -10,7 +10,7 @@ use crate::result::Code;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum CompletionKind {
-    /// QoS 0: written to the transport. QoS 1 and 2: acknowledged with `reason`, which may be an error.
+    /// QoS 0: written to the transport. QoS 1 and 2: acknowledged with `reason_code`, which may be an error.
     Published = 0,
     /// The server answered a SUBSCRIBE, with one of `reasons` a filter.
     Subscribed = 1,
@@ -49,7 +49,7 @@ pub enum LossKind {
 #[repr(C)]
 pub struct CompletedRecord {
     /// Reason Codes in the order of the Topic Filters, one byte each.
-    pub reasons: Slice,
+    pub reason_codes: Slice,
     /// The server's own words, where it said any, else empty.
     pub reason_string: Slice,
     /// The operation, as the command gave it.
@@ -61,7 +61,7 @@ pub struct CompletedRecord {
     /// Result of a message that the server does not accept, else SYNCLINE_RESULT_OK.
     pub refusal: Code,
     /// Reason Code: of the acknowledgement, or the first of `reasons` that is an error, else 0.
-    pub reason: u8,
+    pub reason_code: u8,
 }
 
 /// One change of the stored state. Changes are numbered from 1 without a gap, and carried out in that order.
@@ -108,13 +108,13 @@ pub(super) fn completed(op: u64, completion: &Completion, codes: &mut Vec<u8>) -
         }
     };
     CompletedRecord {
-        reasons: codes[..].into(),
+        reason_codes: codes[..].into(),
         reason_string: details(completion).reason_string().into(),
         op,
         kind,
         loss,
         refusal,
-        reason,
+        reason_code: reason,
     }
 }
 

@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from syncline.aio._address import check_address
+from syncline._argument import check_address
 from syncline.aio._link import Link
 from syncline.core import (
     AuthChallenge,

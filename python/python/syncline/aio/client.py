@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from syncline.aio._address import check_address, check_flag, check_seconds, check_tls
+from syncline._argument import check_address, check_flag, check_seconds, check_tls
 from syncline.aio._driver import Driver, Observer, now_us
 from syncline.aio._router import Router
 from syncline.aio.subscription import Subscription
@@ -294,19 +294,29 @@ class Client(Observer):
         return driver.completion(op, Published)
 
     def subscribe(
-        self, *filters: str | Filter, qos: int = 0, acks: Literal["on-next", "manual"] = "on-next"
+        self,
+        *filters: str | Filter,
+        qos: int = 0,
+        acks: Literal["on-next", "manual"] = "on-next",
+        properties: Properties | None = None,
     ) -> Subscription:
         """Make a subscription, to be entered by ``async with`` or awaited.
 
-        ``qos`` is for filters that are plain texts. ``acks`` says when a message counts as handled: when the loop asks for
-        the next one, or by :meth:`Subscription.acknowledge`. A message goes to every subscription that matches, and is
+        ``qos`` is for filters that are plain texts; a :class:`~syncline.core.Filter` has its own, with the other options of
+        a subscription. ``acks`` says when a message counts as handled: when the loop asks for the next one, or by
+        :meth:`Subscription.acknowledge`. ``properties`` may hold a Subscription Identifier and User Properties, which the
+        server hears of at each subscribing; 3.1.1 has none. A message goes to every subscription that matches, and is
         acknowledged when it is handled in all of them.
         """
         if not filters:
             message = "no topic filter is given: name at least one"
             raise MisuseError(message)
         made = [Filter(each, qos) if isinstance(each, str) else each for each in filters]
-        return Subscription(self, made, acks)
+        for each in made:
+            if not isinstance(each, Filter):
+                message = f"filter is of type {type(each).__name__}, expected str or syncline.core.Filter"
+                raise TypeError(message)
+        return Subscription(self, made, acks, properties)
 
     async def reauthenticate(self, data: Buffer) -> Authenticated:
         """Authenticate again on the standing connection, as when a token is about to expire."""
@@ -362,7 +372,7 @@ class Client(Observer):
             await self.wait_connected()
             driver = self._require_open()
             try:
-                op = driver.session.subscribe(subscription.filters)
+                op = driver.session.subscribe(subscription.filters, properties=subscription.properties)
                 subscribed = await driver.completion(op, Subscribed)
             except NotConnectedError:
                 self._connected.clear()
@@ -378,6 +388,7 @@ class Client(Observer):
             if code >= FAILED:
                 raise refused(code)
         subscription._granted = tuple(subscribed.reason_codes)
+        subscription._is_known = True
 
     async def _close_subscription(self, subscription: Subscription, *, is_handled: bool) -> None:
         if not subscription._is_open:
@@ -445,14 +456,24 @@ class Client(Observer):
         if connected.session_present:
             self._router.forget_stale()
             self._unsubscribe(list(self._left_filters))
-            return
-        self._left_filters.clear()
+        else:
+            self._left_filters.clear()
+            for subscription in self._router:
+                subscription._is_known = False
         for subscription in self._router:
-            if subscription._granted:
+            # A resumed Session need not know all: the connection before may have ended ahead of a SUBACK.
+            if subscription._granted and not subscription._is_known:
                 self._subscribe_again(driver, subscription)
 
     def _subscribe_again(self, driver: Driver, subscription: Subscription) -> None:
-        future = driver.completion(driver.session.subscribe(subscription.filters), Subscribed)
+        try:
+            op = driver.session.subscribe(subscription.filters, properties=subscription.properties)
+        except SynclineError as error:
+            # The server is another one, or has changed: it does not offer what this subscription asks for.
+            logger.warning("%r is over: %s", subscription, error)
+            subscription._end(error)
+            return
+        future = driver.completion(op, Subscribed)
         future.add_done_callback(lambda done: self._subscribed_again(subscription, done))
 
     def _subscribed_again(self, subscription: Subscription, done: asyncio.Future[Subscribed]) -> None:

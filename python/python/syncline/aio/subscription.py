@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Literal
 
-from syncline.core import Filter, Message, TopicFilter
+from syncline.core import Filter, Message, Properties, TopicFilter
 from syncline.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -31,14 +31,26 @@ class Subscription:
     through reconnects: where the server has lost the Session, the client subscribes again.
 
     A message of QoS 1 or 2 is acknowledged when the loop asks for the next one, so that a message whose handling failed
-    is not lost: it waits for the next subscription that matches, or with a store for the next run of the program. With
-    ``acks="manual"`` it is :meth:`acknowledge` that does it. The server hears of acknowledgements in the order of the
-    messages, so one that is kept for long holds up the others.
+    is not lost: it waits for the next subscription that matches, or with a store for the next run of the program. After a
+    ``break`` the last message has not been acknowledged: that is done by the next :func:`anext`, or by ending the
+    subscription without an error, which acknowledges what still waits as well. With ``acks="manual"`` it is
+    :meth:`acknowledge` that does it. The server hears of acknowledgements in the order of the messages, so one that is kept
+    for long holds up the others.
     """
 
-    def __init__(self, client: Client, filters: Sequence[Filter], acks: Literal["on-next", "manual"]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        filters: Sequence[Filter],
+        acks: Literal["on-next", "manual"],
+        properties: Properties | None = None,
+    ) -> None:
         """Belong to a client, which calls this."""
+        if acks not in ("on-next", "manual"):
+            message = f"acks is {acks!r}, expected 'on-next' or 'manual'"
+            raise MisuseError(message)
         self._client = client
+        self._properties = properties
         self._filters = tuple(filters)
         for each in filters:
             TopicFilter(each.topic)  # raises TopicError here, where the mistake is
@@ -50,12 +62,18 @@ class Subscription:
         self._error: BaseException | None = None
         self._is_open = False
         self._granted: tuple[int, ...] = ()
+        self._is_known = False
         self._dropped = 0
 
     @property
     def filters(self) -> tuple[Filter, ...]:
         """What it subscribes to."""
         return self._filters
+
+    @property
+    def properties(self) -> Properties | None:
+        """What the SUBSCRIBE carries besides."""
+        return self._properties
 
     @property
     def granted(self) -> tuple[int, ...]:
@@ -92,7 +110,7 @@ class Subscription:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Unsubscribe. After an error, what was not handled waits for the next subscription that matches."""
+        """Unsubscribe. What still waits counts as handled; after an error it waits for the next subscription that matches."""
         await self._client._close_subscription(self, is_handled=error is None)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where a server is: host, port and TLS, checked before anything is dialled."""
+"""What constructors are given, checked where it is given: each error is a ConfigError that names the argument."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ssl
 
 from syncline.errors import ConfigError
 
-__all__ = ["check_address", "check_flag", "check_seconds", "check_tls"]
+__all__ = ["check_address", "check_count", "check_flag", "check_seconds", "check_tls"]
 
 MQTT_PORT = 1883
 MQTT_OVER_TLS_PORT = 8883
@@ -34,13 +34,7 @@ def check_address(host: object, port: object, tls: ssl.SSLContext | None) -> tup
         raise ConfigError(message)
     if port is None:
         return host, MQTT_PORT if tls is None else MQTT_OVER_TLS_PORT
-    if not isinstance(port, int) or isinstance(port, bool):
-        message = f"port is of type {type(port).__name__}, expected int"
-        raise ConfigError(message)
-    if not 1 <= port <= LARGEST_PORT:
-        message = f"port is {port}, expected 1 to {LARGEST_PORT}"
-        raise ConfigError(message)
-    return host, port
+    return host, check_count("port", port, 1, LARGEST_PORT)
 
 
 def check_tls(tls: object) -> ssl.SSLContext | None:
@@ -58,15 +52,26 @@ def check_tls(tls: object) -> ssl.SSLContext | None:
     return tls
 
 
-def check_seconds(name: str, given: object) -> float:
+def check_seconds(name: str, given: object, shortest: float = 0, longest: float = LONGEST_SECONDS) -> float:
     """Give a duration in seconds."""
     if not isinstance(given, (int, float)) or isinstance(given, bool):
         message = f"{name} is of type {type(given).__name__}, expected seconds"
         raise ConfigError(message)
-    if math.isnan(given) or not 0 <= given <= LONGEST_SECONDS:
-        message = f"{name} is {given}, expected seconds, 0 or more"
+    if math.isnan(given) or not shortest <= given <= longest:
+        message = f"{name} is out of range, expected {shortest:g} to {longest:g} seconds"
         raise ConfigError(message)
     return float(given)
+
+
+def check_count(name: str, given: object, smallest: int, largest: int) -> int:
+    """Give a whole number."""
+    if not isinstance(given, int) or isinstance(given, bool):
+        message = f"{name} is of type {type(given).__name__}, expected int"
+        raise ConfigError(message)
+    if not smallest <= given <= largest:
+        message = f"{name} is out of range, expected {smallest} to {largest}"
+        raise ConfigError(message)
+    return int(given)
 
 
 def check_flag(name: str, given: object) -> bool:
