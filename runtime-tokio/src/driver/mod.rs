@@ -3,6 +3,7 @@
 //! The core is touched only between awaits: an event (bytes, time, a request) goes in, all outputs are drained, and
 //! whatever they have made ready leaves in one vectored write. Reading and writing do not wait for one another.
 
+mod acknowledge;
 mod central;
 mod clock;
 mod enrolment;
@@ -56,8 +57,6 @@ use crate::transport::{DialError, Dialer, text};
 const REQUEST_QUEUE: usize = 16_384;
 /// Requests and aborts taken in before what they have queued is written.
 const BATCH: usize = 256;
-/// With more transactions open than this, replies are many enough for the system's own acknowledgement.
-const ACKNOWLEDGE_UP_TO: usize = 8;
 
 /// Longest wait for the acknowledgements of what was submitted before the driver stops.
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
@@ -115,15 +114,6 @@ struct Inboxes {
     submissions: mpsc::Receiver<Submission>,
     aborts: mpsc::UnboundedReceiver<u64>,
     control: mpsc::UnboundedReceiver<Control>,
-}
-
-/// What the core had to hand out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drained {
-    /// Nothing but completions of requests, one at least.
-    Completions,
-    /// Something else, or nothing.
-    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -364,18 +354,6 @@ impl Driver {
                 break;
             };
             self.abort(token);
-        }
-    }
-
-    /// Has what was received acknowledged at once where the broker may be holding something back until then, which it does for
-    /// as long as 40 ms where it leaves Nagle's algorithm on. What is about to be sent acknowledges it as well.
-    fn acknowledge(&self, drained: Drained) {
-        let is_settled = drained == Drained::Completions
-            && self.waiters.is_empty()
-            && self.publications.is_empty()
-            && self.subscriptions.is_empty();
-        if !is_settled && self.waiters.len() <= ACKNOWLEDGE_UP_TO && !self.agent.has_transmit() {
-            self.link.acknowledge_now();
         }
     }
 

@@ -8,10 +8,11 @@ use syncline_core::registration::Registration;
 use syncline_core::session::DisconnectReason;
 use syncline_core::time::Instant;
 
+use super::acknowledge::Drained;
 use super::clock::wall;
 use super::link::Link;
 use super::outage::Outage;
-use super::{Drained, Driver, GaveUp, Phase};
+use super::{Driver, GaveUp, Phase};
 
 impl Driver {
     /// Carries out all that the core has to hand out.
