@@ -97,29 +97,32 @@ pub(super) struct ReadLimits {
     pub(super) time: Duration,
 }
 
-/// Reads the whole body.
+/// Reads the whole body. Where that fails the connection ends, for what is left of the body would be the next request.
 ///
 /// # Errors
 /// 413 as soon as the announced or the actual length is beyond the limit, 408 when it does not end in time, 400 when it
-/// breaks HTTP's rules.
+/// breaks the rules of HTTP.
 pub(super) async fn read<B>(body: B, limits: ReadLimits) -> Result<Vec<u8>, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error,
 {
-    if body.size_hint().lower() > limits.size as u64 {
-        return Err(too_large(limits.size));
-    }
     if body.is_end_stream() {
         return Ok(Vec::new());
     }
-    match tokio::time::timeout(limits.time, collect(body, limits.size)).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not end in time",
-        )),
-    }
+    let read = async {
+        if body.size_hint().lower() > limits.size as u64 {
+            return Err(too_large(limits.size));
+        }
+        match tokio::time::timeout(limits.time, collect(body, limits.size)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not end in time",
+            )),
+        }
+    };
+    read.await.map_err(Failure::ending)
 }
 
 async fn collect<B>(mut body: B, limit: usize) -> Result<Vec<u8>, Failure>
@@ -135,7 +138,7 @@ where
                 .map_or_else(|| error.to_string(), ToString::to_string);
             Failure::new(
                 StatusCode::BAD_REQUEST,
-                format!("the body breaks HTTP's rules: {cause}"),
+                format!("the body breaks the rules of HTTP: {cause}"),
             )
         })?;
         if let Some(data) = frame.data_ref() {

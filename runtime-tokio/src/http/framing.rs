@@ -6,22 +6,26 @@
 
 use std::mem;
 
-/// Longest line of a head that is kept for inspection. hyper refuses a longer head by itself (431).
-const MAX_LINE: usize = 16 * 1024;
+use super::head::{Head, LONGEST, split_field};
+use super::violation::Violation;
+
+/// Longest head in bytes, and longest trailer.
+pub(super) const MAX_HEAD: usize = 16 * 1024;
+/// Most fields in a head, and in a trailer.
+const MAX_FIELDS: usize = 64;
 /// Longest line that announces a chunk, extensions included.
 const MAX_CHUNK_LINE: usize = 256;
-
-/// What makes a request unfit: one sentence for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Violation(&'static str);
+/// Empty lines that are skipped before a request line; RFC 9112 §2.2 asks for one.
+const MAX_EMPTY_LINES: usize = 8;
+// The texts of violations name them.
+const _: () = assert!(MAX_HEAD == 16_384 && MAX_FIELDS == 64 && MAX_CHUNK_LINE == 256);
 
 /// Where in the bytes just fed a violation was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// What is wrong.
     pub(super) violation: Violation,
-    /// All bytes before this index belong to lines and bodies that are sound.
+    /// In a body, all bytes before this index belong to sound lines and chunks; in a head, to what comes before that head.
     pub(super) sound: usize,
     /// Whether the fault is in a head, which has not been answered, or in the body of a request being handled.
     pub(super) in_head: bool,
@@ -34,6 +38,8 @@ pub(super) struct Framing {
     /// The part of the current line that came with earlier reads.
     line: Vec<u8>,
     head: Head,
+    /// Bytes and lines of the current head or trailer that have ended.
+    section: Section,
     heads: u64,
 }
 
@@ -48,16 +54,12 @@ enum State {
     ChunkData(u64),
     ChunkEnd,
     Trailer,
-    /// A head too long to follow; hyper answers it and closes.
-    Unfollowed,
 }
 
-#[derive(Debug, Default)]
-struct Head {
-    http_1_0: bool,
-    hosts: u32,
-    length: Option<u64>,
-    chunked: bool,
+#[derive(Debug, Default, Clone, Copy)]
+struct Section {
+    bytes: usize,
+    lines: usize,
 }
 
 impl Framing {
@@ -80,31 +82,38 @@ impl Framing {
         self.heads
     }
 
-    /// Follows the next `bytes` of the connection.
+    /// Whether the last head was one of HTTP/1.0.
+    pub(super) fn is_http_1_0(&self) -> bool {
+        self.head.is_http_1_0()
+    }
+
+    /// Follows the next `bytes` of the connection, and tells how many of them come before the head that they end in; all of them
+    /// where they do not end in one.
     ///
     /// # Errors
     /// [`Fault`] at the first violation. The connection is of no further use then.
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         let mut at = 0;
+        let mut head_at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
+            if self.between_requests() {
+                head_at = at;
+            }
             at += match self.state {
-                State::Unfollowed => rest.len(),
                 State::Fixed(left) => {
                     let (taken, left) = consume(left, rest.len());
-                    self.state = if left == 0 {
-                        State::RequestLine
-                    } else {
-                        State::Fixed(left)
+                    self.state = match left {
+                        0 => State::RequestLine,
+                        left => State::Fixed(left),
                     };
                     taken
                 }
                 State::ChunkData(left) => {
                     let (taken, left) = consume(left, rest.len());
-                    self.state = if left == 0 {
-                        State::ChunkEnd
-                    } else {
-                        State::ChunkData(left)
+                    self.state = match left {
+                        0 => State::ChunkEnd,
+                        left => State::ChunkData(left),
                     };
                     taken
                 }
@@ -112,32 +121,20 @@ impl Framing {
                     let in_head = matches!(self.state, State::RequestLine | State::Field);
                     self.follow_line(rest).map_err(|violation| Fault {
                         violation,
-                        sound: at,
+                        sound: if in_head { head_at } else { at },
                         in_head,
                     })?
                 }
             };
         }
-        Ok(())
+        Ok(if self.in_head() { head_at } else { at })
     }
 
     /// Takes bytes up to the end of the line or of `rest`.
     fn follow_line(&mut self, rest: &[u8]) -> Result<usize, Violation> {
         let end = rest.iter().position(|byte| *byte == b'\n').map(|index| index + 1);
         let part = &rest[..end.unwrap_or(rest.len())];
-        let bound = if self.state == State::ChunkLine {
-            MAX_CHUNK_LINE
-        } else {
-            MAX_LINE
-        };
-        if self.line.len() + part.len() > bound {
-            if self.state == State::ChunkLine || self.state == State::Trailer {
-                return Err(Violation("chunk extension or trailer field is too long"));
-            }
-            self.state = State::Unfollowed;
-            self.line = Vec::new();
-            return Ok(part.len());
-        }
+        self.check_length(self.line.len() + part.len())?;
         if end.is_none() {
             self.line.extend_from_slice(part);
             return Ok(part.len());
@@ -152,91 +149,99 @@ impl Framing {
         Ok(part.len())
     }
 
+    /// Bounds the current line, which has `length` bytes so far, and what it is a part of.
+    fn check_length(&self, length: usize) -> Result<(), Violation> {
+        let is_within = self.section.bytes + length <= MAX_HEAD;
+        match self.state {
+            State::ChunkLine if length > MAX_CHUNK_LINE => {
+                Err(Violation::bad("the line before a chunk is longer than 256 bytes"))
+            }
+            State::RequestLine if !is_within => Err(Violation::TARGET_TOO_LONG),
+            State::Field if !is_within => Err(Violation::HEAD_TOO_LONG),
+            State::Trailer if !is_within => Err(Violation::bad("the trailer is longer than 16384 bytes")),
+            _ => Ok(()),
+        }
+    }
+
     fn end_line(&mut self, line: &[u8]) -> Result<(), Violation> {
+        self.section.bytes += line.len();
         let line = line
             .strip_suffix(b"\r\n")
-            .ok_or(Violation("a line ends in a bare LF"))?;
+            .ok_or(Violation::bad("a line ends in a bare LF"))?;
         // To the end of the line, whatever it has: without a way out the compiler looks at many bytes at once.
         let has_control = line.iter().fold(false, |found, byte| {
             found | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f)
         });
         if has_control {
-            return Err(Violation("a line has a control character in it"));
+            return Err(Violation::bad("a line has a control character in it"));
         }
         self.state = match self.state {
-            // RFC 9112 §2.2: empty lines before a request line are skipped.
-            State::RequestLine if line.is_empty() => State::RequestLine,
+            State::RequestLine if line.is_empty() => {
+                self.section.lines += 1;
+                if self.section.lines > MAX_EMPTY_LINES {
+                    return Err(Violation::bad("there are too many empty lines before a request"));
+                }
+                State::RequestLine
+            }
             State::RequestLine => {
-                self.head = Head {
-                    http_1_0: request_line(line)?,
-                    ..Head::default()
-                };
+                self.head = Head::begin(line)?;
+                self.section.lines = 0;
                 State::Field
             }
             State::Field if line.is_empty() => {
+                let body = self.head.end()?;
                 self.heads += 1;
-                self.head.body()?
+                self.section = Section::default();
+                match body {
+                    Body::None => State::RequestLine,
+                    Body::Fixed(length) => State::Fixed(length),
+                    Body::Chunked => State::ChunkLine,
+                }
             }
             State::Field => {
+                self.count_field(Violation::TOO_MANY_FIELDS)?;
                 self.head.field(line)?;
                 State::Field
             }
-            State::ChunkLine => match chunk_size(line)? {
-                0 => State::Trailer,
-                size => State::ChunkData(size),
-            },
+            State::ChunkLine => {
+                self.section = Section::default();
+                match chunk_size(line)? {
+                    0 => State::Trailer,
+                    size => State::ChunkData(size),
+                }
+            }
             State::ChunkEnd if line.is_empty() => State::ChunkLine,
-            State::ChunkEnd => return Err(Violation("a chunk is longer than its announced size")),
-            State::Trailer if line.is_empty() => State::RequestLine,
+            State::ChunkEnd => return Err(Violation::bad("a chunk is longer than its announced size")),
+            State::Trailer if line.is_empty() => {
+                self.section = Section::default();
+                State::RequestLine
+            }
             State::Trailer => {
+                self.count_field(Violation::bad("the trailer has more than 64 fields"))?;
                 split_field(line)?;
                 State::Trailer
             }
-            State::Fixed(_) | State::ChunkData(_) | State::Unfollowed => self.state,
+            State::Fixed(_) | State::ChunkData(_) => self.state,
         };
         Ok(())
     }
+
+    fn count_field(&mut self, violation: Violation) -> Result<(), Violation> {
+        self.section.lines += 1;
+        match self.section.lines {
+            0..=MAX_FIELDS => Ok(()),
+            _ => Err(violation),
+        }
+    }
 }
 
-impl Head {
-    fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
-        let (name, value) = split_field(line)?;
-        if name.eq_ignore_ascii_case(b"host") {
-            self.hosts += 1;
-            if value
-                .iter()
-                .any(|byte| !byte.is_ascii_graphic() || b"/?#@,\\".contains(byte))
-            {
-                return Err(Violation("`Host` is not a host with an optional port"));
-            }
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            if self.length.replace(decimal(value)?).is_some() {
-                return Err(Violation("`Content-Length` comes twice"));
-            }
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Violation("`Transfer-Encoding` is anything but one `chunked`"));
-            }
-            self.chunked = true;
-        }
-        Ok(())
-    }
-
-    /// The state after the empty line that ends the head.
-    fn body(&self) -> Result<State, Violation> {
-        match (self.hosts, self.http_1_0) {
-            (1, _) | (0, true) => {}
-            (0, false) => return Err(Violation("`Host` is missing")),
-            _ => return Err(Violation("`Host` comes twice")),
-        }
-        match (self.chunked, self.length) {
-            (true, Some(_)) => Err(Violation("`Content-Length` beside `Transfer-Encoding`")),
-            (true, None) if self.http_1_0 => Err(Violation("`Transfer-Encoding` in HTTP/1.0")),
-            (true, None) => Ok(State::ChunkLine),
-            (false, None | Some(0)) => Ok(State::RequestLine),
-            (false, Some(length)) => Ok(State::Fixed(length)),
-        }
-    }
+/// What follows a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    None,
+    /// So many bytes.
+    Fixed(u64),
+    Chunked,
 }
 
 /// How many of `available` bytes belong to a run with `left` to come, and what is left of it then.
@@ -245,79 +250,18 @@ fn consume(left: u64, available: usize) -> (usize, u64) {
     (taken, left - taken as u64)
 }
 
-/// Checks `method SP request-target SP HTTP-version` and tells whether the version is 1.0.
-fn request_line(line: &[u8]) -> Result<bool, Violation> {
-    let mut words = line.split(|byte| *byte == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err(Violation(
-            "the request line is not method, target and version with one space between",
-        ));
-    };
-    if method.is_empty() || !method.iter().all(is_token) {
-        return Err(Violation("the method is not a token"));
-    }
-    if target.is_empty()
-        || target
-            .iter()
-            .any(|byte| !byte.is_ascii_graphic() || *byte == b'#')
-    {
-        return Err(Violation(
-            "the request target has a character that a URI must escape",
-        ));
-    }
-    match version {
-        b"HTTP/1.1" => Ok(false),
-        b"HTTP/1.0" => Ok(true),
-        _ => Err(Violation("the version is neither HTTP/1.1 nor HTTP/1.0")),
-    }
-}
-
-fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
-    if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-        return Err(Violation("a field is folded over two lines"));
-    }
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .ok_or(Violation("a field has no colon"))?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if name.is_empty() || !name.iter().all(is_token) {
-        return Err(Violation("a field name is not a token"));
-    }
-    Ok((name, value.trim_ascii()))
-}
-
-fn is_token(byte: &u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut rest: &[u8] =
-            b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        while let [byte, others @ ..] = rest {
-            table[*byte as usize] = true;
-            rest = others;
-        }
-        table
-    };
-    TOKEN[usize::from(*byte)]
-}
-
-fn decimal(text: &[u8]) -> Result<u64, Violation> {
-    let digits = Some(text).filter(|text| !text.is_empty() && text.iter().all(u8::is_ascii_digit));
-    digits
-        .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok())
-        .ok_or(Violation("`Content-Length` is not one decimal number"))
-}
-
 fn chunk_size(line: &[u8]) -> Result<u64, Violation> {
-    const WRONG: Violation = Violation("a chunk size is not a hexadecimal number");
+    const WRONG: Violation = Violation::bad("a chunk size is not a hexadecimal number");
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, extension) = line.split_at(digits);
     if !(extension.is_empty() || extension.trim_ascii_start().starts_with(b";")) {
         return Err(WRONG);
     }
-    u64::from_str_radix(str::from_utf8(size).map_err(|_| WRONG)?, 16).map_err(|_| WRONG)
+    let size = u64::from_str_radix(str::from_utf8(size).map_err(|_| WRONG)?, 16).map_err(|_| WRONG)?;
+    if size > LONGEST {
+        return Err(Violation::BODY_TOO_LONG);
+    }
+    Ok(size)
 }
 
 #[cfg(test)]
@@ -331,9 +275,12 @@ mod tests {
     fn verdict(bytes: &[u8]) -> Result<(), (Violation, bool)> {
         let whole = Framing::default()
             .follow(bytes)
+            .map(drop)
             .map_err(|fault| (fault.violation, fault.in_head));
         let mut framing = Framing::default();
-        let single = bytes.chunks(1).try_for_each(|byte| framing.follow(byte));
+        let single = bytes
+            .chunks(1)
+            .try_for_each(|byte| framing.follow(byte).map(drop));
         assert_eq!(
             whole,
             single.map_err(|fault| (fault.violation, fault.in_head)),
@@ -353,7 +300,7 @@ mod tests {
         bytes.push_str("\r\nPOST / HTTP/1.1\r\nhost:h\r\ncontent-length: 3 \r\n\r\nab\n");
         bytes.push_str(CHUNKED);
         bytes.push_str("3;name=\"v\"\r\nabc\r\n0a \t;x\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n");
-        bytes.push_str("HEAD * HTTP/1.0\r\n\r\n");
+        bytes.push_str("OPTIONS * HTTP/1.0\r\n\r\n");
         assert_eq!(verdict(bytes.as_bytes()), Ok(()));
         let mut framing = Framing::default();
         framing.follow(bytes.as_bytes()).unwrap();
@@ -413,10 +360,6 @@ mod tests {
                 "the request target has a character that a URI must escape",
             ),
             (
-                "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
-                "the version is neither HTTP/1.1 nor HTTP/1.0",
-            ),
-            (
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
                 "`Content-Length` beside `Transfer-Encoding`",
             ),
@@ -433,16 +376,8 @@ mod tests {
                 "`Content-Length` is not one decimal number",
             ),
             (
-                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
-                "`Content-Length` is not one decimal number",
-            ),
-            (
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-                "`Transfer-Encoding` is anything but one `chunked`",
-            ),
-            (
                 "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
-                "`Transfer-Encoding` is anything but one `chunked`",
+                "`Transfer-Encoding` does not end in one `chunked`",
             ),
             (
                 "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -450,17 +385,7 @@ mod tests {
             ),
         ];
         for (request, expected) in cases {
-            assert_eq!(faulty(request), (Violation(expected), true), "{request:?}");
-        }
-    }
-
-    #[test]
-    fn a_token_has_letters_digits_and_fifteen_other_characters() {
-        let tokens: Vec<u8> = (0..=u8::MAX).filter(is_token).collect();
-        assert_eq!(tokens.len(), 2 * 26 + 10 + 15);
-        for byte in 0..=u8::MAX {
-            let expected = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            assert_eq!(is_token(&byte), expected, "{byte}");
+            assert_eq!(faulty(request), (Violation::bad(expected), true), "{request:?}");
         }
     }
 
@@ -480,33 +405,61 @@ mod tests {
         ];
         for (body, expected) in cases {
             let request = format!("{CHUNKED}{body}");
-            assert_eq!(faulty(&request), (Violation(expected), false), "{request:?}");
+            assert_eq!(faulty(&request), (Violation::bad(expected), false), "{request:?}");
         }
         let extension = format!("{CHUNKED}1;{}", "x".repeat(MAX_CHUNK_LINE));
-        assert_eq!(
-            faulty(&extension),
-            (Violation("chunk extension or trailer field is too long"), false)
-        );
+        let too_long = Violation::bad("the line before a chunk is longer than 256 bytes");
+        assert_eq!(faulty(&extension), (too_long, false));
+        let trailer = format!("{CHUNKED}0\r\n{}", "a: b\r\n".repeat(MAX_FIELDS + 1));
+        let too_many = Violation::bad("the trailer has more than 64 fields");
+        assert_eq!(faulty(&trailer), (too_many, false));
+        let trailer = format!("{CHUNKED}0\r\na: {}", "x".repeat(MAX_HEAD));
+        let too_long = Violation::bad("the trailer is longer than 16384 bytes");
+        assert_eq!(faulty(&trailer), (too_long, false));
+    }
+
+    #[test]
+    fn what_is_no_ambiguity_has_a_status_of_its_own() {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\n";
+        let long = "x".repeat(MAX_HEAD);
+        for (request, expected) in [
+            ("GET / HTTP/1.2\r\n".to_owned(), 505),
+            ("PRI * HTTP/2.0\r\n".to_owned(), 505),
+            ("CONNECT h:80 HTTP/1.1\r\n".to_owned(), 501),
+            (format!("{head}Transfer-Encoding: gzip, chunked\r\n"), 501),
+            (format!("{head}Content-Length: 99999999999999999999\r\n"), 413),
+            (format!("GET /{long}"), 414),
+            (format!("{head}A: {long}"), 431),
+            (format!("{head}{}", "a: b\r\n".repeat(MAX_FIELDS)), 431),
+        ] {
+            let (violation, in_head) = faulty(&request);
+            let status = violation.failure().status().as_u16();
+            assert_eq!((status, in_head), (expected, true), "{request}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_before_an_unfinished_head_are_told() {
+        let follow = |bytes: &str| Framing::default().follow(bytes.as_bytes()).unwrap();
+        assert_eq!(follow(GET), GET.len());
+        assert_eq!(follow(&format!("{GET}G")), GET.len());
+        assert_eq!(follow(&format!("{GET}\r\n{GET}\r\nG")), 2 * GET.len() + 4);
+        assert_eq!(follow("POST / HTTP/1.1\r\nHost: h\r\n"), 0);
+        assert_eq!(follow(&format!("{CHUNKED}3\r")), CHUNKED.len() + 2);
+    }
+
+    #[test]
+    fn empty_lines_before_a_request_are_skipped_up_to_a_bound() {
+        let empty = "\r\n".repeat(MAX_EMPTY_LINES);
+        assert_eq!(verdict(format!("{empty}{GET}{empty}{GET}").as_bytes()), Ok(()));
+        let violation = Violation::bad("there are too many empty lines before a request");
+        assert_eq!(faulty(&format!("{empty}\r\n{GET}")), (violation, true));
     }
 
     #[test]
     fn a_fault_leaves_the_sound_request_before_it_alone() {
         let bytes = format!("{GET}GET / HTTP/1.1\r\n\r\n");
         let fault = Framing::default().follow(bytes.as_bytes()).unwrap_err();
-        assert_eq!(
-            fault.sound,
-            bytes.len() - 2,
-            "all but the empty line that ends the head without Host"
-        );
-    }
-
-    #[test]
-    fn a_head_without_end_is_kept_in_bounded_memory() {
-        let mut framing = Framing::default();
-        for _ in 0..100 {
-            framing.follow(&[b'a'; 1000]).unwrap();
-            assert!(framing.line.len() <= MAX_LINE);
-        }
-        assert_eq!(framing.state, State::Unfollowed);
+        assert_eq!(fault.sound, GET.len());
     }
 }

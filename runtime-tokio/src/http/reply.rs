@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -58,6 +58,8 @@ pub(super) struct Failure {
     allow: Option<HeaderValue>,
     /// Whether the client is told how to log in.
     authenticate: bool,
+    /// Whether the connection ends, for what comes next on it is not to be trusted or not worth reading.
+    ends: bool,
     /// Whether the broker certainly does not have the request; without it nobody knows.
     unpublished: bool,
 }
@@ -72,6 +74,7 @@ impl Failure {
             retry_after: None,
             allow: None,
             authenticate: false,
+            ends: false,
             unpublished: false,
         }
     }
@@ -122,6 +125,11 @@ impl Failure {
             code,
             ..Self::new(status, message)
         }
+    }
+
+    /// The same, and the end of the connection, which the client is told.
+    pub(super) fn ending(self) -> Self {
+        Self { ends: true, ..self }
     }
 
     /// The same, for a request that the broker certainly does not have.
@@ -189,6 +197,9 @@ impl Failure {
             ] {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
+        }
+        if self.ends {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, allow);

@@ -13,10 +13,9 @@ use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use serde_json::value::RawValue;
 use syncline_core::agent::Terms;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,6 +23,9 @@ use tokio::task::JoinSet;
 use super::access::Access;
 use super::body::{self, Content, ReadLimits, Received};
 use super::cors::Sharing;
+use super::exchange::Exchange;
+use super::framing::MAX_HEAD;
+use super::half_closed::Socket;
 use super::idempotency::{Key, Replays};
 use super::prefer::Wait;
 use super::receive::Receiver;
@@ -35,8 +37,6 @@ use super::transaction::Transaction;
 use super::wire::Wire;
 use crate::tls;
 
-/// Largest head of a request in bytes, and the most that hyper buffers of a connection at once.
-const MAX_HEAD: usize = 16 * 1024;
 /// Pause after the system has no file descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -186,21 +186,23 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Rec
 /// Answers the requests of one connection.
 async fn requests<S>(stream: S, shared: Arc<Shared>, mut stop: watch::Receiver<bool>)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Socket + Send + 'static,
 {
-    let io = TokioIo::new(Wire::new(
-        stream,
-        shared.limits.head_time,
-        shared.limits.answer_time,
-    ));
+    let exchange = Arc::new(Exchange::default());
+    let io = TokioIo::new(Wire::new(stream, Arc::clone(&exchange), &shared.limits));
+    // The wire keeps the time, and all the other bounds.
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.limits.idle_time.max(shared.limits.head_time))
-        .max_buf_size(MAX_HEAD);
+    builder.header_read_timeout(None).max_buf_size(MAX_HEAD);
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(&shared, request).await) }
+        let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
+        async move {
+            let reply = match exchange.refusal() {
+                None => respond(&shared, request).await,
+                Some(violation) => violation.failure().into_reply(ErrorFormat::Envelope),
+            };
+            exchange.end();
+            Ok::<_, Infallible>(reply)
+        }
     });
     let mut connection = pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {

@@ -3,125 +3,169 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::framing::{Fault, Framing, Violation};
+use super::exchange::{Exchange, STAND_IN};
+use super::framing::{Fault, Framing};
+use super::half_closed::{HalfClosed, Socket};
+use super::patience::{Awaited, Patience};
+use super::server::Limits;
+use super::violation::Violation;
 
 /// How long the rest of an unread request is discarded after the answer, before the socket closes.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What hyper reads in place of a faulty line: no head may have a NUL, and hyper looks again at a head that came in
-/// part only when there is an empty line in it.
-const POISON: &[u8] = b"\0\r\n\r\n";
-
 /// A stream that hands hyper only what [`Framing`] has found sound.
 ///
-/// A fault in a head is handed on as [`POISON`], which hyper answers with 400 and a close, after the answers that are due
-/// before it. A fault in a body is an error of that body, which the handler answers.
+/// A head is handed on when all of it has come. In place of one with a fault, or that takes too long, hyper gets [`STAND_IN`], so that
+/// it is answered in its turn. A fault in a body is an error of that body, which the handler answers.
 pub(super) struct Wire<S> {
     stream: S,
     framing: Framing,
+    exchange: Arc<Exchange>,
+    /// Bytes that hyper has yet to be given, the first `ready` of them as soon as it asks; the others are a head that has not ended.
+    kept: Vec<u8>,
+    ready: usize,
     rest: Rest,
-    head_timeout: Duration,
-    /// Runs while a head is awaited that has begun, or that is the connection's first.
-    head_timer: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
     linger_timer: Option<Pin<Box<Sleep>>>,
     answer_timeout: Duration,
     /// Runs while the client takes in nothing of what is written.
     answer_timer: Option<Pin<Box<Sleep>>>,
+    /// Whether all that hyper has written is on its way.
+    is_flushed: bool,
 }
 
-/// What comes after the bytes that hyper has been given.
+/// What comes after the bytes that are kept.
 enum Rest {
     /// What the socket has.
     Unread,
-    /// These, then the end.
-    Poison(&'static [u8]),
-    /// An error, then the end.
-    Error(Violation),
-}
-
-impl Rest {
-    fn is_faulty(&self) -> bool {
-        !matches!(self, Self::Unread)
-    }
+    /// Nothing: the client does not send any more, and waits for its answers.
+    HalfClosed(Box<HalfClosed>),
+    /// An error in the body that is being read.
+    Fault(Violation),
+    /// Nothing that is worth reading.
+    Unfit,
 }
 
 impl<S> Wire<S> {
-    pub(super) fn new(stream: S, head_timeout: Duration, answer_timeout: Duration) -> Self {
-        let framing = Framing::default();
+    pub(super) fn new(stream: S, exchange: Arc<Exchange>, limits: &Limits) -> Self {
         Self {
             stream,
-            framing,
+            framing: Framing::default(),
+            exchange,
+            kept: Vec::new(),
+            ready: 0,
             rest: Rest::Unread,
-            head_timeout,
-            head_timer: None,
+            patience: Patience::new(limits.head_time, limits.idle_time),
             linger_timer: None,
-            answer_timeout,
+            answer_timeout: limits.answer_time,
             answer_timer: None,
+            is_flushed: true,
         }
     }
 
-    /// Takes back from `buffer` what follows the sound part of the bytes just read, which began at `start`.
-    fn refuse(&mut self, fault: &Fault, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
-        let violation = fault.violation;
-        tracing::debug!(%violation, "closing a connection whose request breaks RFC 9112");
-        buffer.set_filled(start + fault.sound);
-        self.rest = if fault.in_head {
-            Rest::Poison(POISON)
+    /// Whether a request is being handled.
+    fn is_busy(&self) -> bool {
+        self.framing.heads() > self.exchange.answered()
+    }
+
+    /// Gives hyper what is ready for it; false if nothing is.
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let count = self.ready.min(buffer.remaining());
+        if count == 0 {
+            return false;
+        }
+        buffer.put_slice(&self.kept[..count]);
+        self.ready -= count;
+        if count == self.kept.len() {
+            self.kept = Vec::new();
         } else {
-            Rest::Error(violation)
-        };
-        // No bytes at all would be the end; and a fault leaves room for one at least.
-        if fault.sound == 0 {
-            self.hand_on_rest(buffer)
+            self.kept.drain(..count);
+        }
+        true
+    }
+
+    /// Keeps what follows the first `sound` of the bytes just read, which begin at `start`: a head that has not ended.
+    fn keep(&mut self, buffer: &mut ReadBuf<'_>, start: usize, sound: usize) {
+        let read = &buffer.filled()[start..];
+        if !self.kept.is_empty() {
+            self.ready = if sound > 0 { self.kept.len() + sound } else { 0 };
+            self.kept.extend_from_slice(read);
+            buffer.set_filled(start);
+        } else if sound < read.len() {
+            self.kept.extend_from_slice(&read[sound..]);
+            buffer.set_filled(start + sound);
+        }
+    }
+
+    /// Keeps of the bytes just read what comes before a fault, and has the fault answered.
+    fn refuse(&mut self, fault: &Fault, buffer: &mut ReadBuf<'_>, start: usize) {
+        let Fault {
+            violation,
+            sound,
+            in_head,
+        } = *fault;
+        tracing::debug!(%violation, "closing a connection whose request is unfit");
+        if self.kept.is_empty() {
+            buffer.set_filled(start + sound);
         } else {
-            Ok(())
+            // It is the kept head that has the fault, unless that has ended.
+            if sound == 0 && in_head {
+                self.kept.clear();
+            }
+            self.kept
+                .extend_from_slice(&buffer.filled()[start..start + sound]);
+            self.ready = self.kept.len();
+            buffer.set_filled(start);
+        }
+        if in_head {
+            self.stand_in(violation);
+        } else {
+            self.rest = Rest::Fault(violation);
         }
     }
 
-    fn hand_on_rest(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
-        match &mut self.rest {
-            Rest::Unread => Ok(()),
-            Rest::Poison(poison) => {
-                let (now, later) = poison.split_at(poison.len().min(buffer.remaining()));
-                buffer.put_slice(now);
-                *poison = later;
-                Ok(())
-            }
-            Rest::Error(violation) => {
-                let violation = *violation;
-                self.rest = Rest::Poison(&[]);
-                Err(io::Error::new(io::ErrorKind::InvalidData, violation))
-            }
-        }
+    /// Ends the requests with one that is answered with `violation`.
+    fn stand_in(&mut self, violation: Violation) {
+        self.exchange.refuse(self.framing.heads() + 1, violation);
+        self.kept.extend_from_slice(STAND_IN);
+        self.ready = self.kept.len();
+        self.rest = Rest::Unfit;
     }
 
-    fn poll_head_timer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !(self.framing.in_head() || self.framing.heads() == 0) {
+    /// Waits for the end of the client's time; false if that is the end of the connection.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        if self.is_busy() {
+            self.patience.rest();
             return Poll::Pending;
         }
-        let timeout = self.head_timeout;
-        let timer = self.head_timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        ready!(timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the head of the request did not end in time",
-        )))
+        let heads = self.framing.heads();
+        let awaited = match self.framing.in_head() || heads == 0 {
+            true => Awaited::Head,
+            false => Awaited::Request,
+        };
+        ready!(self.patience.poll_end(context, awaited, heads));
+        if !self.framing.in_head() {
+            return Poll::Ready(false);
+        }
+        self.kept.clear();
+        self.stand_in(Violation::LATE);
+        Poll::Ready(true)
     }
-}
 
-impl<S> Wire<S> {
     /// Ends a write that makes no progress: a client that never reads would keep its answer in memory for ever.
     fn bound_write(
         &mut self,
         written: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        self.is_flushed = false;
         if written.is_ready() {
             self.answer_timer = None;
             return written;
@@ -136,38 +180,83 @@ impl<S> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: Socket> Wire<S> {
+    /// The client has closed its side.
+    fn ended(&mut self) {
+        // RFC 9112 §9.6: that does not say that it has lost its interest in the answer.
+        if self.is_busy() && self.framing.between_requests() && !self.framing.is_http_1_0() {
+            self.rest = Rest::HalfClosed(Box::default());
+        } else {
+            self.rest = Rest::Unfit;
+        }
+    }
+
+    /// Writes the rest of what was begun before hyper writes on.
+    fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.rest {
+            Rest::HalfClosed(half_closed) => half_closed.poll_begun(&mut self.stream, context),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<S: Socket> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.rest.is_faulty() {
-            return Poll::Ready(this.hand_on_rest(buffer));
-        }
         let start = buffer.filled().len();
-        if Pin::new(&mut this.stream)
-            .poll_read(context, buffer)?
-            .is_pending()
-        {
-            return this.poll_head_timer(context);
+        while !this.hand_on(buffer) {
+            let is_busy = this.is_busy();
+            match &mut this.rest {
+                Rest::Unread => {}
+                // An end in the midst of a request would cost its answer.
+                Rest::Unfit if this.exchange.is_refusing() => return Poll::Pending,
+                Rest::Unfit => return Poll::Ready(Ok(())),
+                Rest::HalfClosed(half_closed) => {
+                    if is_busy {
+                        ready!(half_closed.poll_gone(&mut this.stream, this.is_flushed, context))?;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Rest::Fault(violation) => {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, *violation);
+                    this.rest = Rest::Unfit;
+                    return Poll::Ready(Err(error));
+                }
+            }
+            if Pin::new(&mut this.stream)
+                .poll_read(context, buffer)?
+                .is_pending()
+            {
+                if ready!(this.poll_patience(context)) {
+                    continue;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let read = &buffer.filled()[start..];
+            if read.is_empty() {
+                this.ended();
+                continue;
+            }
+            match this.framing.follow(read) {
+                Ok(sound) => this.keep(buffer, start, sound),
+                Err(fault) => this.refuse(&fault, buffer, start),
+            }
+            if buffer.filled().len() > start {
+                break;
+            }
         }
-        let heads = this.framing.heads();
-        let followed = this.framing.follow(&buffer.filled()[start..]);
-        if this.framing.heads() > heads {
-            this.head_timer = None;
-        }
-        match followed {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(fault) => Poll::Ready(this.refuse(&fault, buffer, start)),
-        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Socket> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_interim(context))?;
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.bound_write(written, context)
     }
@@ -178,6 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_interim(context))?;
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.bound_write(written, context)
     }
@@ -187,7 +277,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        this.is_flushed = true;
+        // hyper does not ask again for what it has asked for while the request was handled.
+        if !this.is_busy() {
+            let is_over = match this.rest {
+                Rest::Unread => this.poll_patience(context).is_ready(),
+                Rest::HalfClosed(_) => true,
+                Rest::Fault(_) | Rest::Unfit => false,
+            };
+            if is_over {
+                context.waker().wake_by_ref();
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Ends the writing side; where part of the request is unread, discards it for a while before reporting the end.
@@ -196,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let this = self.get_mut();
         if this.linger_timer.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if this.framing.between_requests() && !this.rest.is_faulty() {
+            if this.framing.between_requests() && !this.exchange.is_refused() {
                 return Poll::Ready(Ok(()));
             }
         }

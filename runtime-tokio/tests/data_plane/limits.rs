@@ -7,7 +7,7 @@ use crate::support::{Client, Plant};
 const SHORT: Duration = Duration::from_millis(100);
 
 #[tokio::test]
-async fn a_head_that_does_not_end_in_time_costs_the_connection() {
+async fn a_head_that_does_not_end_in_time_is_answered_with_408_and_the_end() {
     let plant = Plant::start_with(|settings| settings.http_limits.head_time = SHORT).await;
     let mut silent = plant.client().await;
     silent.closed().await;
@@ -15,6 +15,12 @@ async fn a_head_that_does_not_end_in_time_costs_the_connection() {
     slow.get("/data/plant/nowhere").await;
     assert_eq!(slow.answer().await.status, 404);
     slow.send("GET /data/plant/nowhere HTTP/1.1\r\nHost: h\r\n").await;
+    let answer = slow.answer().await;
+    assert_eq!(
+        (answer.status, answer.fields["connection"].as_str()),
+        (408, "close")
+    );
+    assert_eq!(answer.json()["error"]["code"], 408);
     slow.closed().await;
 }
 
@@ -115,4 +121,41 @@ async fn a_client_that_never_reads_its_answer_gives_its_place_up() {
     let mut next = plant.client().await;
     next.get("/data/plant/nowhere").await;
     assert_eq!(next.answer().await.status, 404);
+}
+
+#[tokio::test]
+async fn idle_connections_that_hold_every_place_give_them_up_while_others_are_served() {
+    let idle_time = 5 * SHORT;
+    let plant = Plant::start_with(|settings| {
+        settings.http_limits.connections = 4;
+        settings.http_limits.idle_time = idle_time;
+    })
+    .await;
+    let mut busy = plant.client().await;
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        let mut client = plant.client().await;
+        client.get("/data/plant/nowhere").await;
+        assert_eq!(client.answer().await.status, 404);
+        idle.push(client);
+    }
+    let since = std::time::Instant::now();
+    let mut next = plant.client().await;
+    next.get("/data/plant/nowhere").await;
+    let mut served = 0;
+    while next.is_held() {
+        busy.get("/data/plant/nowhere").await;
+        assert_eq!(busy.answer().await.status, 404);
+        served += 1;
+        tokio::task::yield_now().await;
+    }
+    let waited = since.elapsed();
+    assert_eq!(next.answer().await.status, 404);
+    assert!(
+        waited >= idle_time - SHORT / 10 && served > 0,
+        "{waited:?}, {served}"
+    );
+    for client in &mut idle {
+        client.closed().await;
+    }
 }
