@@ -5,6 +5,7 @@ pub mod admin;
 mod broker;
 mod client_identifier;
 pub mod config;
+mod current;
 pub mod data;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -27,6 +28,7 @@ pub mod rules;
 pub mod run;
 pub mod service;
 pub mod status;
+mod task;
 pub mod tls;
 pub mod transport;
 pub mod visit;

@@ -19,6 +19,8 @@ pub struct Presence {
     topic: TopicName,
     hostname: String,
     services: Vec<String>,
+    /// Since when the agent is there, as it was last told; none while it is not.
+    since: Option<UnixMillis>,
 }
 
 impl Presence {
@@ -33,6 +35,7 @@ impl Presence {
             topic: TopicName::try_from(topic).expect("a Topic Name"),
             hostname: crate::host_name().unwrap_or_default(),
             services,
+            since: None,
         }
     }
 
@@ -54,12 +57,39 @@ impl Presence {
         }
     }
 
-    pub(crate) fn publish_online(&self, now: Instant, since: UnixMillis, agent: &mut Agent) -> Option<OpId> {
+    pub(crate) fn publish_online(
+        &mut self,
+        now: Instant,
+        since: UnixMillis,
+        agent: &mut Agent,
+    ) -> Option<OpId> {
+        self.since = Some(since);
         self.publish(now, self.payload("online", Some(since)), agent)
     }
 
-    pub(crate) fn publish_offline(&self, now: Instant, since: UnixMillis, agent: &mut Agent) {
+    pub(crate) fn publish_offline(&mut self, now: Instant, since: UnixMillis, agent: &mut Agent) {
+        self.since = None;
         self.publish(now, self.payload("offline", Some(since)), agent);
+    }
+
+    /// There is no connection any more, and the Will says the rest.
+    pub(crate) fn disconnected(&mut self) {
+        self.since = None;
+    }
+
+    /// The agent runs these services from now on: who was told of others is told again.
+    pub(crate) fn publish_services(
+        &mut self,
+        now: Instant,
+        services: Vec<String>,
+        agent: &mut Agent,
+    ) -> Option<OpId> {
+        if self.services == services {
+            return None;
+        }
+        self.services = services;
+        let since = self.since?;
+        self.publish(now, self.payload("online", Some(since)), agent)
     }
 
     fn publish(&self, now: Instant, payload: Bytes, agent: &mut Agent) -> Option<OpId> {

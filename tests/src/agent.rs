@@ -31,6 +31,25 @@ impl Agent {
         Self::start_with(service, broker_port, &[])
     }
 
+    /// As [`Agent::start`], of a service without an HTTP server: waits for nothing.
+    ///
+    /// # Panics
+    /// When the agent cannot be started.
+    #[must_use]
+    pub fn start_without_http(service: &Path, broker_port: u16) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let http_port = port::free();
+        let mut command = run(service, folder.path());
+        command.env("CYBUS_MQTT_PORT", broker_port.to_string());
+        command.env("SYNCLINE_HTTP_LISTEN", format!("127.0.0.1:{http_port}"));
+        Self {
+            process: Process::start(&command, &folder.path().join("agent.log")),
+            http_port,
+            command,
+            folder,
+        }
+    }
+
     /// As [`Agent::start`], with further environment variables.
     ///
     /// # Panics
@@ -176,6 +195,14 @@ impl Agent {
         id
     }
 
+    /// Has the agent read its commissioning files, and does not wait for that.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn hang_up(&self) {
+        self.process.hang_up();
+    }
+
     /// Asks the agent to stop, and does not wait for it.
     ///
     /// # Panics
@@ -211,11 +238,14 @@ fn serving(command: &Command, folder: &Path, http_port: u16) -> Process {
     process
 }
 
-/// A command that would run `service` with `data` as data folder; the caller adds the rest and may expect a failure.
+/// A command that would run `service`, a file or a folder of files, with `data` as data folder; the caller adds the rest and may expect a failure.
 #[must_use]
 pub fn run(service: &Path, data: &Path) -> Command {
     let mut command = syncline();
-    command.args(["run", "--service"]).arg(service);
+    match service.is_dir() {
+        true => command.arg("run").env("SYNCLINE_SERVICES", service),
+        false => command.args(["run", "--service"]).arg(service),
+    };
     command
         .env("CYBUS_MQTT_HOST", "127.0.0.1")
         .env("CYBUS_AGENT_NAME", "test-agent");

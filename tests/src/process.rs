@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::secrets::{self, Watch};
 use crate::wait;
 
@@ -113,11 +115,23 @@ impl Process {
     /// # Panics
     /// When it is gone already.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks the process to read its files anew, as service managers do: with SIGHUP.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw)
             .expect("a process id");
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a running process");
+        rustix::process::kill_process(id, signal).expect("a running process");
     }
 
     /// Ends the process without giving it a chance to say goodbye, and waits until it is gone.

@@ -17,11 +17,14 @@
 //! agent's, and connects again when it does.
 
 mod enrolment;
+mod farewells;
 mod nodes;
 mod output;
 mod subscriptions;
 mod version;
 
+#[cfg(test)]
+mod nodes_tests;
 #[cfg(test)]
 mod subscriptions_tests;
 #[cfg(test)]
@@ -32,6 +35,7 @@ use alloc::string::String;
 
 use bytes::Bytes;
 
+use farewells::Farewells;
 pub use nodes::Terms;
 pub use output::{Output, Readiness};
 use subscriptions::Subscriptions;
@@ -59,6 +63,7 @@ pub struct Agent {
     requester: Requester,
     nodes: BTreeMap<NodeId, Readiness>,
     subscriptions: Subscriptions,
+    farewells: Farewells,
     /// Operations of this composite: treq messages and subscriptions.
     purposes: BTreeMap<OpId, Purpose>,
     outputs: VecDeque<Output>,
@@ -70,8 +75,8 @@ enum Purpose {
     Treq(TransactionId),
     Subscription(NodeId),
     Standing(TopicFilter),
-    /// The end of a removed node's subscription, which nobody waits for.
-    Farewell,
+    /// The end of a subscription that nobody needs any more.
+    Farewell(TopicFilter),
 }
 
 impl Agent {
@@ -113,6 +118,7 @@ impl Agent {
             rng,
             nodes: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
+            farewells: Farewells::default(),
             purposes: BTreeMap::new(),
             outputs: VecDeque::new(),
             resubscribe_at: None,
@@ -361,6 +367,7 @@ impl Agent {
             session::Output::OpenTransport => Some(Output::OpenTransport),
             session::Output::CloseTransport => Some(Output::CloseTransport),
             session::Output::Connected(connected) => {
+                self.farewells_connected(&connected);
                 // First, so that who is to answer a node's requests hears them from the first one on.
                 self.subscriptions_connected(now, &connected);
                 self.nodes_connected(now);
@@ -417,7 +424,10 @@ impl Agent {
                     self.standing_ended(now, &filter, &completion);
                     None
                 }
-                Some(Purpose::Farewell) => None,
+                Some(Purpose::Farewell(filter)) => {
+                    self.farewell_ended(op, &filter, &completion);
+                    None
+                }
             },
         }
     }

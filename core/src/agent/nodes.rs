@@ -1,18 +1,20 @@
 //! Nodes, their subscriptions and their transactions.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
 use super::{Agent, Output, Purpose, Readiness};
-use crate::codec::{PropertyBuf, ReasonCode, RetainHandling, SubscribeOptions, Version};
+use crate::codec::{PropertyBuf, QoS, ReasonCode, RetainHandling, SubscribeOptions, Version};
 use crate::flowsync::{
-    Counters, NodeConfig, NodeId, Refusal, TraceParent, TransactionId, Undeliverable, treq_properties,
+    ChangeError, Counters, NodeConfig, NodeId, Refusal, TraceParent, TransactionId, Undeliverable,
+    treq_properties,
 };
 use crate::limits::RESUBSCRIBE_INTERVAL;
 use crate::session::{self, Filter, Lifetime, Loss, Publication, Refused, SubmitError};
 use crate::time::{Duration, Instant, UnixMillis};
-use crate::topic::TopicFilter;
+use crate::topic::{TopicFilter, TopicName};
 
 /// What one request has beside its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,27 +59,69 @@ impl Agent {
     /// Returns `None` if another node reads the same tres, or [`crate::limits::MAX_NODES`] exist.
     pub fn add_node(&mut self, now: Instant, config: NodeConfig) -> Option<NodeId> {
         let node = self.requester.add_node(config)?;
-        self.nodes.insert(node, Readiness::Waiting);
-        if self.session.is_established() {
-            self.subscribe_node(now, node);
-        }
+        self.begin_node(now, node);
         Some(node)
     }
 
-    /// Removes a node, cancels its open transactions and ends its subscription.
+    /// Removes a node, cancels its open transactions, and ends its subscription unless a standing one has the same filter.
     pub fn remove_node(&mut self, node: NodeId) {
         let Some(config) = self.requester.remove_node(node) else {
             return;
         };
         self.nodes.remove(&node);
-        if self.session.is_established()
-            && let Ok(filter) = TopicFilter::try_from(config.tres().as_str())
-        {
-            // Where it cannot be sent the subscription stays until the Session ends; its messages are nobody's.
-            if let Ok(op) = self.session.unsubscribe(&[filter], &PropertyBuf::new()) {
-                self.purposes.insert(op, Purpose::Farewell);
+        if let Ok(filter) = TopicFilter::try_from(config.tres().as_str()) {
+            self.take_leave(filter);
+        }
+    }
+
+    /// Removes some nodes and adds others in one step, and returns the handles of the new ones in their order.
+    ///
+    /// The transactions of the removed ones are cancelled; a handle that names no node is passed over. A new node that
+    /// reads the tres of a removed one takes its subscription over, and is ready at once where that one was.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
+    pub fn change_nodes(
+        &mut self,
+        now: Instant,
+        removed: &[NodeId],
+        added: Vec<NodeConfig>,
+    ) -> Result<Vec<NodeId>, ChangeError> {
+        let left: Vec<(NodeId, NodeConfig)> = removed
+            .iter()
+            .filter_map(|node| Some((*node, self.requester.node_config(*node)?.clone())))
+            .collect();
+        let nodes = self.requester.change_nodes(removed, added)?;
+        let mut left: BTreeMap<TopicName, (QoS, Option<Readiness>)> = left
+            .into_iter()
+            .map(|(node, config)| {
+                let readiness = self.nodes.remove(&node);
+                (config.tres().clone(), (config.quality(), readiness))
+            })
+            .collect();
+        for node in &nodes {
+            let Some(config) = self.requester.node_config(*node) else {
+                continue;
+            };
+            let quality = config.quality();
+            match left.remove(config.tres().as_str()) {
+                Some((subscribed, Some(Readiness::Ready))) => {
+                    self.nodes.insert(*node, Readiness::Waiting);
+                    self.set_readiness(*node, Readiness::Ready);
+                    // What is in force brings replies until the other quality is confirmed.
+                    if subscribed != quality {
+                        self.subscribe_node(now, *node);
+                    }
+                }
+                _ => self.begin_node(now, *node),
             }
         }
+        for tres in left.into_keys() {
+            if let Ok(filter) = TopicFilter::try_from(tres.as_str()) {
+                self.take_leave(filter);
+            }
+        }
+        Ok(nodes)
     }
 
     /// Asks the other side of a node: registers the transaction, then hands its treq to the session.
@@ -196,6 +240,13 @@ impl Agent {
         }
     }
 
+    fn begin_node(&mut self, now: Instant, node: NodeId) {
+        self.nodes.insert(node, Readiness::Waiting);
+        if self.session.is_established() {
+            self.subscribe_node(now, node);
+        }
+    }
+
     fn subscribe_node(&mut self, now: Instant, node: NodeId) {
         let Some(config) = self.requester.node_config(node) else {
             return;
@@ -203,15 +254,18 @@ impl Agent {
         let Ok(filter) = TopicFilter::try_from(config.tres().as_str()) else {
             return;
         };
+        self.farewells.recall(&filter);
+        // A standing subscription to the same filter is replaced by this one, which therefore has to serve both.
+        let standing = self.standing_at(&filter);
         let options = SubscribeOptions {
-            qos: config.quality(),
+            qos: config.quality().max(standing.qos),
             // A retained tres would be ignored anyway.
             retain_handling: RetainHandling::DoNotSend,
             ..SubscribeOptions::default()
         };
         match self
             .session
-            .subscribe(&[Filter { filter, options }], &PropertyBuf::new())
+            .subscribe(&[Filter { filter, options }], &standing.properties)
         {
             Ok(op) => {
                 self.purposes.insert(op, Purpose::Subscription(node));

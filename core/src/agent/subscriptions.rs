@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Agent, Purpose, Readiness};
 use crate::codec::{Property, PropertyBuf, QoS, ReasonCode, SubscribeOptions};
+use crate::flowsync::NodeConfig;
 use crate::limits::{MAX_SUBSCRIPTIONS, RESUBSCRIBE_INTERVAL};
 use crate::session::{self, Connected, Filter, Message, SubmitError};
 use crate::time::Instant;
@@ -24,8 +25,15 @@ pub(super) struct Subscriptions {
     changed: BTreeSet<TopicFilter>,
 }
 
+/// What a SUBSCRIBE to a filter needs for the sake of its standing subscription.
+#[derive(Debug, Default)]
+pub(super) struct AsStanding {
+    pub(super) qos: QoS,
+    pub(super) properties: PropertyBuf,
+}
+
 #[derive(Debug)]
-struct Standing {
+pub(super) struct Standing {
     qos: QoS,
     /// By which a 5.0 server says which of several subscriptions a message is for.
     identifier: u32,
@@ -43,7 +51,7 @@ impl Subscriptions {
         }
     }
 
-    fn find(&self, filter: &TopicFilter) -> Option<&Standing> {
+    pub(super) fn find(&self, filter: &TopicFilter) -> Option<&Standing> {
         self.literal.get(filter).or_else(|| self.patterns.get(filter))
     }
 
@@ -132,16 +140,26 @@ impl Agent {
         None
     }
 
-    /// Ends a standing subscription.
+    /// Ends a standing subscription; at the server too, unless a node reads its replies there.
     pub fn end_subscription(&mut self, filter: &TopicFilter) {
-        if self.subscriptions.map(filter).remove(filter).is_some() && self.session.is_established() {
-            // Without an answer the subscription stays until the Session ends; its messages are nobody's.
-            let farewell = self
-                .session
-                .unsubscribe(core::slice::from_ref(filter), &PropertyBuf::new());
-            if let Ok(op) = farewell {
-                self.purposes.insert(op, Purpose::Farewell);
-            }
+        if self.subscriptions.map(filter).remove(filter).is_some() {
+            self.take_leave(filter.clone());
+        }
+    }
+
+    /// What its standing subscription, if there is one, asks of a SUBSCRIBE to `filter`.
+    pub(super) fn standing_at(&self, filter: &TopicFilter) -> AsStanding {
+        let Some(standing) = self.subscriptions.find(filter) else {
+            return AsStanding::default();
+        };
+        let mut properties = PropertyBuf::new();
+        if self.session.server_limits().subscription_id_available {
+            // It is within the range of an identifier, and the only property.
+            let _ = properties.push(Property::SubscriptionIdentifier(standing.identifier));
+        }
+        AsStanding {
+            qos: standing.qos,
+            properties,
         }
     }
 
@@ -192,15 +210,14 @@ impl Agent {
     }
 
     fn subscribe_standing(&mut self, now: Instant, filter: &TopicFilter) {
-        let Some(standing) = self.subscriptions.find(filter) else {
+        if self.subscriptions.find(filter).is_none() {
             return;
-        };
-        let options = SubscribeOptions::at_qos(standing.qos);
-        let mut properties = PropertyBuf::new();
-        if self.session.server_limits().subscription_id_available {
-            // It is within the range of an identifier, and the only property.
-            let _ = properties.push(Property::SubscriptionIdentifier(standing.identifier));
         }
+        self.farewells.recall(filter);
+        let AsStanding { qos, properties } = self.standing_at(filter);
+        // A node's subscription to the same filter is replaced by this one, which therefore has to serve both.
+        let of_node = self.requester.reading(filter.as_str()).map(NodeConfig::quality);
+        let options = SubscribeOptions::at_qos(qos.max(of_node.unwrap_or_default()));
         let filters = [Filter {
             filter: filter.clone(),
             options,

@@ -34,6 +34,7 @@
 
 mod envelope;
 mod node;
+mod nodes;
 mod properties;
 mod requester;
 mod responder;
@@ -48,6 +49,7 @@ use uuid::Uuid;
 
 pub use envelope::{Malformed, Reply, ReplyBody, Request, encode_error, encode_value};
 pub use node::{NodeConfig, NodeConfigError, NodeId};
+pub use nodes::ChangeError;
 pub use properties::{Asked, CONTENT_TYPE, correlated, treq_properties};
 pub use requester::{
     Completion, Counters, Delivery, Ignored, Outcome, Refusal, Requester, Treq, Undeliverable,

@@ -1,6 +1,6 @@
 //! The asking side: a table of open transactions, joined to their replies by id.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 
 use super::envelope::{Malformed, Reply, ReplyBody, encode_value};
 use super::node::{NodeConfig, NodeId};
+use super::nodes::{ChangeError, Nodes};
 use super::state::{Input, State};
 use super::{JsonText, TransactionId};
 use crate::codec::{QoS, ReasonCode};
-use crate::limits::{ENDED_TRANSACTIONS_REMEMBERED, MAX_NODES, TRANSACTION_TIMEOUT_MIN};
+use crate::limits::{ENDED_TRANSACTIONS_REMEMBERED, TRANSACTION_TIMEOUT_MIN};
 use crate::rng::{Rng, SEED_LEN};
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::topic::TopicName;
@@ -174,33 +175,20 @@ pub struct Counters {
 /// The asking side of FlowSync for any number of nodes.
 ///
 /// Getters: [`open`](Self::open), [`in_flight`](Self::in_flight), [`counters`](Self::counters). Commands:
-/// [`add_node`](Self::add_node), [`remove_node`](Self::remove_node), [`begin`](Self::begin), [`abort`](Self::abort),
-/// [`undeliverable`](Self::undeliverable), [`cancel_all`](Self::cancel_all). Inputs:
+/// [`add_node`](Self::add_node), [`remove_node`](Self::remove_node), [`change_nodes`](Self::change_nodes),
+/// [`begin`](Self::begin), [`abort`](Self::abort), [`undeliverable`](Self::undeliverable), [`cancel_all`](Self::cancel_all). Inputs:
 /// [`handle_message`](Self::handle_message), [`handle_correlated`](Self::handle_correlated), [`handle_timeout`](Self::handle_timeout). Outputs: [`poll`](Self::poll),
 /// [`poll_timeout`](Self::poll_timeout).
 #[derive(Debug)]
 pub struct Requester {
     rng: Rng,
-    nodes: Vec<NodeSlot>,
-    by_tres: BTreeMap<TopicName, u32>,
+    nodes: Nodes,
     transactions: HashMap<[u8; 16], Transaction, BuildHasherDefault<RandomIdHasher>>,
     open: usize,
     deadlines: BTreeSet<(Instant, [u8; 16])>,
     ended: VecDeque<[u8; 16]>,
     completions: VecDeque<Completion>,
     counters: Counters,
-}
-
-#[derive(Debug, Default)]
-struct NodeSlot {
-    generation: u32,
-    node: Option<Node>,
-}
-
-#[derive(Debug)]
-struct Node {
-    config: NodeConfig,
-    open: usize,
 }
 
 #[derive(Debug)]
@@ -217,8 +205,7 @@ impl Requester {
     pub fn new(seed: [u8; SEED_LEN]) -> Self {
         Self {
             rng: Rng::from_seed(seed),
-            nodes: Vec::new(),
-            by_tres: BTreeMap::new(),
+            nodes: Nodes::default(),
             transactions: HashMap::default(),
             open: 0,
             deadlines: BTreeSet::new(),
@@ -237,7 +224,7 @@ impl Requester {
     /// Transactions of one node that wait for a reply; zero for an unknown node.
     #[must_use]
     pub fn in_flight(&self, node: NodeId) -> usize {
-        self.node(node).map_or(0, |node| node.open)
+        self.nodes.at(node).map_or(0, |node| node.open)
     }
 
     /// Totals since the start.
@@ -249,43 +236,50 @@ impl Requester {
     /// Configuration of a node.
     #[must_use]
     pub fn node_config(&self, node: NodeId) -> Option<&NodeConfig> {
-        self.node(node).map(|node| &node.config)
+        self.nodes.at(node).map(|node| &node.config)
+    }
+
+    /// Configuration of the node that reads its replies from `topic`.
+    pub(crate) fn reading(&self, topic: &str) -> Option<&NodeConfig> {
+        self.nodes.reading(topic).map(|(_, node)| &node.config)
     }
 
     /// Adds a node. The caller subscribes to its tres and begins no transaction before that is confirmed.
     ///
-    /// Returns `None` if another node reads the same tres, or [`MAX_NODES`] exist.
+    /// Returns `None` if another node reads the same tres, or [`crate::limits::MAX_NODES`] exist.
     pub fn add_node(&mut self, config: NodeConfig) -> Option<NodeId> {
-        if self.by_tres.contains_key(&config.tres) {
-            return None;
-        }
-        let index = match self.nodes.iter().position(|slot| slot.node.is_none()) {
-            Some(free) => free,
-            None if self.nodes.len() < MAX_NODES => {
-                self.nodes.push(NodeSlot::default());
-                self.nodes.len() - 1
-            }
-            None => return None,
-        };
-        let slot = &mut self.nodes[index];
-        let index = u32::try_from(index).ok()?;
-        self.by_tres.insert(config.tres.clone(), index);
-        slot.node = Some(Node { config, open: 0 });
-        Some(NodeId {
-            index,
-            generation: slot.generation,
-        })
+        self.nodes.add(config)
     }
 
     /// Removes a node and cancels its open transactions; returns its configuration.
     pub fn remove_node(&mut self, node: NodeId) -> Option<NodeConfig> {
-        self.node(node)?;
+        self.nodes.at(node)?;
         self.cancel_where(|transaction| transaction.node == node);
-        let slot = &mut self.nodes[node.index as usize];
-        slot.generation = slot.generation.wrapping_add(1);
-        let config = slot.node.take()?.config;
-        self.by_tres.remove(&config.tres);
-        Some(config)
+        self.nodes.remove(node)
+    }
+
+    /// Removes some nodes and adds others in one step, and returns the handles of the new ones in their order. The open
+    /// transactions of the removed ones are cancelled; a handle that names no node is passed over.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
+    pub fn change_nodes(
+        &mut self,
+        removed: &[NodeId],
+        added: Vec<NodeConfig>,
+    ) -> Result<Vec<NodeId>, ChangeError> {
+        let removed: BTreeSet<NodeId> = removed
+            .iter()
+            .copied()
+            .filter(|node| self.nodes.at(*node).is_some())
+            .collect();
+        self.nodes.check(&removed, &added)?;
+        self.cancel_where(|transaction| removed.contains(&transaction.node));
+        for node in removed {
+            self.nodes.remove(node);
+        }
+        let added = added.into_iter().filter_map(|config| self.nodes.add(config));
+        Ok(added.collect())
     }
 
     /// Begins a transaction: registers its waiter, then hands out the message to publish.
@@ -305,7 +299,7 @@ impl Requester {
         timeout: Option<Duration>,
     ) -> Result<Treq, Refusal> {
         let transaction = TransactionId::from(self.rng.uuid());
-        let owner = self.node_mut(node).ok_or(Refusal::NoSuchNode)?;
+        let owner = self.nodes.at_mut(node).ok_or(Refusal::NoSuchNode)?;
         if owner.open >= owner.config.max_in_flight {
             return Err(Refusal::TooManyInFlight {
                 limit: owner.config.max_in_flight,
@@ -352,7 +346,7 @@ impl Requester {
             self.deadlines.remove(&(deadline, key));
             self.open -= 1;
             self.counters.begun -= 1;
-            if let Some(node) = self.node_mut(node) {
+            if let Some(node) = self.nodes.at_mut(node) {
                 node.open -= 1;
             }
         }
@@ -389,10 +383,10 @@ impl Requester {
         retained: bool,
         correlated: Option<TransactionId>,
     ) -> Delivery {
-        let Some(&index) = self.by_tres.get(topic) else {
+        let Some((node, _)) = self.nodes.reading(topic) else {
             return Delivery::NotMine;
         };
-        match self.correlate(index, payload, retained, correlated) {
+        match self.correlate(node, payload, retained, correlated) {
             Ok(transaction) => Delivery::Completed(transaction),
             Err(why) => {
                 *match why {
@@ -418,7 +412,9 @@ impl Requester {
                 self.deadlines.pop_first();
                 continue;
             };
-            let Some(node) = self.node(node) else { continue };
+            let Some(node) = self.nodes.at(node) else {
+                continue;
+            };
             let (code, message) = (
                 node.config.timeout_error_code,
                 node.config.timeout_error_message.clone(),
@@ -440,7 +436,7 @@ impl Requester {
 
     fn correlate(
         &mut self,
-        index: u32,
+        node: NodeId,
         payload: &Bytes,
         retained: bool,
         correlated: Option<TransactionId>,
@@ -452,7 +448,8 @@ impl Requester {
         let known = self
             .transactions
             .get(reply.id.as_bytes())
-            .filter(|known| known.node.index == index);
+            // One of a removed node that had this place before has ended: the reply is late.
+            .filter(|known| known.node.index == node.index);
         match known.map(|known| known.state) {
             None => return Err(Ignored::Unknown),
             Some(State::Open) => {}
@@ -504,7 +501,7 @@ impl Requester {
         let (state, token, node, deadline) = (entry.state, entry.token, entry.node, entry.deadline);
         self.deadlines.remove(&(deadline, key));
         self.open -= 1;
-        if let Some(node) = self.node_mut(node) {
+        if let Some(node) = self.nodes.at_mut(node) {
             node.open -= 1;
         }
         match state {
@@ -531,16 +528,6 @@ impl Requester {
             transaction,
             outcome,
         });
-    }
-
-    fn node(&self, id: NodeId) -> Option<&Node> {
-        let slot = self.nodes.get(id.index as usize)?;
-        slot.node.as_ref().filter(|_| slot.generation == id.generation)
-    }
-
-    fn node_mut(&mut self, id: NodeId) -> Option<&mut Node> {
-        let slot = self.nodes.get_mut(id.index as usize)?;
-        slot.node.as_mut().filter(|_| slot.generation == id.generation)
     }
 }
 

@@ -334,8 +334,11 @@ impl Config {
         }
     }
 
-    /// Checks what the types cannot.
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks what the types cannot, as every session does before it is made.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that cannot be.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         let fits = |bytes: &[u8]| bytes.len() <= usize::from(u16::MAX);
         let text = |text: &str| fits(text.as_bytes()) && !text.contains('\0');
         if !text(&self.client_id) {

@@ -18,8 +18,9 @@ const MAX_BODY: usize = 512 * 1024;
 pub(super) async fn answer(view: &View, request: Request<Incoming>) -> Answer {
     let query = request.uri().query().unwrap_or_default();
     let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "node");
-    let node = match find(&view.nodes, name.as_ref().map_or("", |(_, name)| name)) {
-        Ok(node) => node,
+    let inventory = view.inventory.load();
+    let node = match find(&inventory.nodes, name.as_ref().map_or("", |(_, name)| name)) {
+        Ok(node) => node.node.clone(),
         Err(message) => return refused(StatusCode::NOT_FOUND, &message),
     };
     let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
@@ -34,7 +35,8 @@ pub(super) async fn answer(view: &View, request: Request<Incoming>) -> Answer {
             "the value is not JSON: put a text in double quotes",
         );
     };
-    match node.node.request(value, None).await {
+    drop(inventory);
+    match node.request(value, None).await {
         Ok(Outcome::Replied { value }) => with_type(StatusCode::OK, value, "application/json"),
         Ok(Outcome::Failed { code, message }) => {
             refused(StatusCode::BAD_GATEWAY, &format!("{code}: {message}"))

@@ -192,6 +192,28 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             ),
         ),
     ];
+    let reloads = &snapshot.reloads;
+    metrics.push(counter(
+        "syncline_reloads",
+        "Times that the commissioning files were taken up anew, by what came of it.",
+        labelled(
+            "outcome",
+            &[("ok", reloads.succeeded), ("failed", reloads.failed)],
+        ),
+    ));
+    let is_in_force = reloads.last.as_ref().is_none_or(|last| last.succeeded);
+    metrics.push(gauge(
+        "syncline_last_reload_successful",
+        "Whether the commissioning files, as they were read last, are in force.",
+        plain(f64::from(u8::from(is_in_force))),
+    ));
+    if let Some(last) = &reloads.last {
+        metrics.push(gauge(
+            "syncline_last_reload_timestamp_seconds",
+            "When the commissioning files were read last.",
+            plain(last.at_seconds as f64),
+        ));
+    }
     if !snapshot.mappings.is_empty() {
         metrics.push(counter(
             "syncline_mapping_messages",

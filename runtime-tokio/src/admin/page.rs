@@ -60,6 +60,12 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         let text = format!("{}, until {}", certificate.subject, certificate.not_after);
         row(&mut page, "Certificate", &text)?;
     }
+    if let Some(last) = &snapshot.reloads.last {
+        row(&mut page, "Reload", &last.to_string())?;
+        for error in last.errors.iter().skip(1) {
+            row(&mut page, "", error)?;
+        }
+    }
     page.push_str("</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State");
     for node in &snapshot.nodes {
         let (class, state) = match node.ready {

@@ -158,9 +158,10 @@ async fn connection(stream: Arrived, powers: Powers, view: Arc<View>, door: &Doo
         let view = Arc::clone(&view);
         async move {
             let _answering = standing.answering();
-            if let Some(access) = access {
+            if let Some(admission) = access {
                 let path = request.uri().path();
-                if let Err(refused) = access
+                if let Err(refused) = admission
+                    .access()
                     .judge(request.headers(), request.method(), Some(path))
                     .await
                 {

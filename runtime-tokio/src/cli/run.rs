@@ -1,17 +1,18 @@
 //! `syncline run`: configuration and commissioning files first, then the agent.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use syncline::config::{self, Environment, RunConfig};
 #[cfg(feature = "demo")]
 use syncline::demo::DemoError;
-use syncline::run::{RunError, Settings};
-use syncline::service::{self, Plan, Planned};
+use syncline::run::{RunError, Settings, Watch};
+use syncline::service::{Files, Origin, Plan, Planned};
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 
 use super::exit::Exit;
 use super::output;
-use super::signal::StopSignals;
+use super::signal::{self, StopSignals};
 use super::{check, logging};
 
 pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
@@ -34,18 +35,15 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
         Ok(config) => config,
         Err(error) => return output::configuration(&error),
     };
-    let files = match run.service.is_empty() {
-        false => run.service,
-        true => match commissioning_files(&services_dir) {
-            Ok(files) => files,
-            Err(message) => {
-                output::error(&message);
-                output::diagnostics("next: syncline run --service FILE\n");
-                return Exit::Configuration;
-            }
-        },
+    let origin = match run.service.is_empty() {
+        true => Origin::Folder(services_dir),
+        false => Origin::Files(run.service),
     };
-    match service::plan_files(&files, &context) {
+    let files = Files::new(origin, context);
+    let reading = files.read();
+    let hangup = Arc::default();
+    let watch = Watch::new(files, &reading, Arc::clone(&hangup));
+    match reading.outcome {
         Ok(Planned { plan, warnings }) => {
             for warning in warnings.diagnostics() {
                 tracing::warn!("{}", warning.line());
@@ -55,48 +53,33 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
                     "the commissioning files have nothing to run on this agent, see `syncline check`"
                 );
             }
-            start(config, plan)
+            start(config, &plan, watch, hangup)
         }
         Err(report) => {
-            output::diagnostics(&report.render(output::paint()));
-            output::diagnostics(&check::summary(&report));
+            match report.diagnostics() {
+                [folder] if folder.file() == "SYNCLINE_SERVICES" => {
+                    output::error(&folder.line());
+                    output::diagnostics("next: syncline run --service FILE\n");
+                }
+                _ => {
+                    output::diagnostics(&report.render(output::paint()));
+                    output::diagnostics(&check::summary(&report));
+                }
+            }
             Exit::Configuration
         }
     }
 }
 
-/// The commissioning files of a folder, in the order of their names.
-fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let shown = folder.display();
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| format!("SYNCLINE_SERVICES: cannot read the folder {shown}: {error}"))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry
-            .map_err(|error| format!("SYNCLINE_SERVICES: cannot read the folder {shown}: {error}"))?
-            .path();
-        let yaml = path
-            .extension()
-            .is_some_and(|extension| extension == "yml" || extension == "yaml");
-        if yaml && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    match files.is_empty() {
-        true => Err(format!(
-            "SYNCLINE_SERVICES: found no file `*.yml` or `*.yaml` in {shown}"
-        )),
-        false => Ok(files),
-    }
-}
-
-fn start(config: RunConfig, plan: Plan) -> Exit {
+fn start(config: RunConfig, plan: &Plan, watch: Watch, hangup: Arc<Notify>) -> Exit {
     tracing::info!("starting in distributed (edge) mode");
     // Whoever holds a request, and the link to the broker, take turns: on two threads each would have to wake the other.
     until_signalled(Builder::new_current_thread(), async |signals| {
         let received = signals.received();
-        match syncline::run::run(Settings::from(&config), &plan, signals.first()).await {
+        if let Err(error) = signal::on_hangup(hangup) {
+            return failed(&format!("cannot catch signals: {error}"));
+        }
+        match syncline::run::run(Settings::from(&config), plan, watch, signals.first()).await {
             Ok(()) => received.exit(),
             Err(error) => ended(&error),
         }

@@ -1,10 +1,11 @@
-//! Signals that stop the agent.
+//! Signals that stop the agent, and the one that has it read its commissioning files.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::exit::Exit;
 
@@ -60,6 +61,17 @@ impl Received {
     pub(super) fn exit(&self) -> Exit {
         of(self.0.load(Ordering::Relaxed))
     }
+}
+
+/// Has each SIGHUP from now on notify `hangup`; must be called inside the runtime.
+pub(super) fn on_hangup(hangup: Arc<Notify>) -> io::Result<()> {
+    let mut signals = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while signals.recv().await.is_some() {
+            hangup.notify_one();
+        }
+    });
+    Ok(())
 }
 
 fn of(kind: u8) -> Exit {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use syncline_core::agent::Terms;
-use syncline_core::flowsync::{Counters, NodeId, Outcome, Refusal};
+use syncline_core::flowsync::{ChangeError, Counters, NodeConfig, NodeId, Outcome, Refusal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::publish::Submission;
@@ -28,9 +28,26 @@ pub enum RequestError {
     /// The driver has ended.
     #[error("this agent is stopping, try again")]
     Stopped,
+    /// The node was changed or removed while the request was held. What it asked for may have been done.
+    #[error(
+        "this node was changed or removed while the request was held, which may have been carried out: try again"
+    )]
+    Withdrawn,
+    /// The node was changed or removed before the request was taken.
+    #[error("this node was changed or removed just now, try again")]
+    Gone,
     /// The agent refused it.
     #[error("{0}")]
     Refused(Refusal),
+}
+
+impl From<Refusal> for RequestError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchNode => Self::Gone,
+            refusal => Self::Refused(refusal),
+        }
+    }
 }
 
 /// A request on its way to the driver.
@@ -40,7 +57,7 @@ pub(super) struct Request {
     pub(super) value: Box<RawValue>,
     pub(super) terms: Terms,
     pub(super) token: u64,
-    pub(super) reply: oneshot::Sender<Result<Outcome, Refusal>>,
+    pub(super) reply: oneshot::Sender<Result<Outcome, RequestError>>,
 }
 
 /// What a handle asks for besides requests.
@@ -48,6 +65,14 @@ pub(super) struct Request {
 pub(super) enum Control {
     /// End all open transactions as cancelled, and take no more.
     CancelAll,
+    /// Remove these nodes and add those in one step.
+    ChangeNodes {
+        removed: Vec<NodeId>,
+        added: Vec<NodeConfig>,
+        reply: oneshot::Sender<Result<Vec<Node>, ChangeError>>,
+    },
+    /// Tell others that the agent runs these services.
+    Announce(Vec<String>),
     /// Keep this subscription in force.
     Subscribe(u64, Entry),
     /// End it.
@@ -97,6 +122,32 @@ impl AgentHandle {
     pub fn cancel_all(&self) {
         // A driver that has ended has no transactions.
         let _ = self.senders.control.send(Control::CancelAll);
+    }
+
+    /// Removes some nodes and adds others in one step, and returns the new ones in their order. Requests that the removed ones
+    /// hold end with [`RequestError::Withdrawn`]; `None` when the driver has ended.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
+    pub(crate) async fn change_nodes(
+        &self,
+        removed: Vec<NodeId>,
+        added: Vec<NodeConfig>,
+    ) -> Option<Result<Vec<Node>, ChangeError>> {
+        let (reply, answer) = oneshot::channel();
+        let change = Control::ChangeNodes {
+            removed,
+            added,
+            reply,
+        };
+        self.senders.control.send(change).ok()?;
+        answer.await.ok()
+    }
+
+    /// Has the reactor tell others that the agent runs these services.
+    pub(crate) fn announce(&self, services: Vec<String>) {
+        // A driver that has ended has told that it is gone.
+        let _ = self.senders.control.send(Control::Announce(services));
     }
 
     /// Asks the driver how its transactions stand; `None` when it has ended. That it answers at all shows that it turns.
@@ -208,9 +259,7 @@ impl Node {
         };
         let outcome = outcome.await;
         abort.senders = None;
-        outcome
-            .map_err(|_| RequestError::Stopped)?
-            .map_err(RequestError::Refused)
+        outcome.map_err(|_| RequestError::Stopped)?
     }
 }
 

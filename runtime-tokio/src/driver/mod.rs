@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use syncline_core::agent::{Agent, Output};
-use syncline_core::flowsync::{NodeConfig, NodeId, Outcome, Refusal, TransactionId};
+use syncline_core::flowsync::{ChangeError, NodeConfig, NodeId, Outcome, TransactionId};
 use syncline_core::registration::version::Likeness;
 use syncline_core::registration::{self, RequestId};
 use syncline_core::session::store::{RestoreError, Restored};
@@ -70,6 +70,9 @@ pub trait Reactor: Send {
     /// No connection came about; [`Output::Disconnected`] follows.
     fn dial_failed(&mut self, _error: &DialError) {}
 
+    /// The agent runs these services from now on.
+    fn announce(&mut self, _now: Instant, _services: Vec<String>, _agent: &mut Agent) {}
+
     /// The last chance to publish: what is submitted now leaves before the DISCONNECT.
     fn stopping(&mut self, _now: Instant, _wall: UnixMillis, _agent: &mut Agent) {}
 }
@@ -100,13 +103,15 @@ pub struct Driver {
     pause: Option<Duration>,
     /// The end of that wait.
     resumes_at: Option<tokio::time::Instant>,
+    /// All requests that are held are being given up.
+    cancels: bool,
     phase: Phase,
 }
 
 /// A request that is held.
 struct Waiter {
     transaction: TransactionId,
-    reply: oneshot::Sender<Result<Outcome, Refusal>>,
+    reply: oneshot::Sender<Result<Outcome, RequestError>>,
 }
 
 struct Inboxes {
@@ -217,6 +222,7 @@ impl Driver {
             received: false,
             pause: None,
             resumes_at: None,
+            cancels: false,
             phase: Phase::Running,
         }
     }
@@ -227,13 +233,35 @@ impl Driver {
     /// [`AddNodeError`] when the agent holds as many nodes as it may, or one that reads the same tres.
     pub fn add_node(&mut self, config: NodeConfig) -> Result<Node, AddNodeError> {
         let id = self.agent.add_node(self.now(), config).ok_or(AddNodeError)?;
+        Ok(self.node(id))
+    }
+
+    /// Removes some nodes and adds others in one step, and returns the new ones in their order. Requests that the removed ones
+    /// hold end with [`RequestError::Withdrawn`].
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
+    pub fn change_nodes(
+        &mut self,
+        removed: &[NodeId],
+        added: Vec<NodeConfig>,
+    ) -> Result<Vec<Node>, ChangeError> {
+        let ids = self.agent.change_nodes(self.now(), removed, added)?;
+        for node in removed {
+            self.nodes.remove(node);
+        }
+        Ok(ids.into_iter().map(|id| self.node(id)).collect())
+    }
+
+    /// What others hold of a new node.
+    fn node(&mut self, id: NodeId) -> Node {
         let (is_ready, ready) = watch::channel(false);
         self.nodes.insert(id, is_ready);
-        Ok(Node {
+        Node {
             id,
             ready,
             senders: Arc::clone(&self.senders),
-        })
+        }
     }
 
     /// Has `reactor` see all further outputs but the completions of transactions.
@@ -400,7 +428,7 @@ impl Driver {
                 self.waiters.insert(token, Waiter { transaction, reply });
             }
             // Whoever asked may be gone by now, here and below.
-            Err(refusal) => drop(reply.send(Err(refusal))),
+            Err(refusal) => drop(reply.send(Err(refusal.into()))),
         }
     }
 
@@ -413,9 +441,24 @@ impl Driver {
     fn handle_control(&mut self, control: Control) {
         match control {
             Control::CancelAll => {
+                self.cancels = true;
                 for (node, ready) in self.nodes.drain() {
                     ready.send_replace(false);
                     self.agent.remove_node(node);
+                }
+            }
+            Control::ChangeNodes {
+                removed,
+                added,
+                reply,
+            } => {
+                // Whoever asked waits, or has gone with the agent.
+                let _ = reply.send(self.change_nodes(&removed, added));
+            }
+            Control::Announce(services) => {
+                let now = self.now();
+                if let Some(reactor) = &mut self.reactor {
+                    reactor.announce(now, services, &mut self.agent);
                 }
             }
             Control::Subscribe(id, entry) => {

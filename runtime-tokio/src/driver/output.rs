@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use syncline_core::agent::{Output, Readiness};
-use syncline_core::flowsync::NodeId;
+use syncline_core::flowsync::{NodeId, Outcome};
 use syncline_core::registration::Registration;
 use syncline_core::session::DisconnectReason;
 use syncline_core::time::Instant;
@@ -12,7 +12,7 @@ use super::acknowledge::Drained;
 use super::clock::wall;
 use super::link::Link;
 use super::outage::Outage;
-use super::{Driver, GaveUp, Phase};
+use super::{Driver, GaveUp, Phase, RequestError};
 
 impl Driver {
     /// Carries out all that the core has to hand out.
@@ -27,7 +27,11 @@ impl Driver {
                 Output::Completed { token, outcome, .. } => {
                     drained.get_or_insert(Drained::Completions);
                     if let Some(waiter) = self.waiters.remove(&token) {
-                        let _ = waiter.reply.send(Ok(outcome));
+                        let stops = self.cancels || self.phase != Phase::Running;
+                        let _ = waiter.reply.send(match outcome {
+                            Outcome::Cancelled if !stops => Err(RequestError::Withdrawn),
+                            outcome => Ok(outcome),
+                        });
                     }
                 }
                 Output::Store(operation) => {

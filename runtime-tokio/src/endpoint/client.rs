@@ -38,7 +38,7 @@ const AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
 
 /// Makes requests of one HTTP server.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     inner: legacy::Client<Connector, Full<Bytes>>,
     /// `scheme://host:port`, for messages as well.
     origin: String,

@@ -16,19 +16,20 @@ mod state;
 mod tally;
 mod worker;
 
-use std::sync::Arc;
-
-use tokio::task::JoinSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::data::DataFolder;
-use crate::driver::AgentHandle;
+use crate::driver::{AgentHandle, Driver};
 use crate::rules::Evaluators;
-use crate::service::plan::{ConnectionPlan, ConnectionProtocol, EndpointTarget};
+use crate::service::plan::{
+    ConnectionPlan, ConnectionProtocol, EndpointPlan, EndpointTarget, Probe, RetryStrategy,
+};
+use crate::task::Task;
 use crate::tls;
 
 use client::Client;
 pub(crate) use client::ClientError;
-use mqtt::Link;
+use mqtt::{Link, Other, PreparedLink};
 use state::LinkState;
 pub(crate) use tally::{Cause, Tally};
 use worker::Worker;
@@ -37,17 +38,18 @@ use worker::Worker;
 const REQUESTS: usize = 64;
 
 /// What connections and their endpoints are started with.
-pub(crate) struct Means<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Means {
     /// The agent's own broker.
-    pub(crate) agent: &'a AgentHandle,
+    pub(crate) agent: AgentHandle,
     /// The agent's Client Identifier, from which those of its other sessions are derived.
-    pub(crate) name: &'a str,
+    pub(crate) name: Arc<str>,
     /// What the agent's connections to other systems believe and show.
-    pub(crate) tls: &'a tls::Settings,
+    pub(crate) tls: Arc<tls::Settings>,
     /// Absent where no rule has an expression.
-    pub(crate) evaluators: Option<&'a Evaluators>,
+    pub(crate) evaluators: Option<Evaluators>,
     /// Absent where nothing is kept.
-    pub(crate) folder: Option<&'a DataFolder>,
+    pub(crate) folder: Option<Arc<DataFolder>>,
 }
 
 /// A connection as the status shows it, with its endpoints in the order of the plan.
@@ -75,85 +77,172 @@ pub(crate) struct WatchedEndpoint {
     pub(crate) tally: Arc<Tally>,
 }
 
-/// A connection at work, with its endpoints. Dropping it ends both, and their subscriptions.
-#[derive(Debug)]
-pub(crate) struct StartedConnection {
-    /// How it fares.
-    pub(crate) watched: WatchedConnection,
-    /// Before the link, so that nothing is submitted to a link that ends.
-    tasks: JoinSet<()>,
-    /// The session, where the other system is a broker.
-    link: Option<Link>,
+/// A connection that can be made: whatever may be wrong with its settings is right, and nobody has gone anywhere yet.
+pub(crate) enum PreparedConnection {
+    /// With an HTTP server.
+    Http {
+        /// Makes the requests.
+        client: Arc<Client>,
+        /// How its server is found to be there.
+        probe: Probe,
+        strategy: RetryStrategy,
+    },
+    /// With another broker.
+    Mqtt(Box<PreparedLink>),
 }
 
-impl StartedConnection {
-    /// Ends it with the agent, and waits until that is done: a Session that is kept keeps its subscriptions.
-    pub(crate) async fn stop(self) {
-        let Self { mut tasks, link, .. } = self;
-        if let Some(link) = link {
-            link.stop().await;
-        }
-        tasks.shutdown().await;
+/// A connection to another system, which its endpoints share. Dropping it ends it.
+pub(crate) struct Connection {
+    state: Arc<LinkState>,
+    way: Way,
+    /// What keeps it up.
+    upkeep: Upkeep,
+}
+
+/// The way that a connection is for its endpoints.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    /// To an HTTP server.
+    Http(Arc<Client>, RetryStrategy),
+    /// To another broker.
+    Mqtt(Other),
+}
+
+enum Upkeep {
+    /// The probe of an HTTP server, yet to begin.
+    Probe(Probe, String),
+    Probing(Task),
+    /// A session, yet to begin where there is a driver, which may be sent and not be shared.
+    Session(Link, Mutex<Option<Box<Driver>>>),
+}
+
+/// An endpoint that is subscribed, and waits to be started: its messages wait as well.
+pub(crate) enum SubscribedEndpoint {
+    /// Of an HTTP server.
+    Http(Box<Worker>, RetryStrategy),
+    /// Of another broker.
+    Mqtt(mqtt::Subscribed),
+}
+
+impl PreparedConnection {
+    /// Checks all that may be wrong with `connection` of `service`.
+    pub(crate) fn new(
+        means: &Means,
+        service: &str,
+        connection: &ConnectionPlan,
+    ) -> Result<Self, ClientError> {
+        Ok(match &connection.protocol {
+            ConnectionProtocol::Http(plan) => Self::Http {
+                client: Arc::new(Client::new(plan, &means.tls)?),
+                probe: plan.probe.clone(),
+                strategy: connection.strategy,
+            },
+            ConnectionProtocol::Mqtt(plan) => {
+                Self::Mqtt(Box::new(PreparedLink::new(means, service, connection, plan)?))
+            }
+        })
+    }
+
+    /// The connection, for endpoints to be subscribed before it [begins](Connection::begin). One with the same name has to have
+    /// ended.
+    ///
+    /// # Errors
+    /// When the system lacks what a session needs.
+    pub(crate) fn open(
+        self,
+        means: &Means,
+        service: &str,
+        resource: &str,
+    ) -> Result<Connection, ClientError> {
+        let owner = format!("connection {resource} of service {service}");
+        Ok(match self {
+            Self::Http {
+                client,
+                probe,
+                strategy,
+            } => Connection {
+                state: Arc::new(LinkState::new(client.origin().to_owned())),
+                way: Way::Http(client, strategy),
+                upkeep: Upkeep::Probe(probe, owner),
+            },
+            Self::Mqtt(prepared) => {
+                let (link, driver) = prepared.open(means.folder.as_deref(), &owner)?;
+                Connection {
+                    state: Arc::clone(&link.other().state),
+                    way: Way::Mqtt(link.other().clone()),
+                    upkeep: Upkeep::Session(link, Mutex::new(Some(Box::new(driver)))),
+                }
+            }
+        })
     }
 }
 
-/// Starts the endpoints of `connection`.
-pub(crate) fn start(
-    means: &Means<'_>,
-    service: &str,
-    connection: &ConnectionPlan,
-) -> Result<StartedConnection, ClientError> {
-    let owner = format!("connection {} of service {service}", connection.resource);
-    let endpoints: Vec<WatchedEndpoint> = connection
-        .endpoints
-        .iter()
-        .map(|endpoint| WatchedEndpoint {
-            service: endpoint.service.clone(),
-            resource: endpoint.resource.clone(),
-            operation: endpoint.operation.name(),
-            tally: Arc::default(),
-        })
-        .collect();
-    let tallies = endpoints.iter().map(|endpoint| &endpoint.tally);
-    let planned = connection.endpoints.iter().zip(tallies);
-    let mut tasks = JoinSet::new();
-    let (state, link) = match &connection.protocol {
-        ConnectionProtocol::Http(plan) => {
-            let client = Arc::new(Client::new(plan, means.tls)?);
-            let state = Arc::new(LinkState::new(client.origin().to_owned()));
-            tasks.spawn(probe::run(
-                Arc::clone(&client),
-                Arc::clone(&state),
-                plan.probe.clone(),
-                connection.strategy,
-                owner,
-            ));
-            for (endpoint, tally) in planned {
-                if let EndpointTarget::Http(request) = &endpoint.target {
-                    let worker = Worker::new(means, endpoint, request, Arc::clone(&client), tally);
-                    tasks.spawn(worker.run(connection.strategy));
+impl Connection {
+    /// How it fares.
+    pub(crate) fn state(&self) -> &Arc<LinkState> {
+        &self.state
+    }
+
+    /// What it is for its endpoints.
+    pub(crate) fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// Goes to the other system, if it has not begun before.
+    pub(crate) fn begin(&mut self) {
+        match (&mut self.upkeep, &self.way) {
+            (Upkeep::Probe(probe, owner), Way::Http(client, strategy)) => {
+                let (client, state) = (Arc::clone(client), Arc::clone(&self.state));
+                let probing = probe::run(client, state, probe.clone(), *strategy, std::mem::take(owner));
+                self.upkeep = Upkeep::Probing(Task::start(probing));
+            }
+            (Upkeep::Session(link, driver), _) => {
+                let driver = driver.get_mut().unwrap_or_else(PoisonError::into_inner);
+                if let Some(driver) = driver.take() {
+                    link.begin(*driver);
                 }
             }
-            (state, None)
+            _ => {}
         }
-        ConnectionProtocol::Mqtt(plan) => {
-            let (mut link, driver) = Link::new(means, service, connection, plan, &owner)?;
-            for (endpoint, tally) in planned {
-                mqtt::start(means, &link, endpoint, tally, &mut tasks);
+    }
+
+    /// Ends it in order, and waits until that is done.
+    pub(crate) async fn stop(self) {
+        match self.upkeep {
+            Upkeep::Probe(..) => {}
+            Upkeep::Probing(probing) => probing.stop().await,
+            Upkeep::Session(link, _) => link.stop().await,
+        }
+    }
+}
+
+impl Way {
+    /// An endpoint that goes this way; `None` where `plan` is of another protocol, which no plan is.
+    pub(crate) fn subscribe(
+        &self,
+        means: &Means,
+        plan: &EndpointPlan,
+        tally: &Arc<Tally>,
+    ) -> Option<SubscribedEndpoint> {
+        match (self, &plan.target) {
+            (Self::Http(client, strategy), EndpointTarget::Http(request)) => {
+                let worker = Worker::new(means, plan, request, Arc::clone(client), tally);
+                Some(SubscribedEndpoint::Http(Box::new(worker), *strategy))
             }
-            link.begin(driver);
-            (Arc::clone(link.state()), Some(link))
+            (Self::Mqtt(other), _) => {
+                mqtt::subscribe(means, other, plan, tally).map(SubscribedEndpoint::Mqtt)
+            }
+            (Self::Http(..), _) => None,
         }
-    };
-    Ok(StartedConnection {
-        watched: WatchedConnection {
-            service: service.to_owned(),
-            resource: connection.resource.clone(),
-            protocol: connection.protocol.name(),
-            state,
-            endpoints,
-        },
-        tasks,
-        link,
-    })
+    }
+}
+
+impl SubscribedEndpoint {
+    /// Has it work until the task is dropped, or there will be no more messages.
+    pub(crate) fn start(self) -> Task {
+        match self {
+            Self::Http(worker, strategy) => Task::start(worker.run(strategy)),
+            Self::Mqtt(subscribed) => subscribed.start(),
+        }
+    }
 }

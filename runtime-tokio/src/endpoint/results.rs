@@ -23,8 +23,9 @@ pub(super) struct Results {
 }
 
 impl Results {
-    pub(super) fn new(means: &Means<'_>, plan: &EndpointPlan, owner: &Arc<str>, tally: &Tally) -> Self {
-        let evaluators = means.evaluators.filter(|_| plan.rules.has_expression()).cloned();
+    pub(super) fn new(means: &Means, plan: &EndpointPlan, owner: &Arc<str>, tally: &Tally) -> Self {
+        let evaluators = means.evaluators.as_ref();
+        let evaluators = evaluators.filter(|_| plan.rules.has_expression()).cloned();
         let counters = tally.messages();
         Self {
             topic: plan.operation.publishes_to().clone(),

@@ -17,7 +17,7 @@ use crate::rules::Json;
 use crate::service::plan::{EndpointPlan, HttpRequest, RetryStrategy};
 
 /// One endpoint.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     client: Arc<Client>,
     request: Arc<HttpRequest>,
     /// What is sent where no message says so.
@@ -31,7 +31,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        means: &Means<'_>,
+        means: &Means,
         plan: &EndpointPlan,
         request: &HttpRequest,
         client: Arc<Client>,

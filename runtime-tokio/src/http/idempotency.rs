@@ -73,11 +73,11 @@ enum Turn {
 }
 
 impl Key {
-    /// The key of a request whose body is `body`; `None` without one.
+    /// The key of a request of the node of `owner`, whose body is `body`; `None` without one.
     ///
     /// # Errors
     /// 400 for several keys, and for one that is empty or too long.
-    pub(super) fn of(parts: &Parts, body: &[u8]) -> Result<Option<Self>, Failure> {
+    pub(super) fn of(parts: &Parts, owner: [&str; 2], body: &[u8]) -> Result<Option<Self>, Failure> {
         let mut keys = parts.headers.get_all(&IDEMPOTENCY_KEY).iter();
         let Some(key) = keys.next() else {
             return Ok(None);
@@ -91,8 +91,11 @@ impl Key {
         }
         let header = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
         let path = parts.uri.path().to_lowercase();
-        // Each caller has its own keys, and so has each path.
+        // Each caller has its own keys, and so has each path, and each node that comes to have the path.
+        let [service, resource] = owner.map(|name| Some(name.as_bytes()));
         let identity = digest(&[
+            service,
+            resource,
             Some(key),
             header(AUTHORIZATION),
             Some(parts.method.as_str().as_bytes()),
@@ -263,6 +266,8 @@ mod tests {
     use bytes::Bytes;
     use http::Request;
 
+    const OWNER: [&str; 2] = ["s", "n"];
+
     fn parts(headers: &[(&str, &str)], uri: &str) -> Parts {
         let mut request = Request::post(uri);
         for (name, value) in headers {
@@ -272,9 +277,8 @@ mod tests {
     }
 
     fn key(name: &str, body: &str) -> Key {
-        Key::of(&parts(&[("idempotency-key", name)], "/data/x"), body.as_bytes())
-            .unwrap()
-            .unwrap()
+        let parts = parts(&[("idempotency-key", name)], "/data/x");
+        Key::of(&parts, OWNER, body.as_bytes()).unwrap().unwrap()
     }
 
     fn counted(
@@ -291,7 +295,14 @@ mod tests {
     #[test]
     fn a_key_belongs_to_its_caller_and_its_path_in_any_case() {
         let own = key("a", "1");
-        let of = |headers: &[(&str, &str)], uri: &str| Key::of(&parts(headers, uri), b"1").unwrap();
+        let of = |headers: &[(&str, &str)], uri: &str| Key::of(&parts(headers, uri), OWNER, b"1").unwrap();
+        let again = parts(&[("idempotency-key", "a")], "/data/x");
+        let other = Key::of(&again, ["s", "other"], b"1").unwrap();
+        assert_ne!(
+            other.unwrap().identity,
+            own.identity,
+            "another node at the same path"
+        );
         assert_eq!(of(&[("idempotency-key", "a")], "/DATA/x"), Some(own.clone()));
         assert_eq!(of(&[], "/data/x"), None);
         for (headers, uri) in [
@@ -312,10 +323,13 @@ mod tests {
             &[("idempotency-key", "")][..],
             &[("idempotency-key", "a"), ("idempotency-key", "a")],
         ] {
-            assert!(Key::of(&parts(wrong, "/data/x"), b"").is_err(), "{wrong:?}");
+            assert!(
+                Key::of(&parts(wrong, "/data/x"), OWNER, b"").is_err(),
+                "{wrong:?}"
+            );
         }
         let long = "k".repeat(MAX_KEY + 1);
-        assert!(Key::of(&parts(&[("idempotency-key", &long)], "/data/x"), b"").is_err());
+        assert!(Key::of(&parts(&[("idempotency-key", &long)], "/data/x"), OWNER, b"").is_err());
     }
 
     #[tokio::test(start_paused = true)]

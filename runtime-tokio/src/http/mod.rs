@@ -25,12 +25,12 @@ mod transaction;
 mod violation;
 mod wire;
 
-pub(crate) use access::Refused;
-pub use access::{Access, AccessError, Entry};
+pub use access::{Access, AccessError, Admission, Entry};
+pub(crate) use access::{Patience, Refused};
 pub(crate) use node_rules::{Batches, NodeRules};
 pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;
-pub use route::{Action, Route, RouteConflict, Router};
+pub use route::{Action, Route, RouteConflict, Router, Routes};
 pub use server::{Limits, Protection, serve};
 pub use transaction::Transaction;

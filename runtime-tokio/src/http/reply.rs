@@ -269,7 +269,10 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
         Err(RequestError::Refused(Refusal::TooLarge)) => {
             Err(larger_than_the_broker_takes().certainly_unpublished())
         }
-        Err(RequestError::Stopped) => Err(Failure::unavailable(RequestError::Stopped.to_string())),
+        // The broker may have it.
+        Err(error @ (RequestError::Stopped | RequestError::Withdrawn)) => {
+            Err(Failure::unavailable(error.to_string()))
+        }
         Err(error) => Err(Failure::unavailable(error.to_string()).certainly_unpublished()),
     }
 }
@@ -396,6 +399,8 @@ mod tests {
             completion(Err(RequestError::NotReady)),
             completion(Err(RequestError::Busy)),
             completion(Err(RequestError::Stopped)),
+            completion(Err(RequestError::Withdrawn)),
+            completion(Err(RequestError::Gone)),
             completion(Err(RequestError::Refused(Refusal::TooManyInFlight { limit: 1 }))),
         ];
         for failure in failures {

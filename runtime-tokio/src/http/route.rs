@@ -12,7 +12,8 @@ use super::openapi;
 use super::provide::Provider;
 use super::receive::Receiver;
 use super::transaction::Transaction;
-use crate::service::plan::{HttpNodePlan, HttpServerPlan};
+use crate::current::Current;
+use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
 
 /// Two nodes that would answer the same requests.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,36 +32,51 @@ pub struct RouteConflict {
     pub path: String,
 }
 
-/// The nodes of all HTTP servers of this agent by path and method.
-#[derive(Debug, Default)]
-pub struct Router {
-    paths: HashMap<String, Path>,
+/// The nodes of all HTTP servers of this agent by path and method, each with what its requests do: with `()` as long as no node
+/// runs.
+#[derive(Debug)]
+pub struct Router<A = Action> {
+    paths: HashMap<String, Path<A>>,
     openapi: Option<Bytes>,
 }
 
-#[derive(Debug, Default)]
-struct Path {
-    routes: Vec<Route>,
+impl<A> Default for Router<A> {
+    fn default() -> Self {
+        Self {
+            paths: HashMap::new(),
+            openapi: None,
+        }
+    }
+}
+
+/// The router of a listener, which another one may take the place of: each request goes by one of them, as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Routes(Current<Router>);
+
+#[derive(Debug)]
+struct Path<A = Action> {
+    routes: Vec<Arc<Route<A>>>,
 }
 
 /// What a request to a node does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Action {
     /// It is held until its reply has come.
     Transaction(Arc<Transaction>),
     /// Its body is published.
     Receive(Arc<Receiver>),
     /// It is answered with the last value.
-    Provide(Provider),
+    Provide(Arc<Provider>),
 }
 
 /// A node as the data plane needs it.
 #[derive(Debug)]
-pub struct Route {
+pub struct Route<A = Action> {
+    service: String,
     resource: String,
     method: Method,
     /// What its requests do.
-    pub(super) action: Action,
+    pub(super) action: A,
     /// Longest request body in bytes.
     pub(super) max_body: usize,
     /// Origins whose pages may use it.
@@ -69,9 +85,9 @@ pub struct Route {
 
 /// Where a request belongs.
 #[derive(Debug)]
-pub(super) enum Match<'a> {
+pub(super) enum Match {
     /// To this node.
-    Node(&'a Route),
+    Node(Arc<Route>),
     /// It is `OPTIONS`, and no node takes that: the methods of its path.
     Options(HeaderValue),
     /// No node of this path takes the method: those that are taken.
@@ -82,26 +98,28 @@ pub(super) enum Match<'a> {
     Unknown,
 }
 
-impl Router {
-    /// Adds a node of `server`.
+impl<A> Router<A> {
+    /// Adds a node of `server` of the service with the id `service`.
     ///
     /// # Errors
     /// [`RouteConflict`] if another node has the same path and method; this router is unchanged then.
     pub fn add(
         &mut self,
+        service: &str,
         server: &HttpServerPlan,
         plan: &HttpNodePlan,
-        action: Action,
+        action: A,
     ) -> Result<(), RouteConflict> {
         let path = format!("{}{}", server.base_path, plan.route);
         let path = normal(&path).unwrap_or_else(|| path.to_lowercase());
-        let route = Route {
+        let route = Arc::new(Route {
+            service: service.to_owned(),
             resource: plan.resource.clone(),
             method: plan.method.clone(),
             action,
             max_body: server.request_max_body_size,
             origins: server.cors_origins.clone(),
-        };
+        });
         match self.paths.entry(path) {
             Entry::Vacant(entry) => {
                 entry.insert(Path { routes: vec![route] });
@@ -115,8 +133,8 @@ impl Router {
                 {
                     return Err(RouteConflict {
                         first: first.resource.clone(),
-                        second: route.resource,
-                        method: route.method,
+                        second: route.resource.clone(),
+                        method: route.method.clone(),
                         path: entry.key().clone(),
                     });
                 }
@@ -130,7 +148,51 @@ impl Router {
     pub fn describe(&mut self, document: Bytes) {
         self.openapi = Some(document);
     }
+}
 
+impl Router<()> {
+    /// The nodes of `plan`.
+    ///
+    /// # Errors
+    /// [`RouteConflict`] if two of them have the same path and method.
+    pub fn of(plan: &Plan) -> Result<Self, RouteConflict> {
+        let mut router = Self::default();
+        for service in &plan.services {
+            for server in &service.http_servers {
+                for node in &server.nodes {
+                    router.add(&service.id, server, node, ())?;
+                }
+            }
+        }
+        Ok(router)
+    }
+
+    /// Gives every node its `action`, by service and resource; those without one are left out.
+    #[must_use]
+    pub fn serve(self, action: impl Fn(&str, &str) -> Option<Action>) -> Router {
+        let serve = |route: &Arc<Route<()>>| {
+            let action = action(&route.service, &route.resource)?;
+            Some(Arc::new(Route {
+                service: route.service.clone(),
+                resource: route.resource.clone(),
+                method: route.method.clone(),
+                action,
+                max_body: route.max_body,
+                origins: route.origins.clone(),
+            }))
+        };
+        let paths = self.paths.into_iter().map(|(path, Path { routes })| {
+            let routes = routes.iter().filter_map(serve).collect();
+            (path, Path { routes })
+        });
+        Router {
+            paths: paths.collect(),
+            openapi: self.openapi,
+        }
+    }
+}
+
+impl Router {
     /// The origins whose pages may use a path, and its methods; `None` where no page of another origin may.
     pub(super) fn origins(&self, path: &str) -> Option<(Vec<&str>, HeaderValue)> {
         let path = self.at(path)?;
@@ -144,7 +206,7 @@ impl Router {
     }
 
     /// Finds the node for a request. `HEAD` is taken by a node for `GET` unless it has a node of its own.
-    pub(super) fn find(&self, method: &Method, path: &str) -> Match<'_> {
+    pub(super) fn find(&self, method: &Method, path: &str) -> Match {
         if path == "*" && *method == Method::OPTIONS {
             return Match::Options(self.all_methods());
         }
@@ -159,7 +221,7 @@ impl Router {
         };
         let route = path.route(method);
         match route.or_else(|| path.route(&Method::GET).filter(|_| *method == Method::HEAD)) {
-            Some(route) => Match::Node(route),
+            Some(route) => Match::Node(Arc::clone(route)),
             None if *method == Method::OPTIONS => Match::Options(allow(&path.routes)),
             None => Match::WrongMethod(allow(&path.routes)),
         }
@@ -180,14 +242,39 @@ impl Router {
     }
 }
 
+impl Routes {
+    /// Requests go by `router`.
+    #[must_use]
+    pub fn new(router: Router) -> Self {
+        Self(Current::new(router))
+    }
+
+    /// The next request goes by `router`. One that is being answered keeps the node that it has found.
+    pub fn replace(&self, router: Router) {
+        self.0.replace(router);
+    }
+
+    /// The router of a request that begins now.
+    pub(super) fn current(&self) -> Arc<Router> {
+        self.0.load()
+    }
+}
+
+impl Route {
+    /// Whose route it is, in every router.
+    pub(super) fn owner(&self) -> [&str; 2] {
+        [&self.service, &self.resource]
+    }
+}
+
 impl Path {
-    fn route(&self, method: &Method) -> Option<&Route> {
+    fn route(&self, method: &Method) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.method == *method)
     }
 }
 
 /// The value of `Allow`: sorted, so that it does not depend on the order of files.
-fn allow<'a>(routes: impl IntoIterator<Item = &'a Route>) -> HeaderValue {
+fn allow<'a>(routes: impl IntoIterator<Item = &'a Arc<Route>>) -> HeaderValue {
     let mut methods: Vec<_> = routes.into_iter().map(|route| route.method.as_str()).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
@@ -268,16 +355,16 @@ mod tests {
             };
             let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
             let held = Arc::new(Transaction::new(node));
-            self.router.add(&server, &plan, Action::Transaction(held))
+            self.router.add("s", &server, &plan, Action::Transaction(held))
         }
 
-        fn found(&self, method: Method, path: &str) -> Result<&str, Option<String>> {
+        fn found(&self, method: Method, path: &str) -> Result<String, Option<String>> {
             match self.router.find(&method, path) {
-                Match::Node(route) => Ok(&route.resource),
+                Match::Node(route) => Ok(route.resource.clone()),
                 Match::Options(allow) | Match::WrongMethod(allow) => {
                     Err(Some(allow.to_str().unwrap().to_owned()))
                 }
-                Match::Described(_) => Ok("openapi"),
+                Match::Described(_) => Ok("openapi".to_owned()),
                 Match::Unknown => Err(None),
             }
         }
@@ -303,10 +390,10 @@ mod tests {
             "/data/flowsync/motor%201",
             "/DATA/fl%6FWSYNC/MOTOR%201/",
         ] {
-            assert_eq!(plans.found(Method::GET, path), Ok("read"), "{path}");
-            assert_eq!(plans.found(Method::POST, path), Ok("write"), "{path}");
+            assert_eq!(plans.found(Method::GET, path), Ok("read".to_owned()), "{path}");
+            assert_eq!(plans.found(Method::POST, path), Ok("write".to_owned()), "{path}");
         }
-        assert_eq!(plans.found(Method::PUT, "/data/flowsync"), Ok("root"));
+        assert_eq!(plans.found(Method::PUT, "/data/flowsync"), Ok("root".to_owned()));
     }
 
     #[test]
@@ -344,7 +431,10 @@ mod tests {
     #[test]
     fn head_is_answered_by_the_node_for_get() {
         let plans = plans();
-        assert_eq!(plans.found(Method::HEAD, "/data/flowsync/motor%201"), Ok("read"));
+        assert_eq!(
+            plans.found(Method::HEAD, "/data/flowsync/motor%201"),
+            Ok("read".to_owned())
+        );
         assert!(plans.found(Method::HEAD, "/data/flowsync").is_err());
     }
 
@@ -359,6 +449,9 @@ mod tests {
             ("read", "other")
         );
         assert_eq!(conflict.path, "/data/flowsync/motor 1");
-        assert_eq!(plans.found(Method::GET, "/data/flowsync/motor%201"), Ok("read"));
+        assert_eq!(
+            plans.found(Method::GET, "/data/flowsync/motor%201"),
+            Ok("read".to_owned())
+        );
     }
 }

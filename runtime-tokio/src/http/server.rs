@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::access::Access;
+use super::access::Admission;
 use super::body::{self, Content, ReadLimits, Received};
 use super::cors::Sharing;
 use super::exchange::Exchange;
@@ -30,11 +30,12 @@ use super::idempotency::{Key, Replays};
 use super::prefer::Wait;
 use super::receive::Receiver;
 use super::reply::{self, ErrorFormat, Failure, Reply};
-use super::route::{self, Action, Match, Router};
+use super::route::{self, Action, Match, Routes};
 use super::threads::{self, Threads};
 use super::trace;
 use super::transaction::Transaction;
 use super::wire::Wire;
+use crate::task::Task;
 use crate::tls;
 
 /// Pause after the system has no file descriptor or memory left for a connection.
@@ -71,7 +72,7 @@ impl Default for Limits {
 }
 
 struct Shared {
-    router: Router,
+    routes: Routes,
     protection: Protection,
     limits: Limits,
     replays: Replays,
@@ -83,14 +84,26 @@ pub struct Protection {
     /// TLS.
     pub tls: Option<Arc<tls::ServerTls>>,
     /// Who may come in, and what for.
-    pub access: Option<Access>,
+    pub access: Option<Arc<Admission>>,
 }
 
-/// Serves `router` on `listener`, behind `protection`, until `stop` is true; then refuses new connections, lets the requests that are held
+impl Protection {
+    /// Looks at the files of certificate and logins every `interval`, as long as the tasks are held.
+    pub(crate) fn keep_up_to_date(&self, interval: Duration) -> Vec<Task> {
+        let certificate = self.tls.clone();
+        let certificate =
+            certificate.map(|tls| Task::start(async move { tls.keep_up_to_date(interval).await }));
+        let access = self.access.clone();
+        let access = access.map(|access| Task::start(async move { access.keep_up_to_date(interval).await }));
+        certificate.into_iter().chain(access).collect()
+    }
+}
+
+/// Serves `routes` on `listener`, behind `protection`, until `stop` is true; then refuses new connections, lets the requests that are held
 /// end, and returns. Dropping the future closes all connections at once.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     protection: Protection,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
@@ -98,7 +111,7 @@ pub async fn serve(
     let mut threads = Threads::new(limits.threads);
     let permits = Arc::new(Semaphore::new(limits.connections));
     let shared = Arc::new(Shared {
-        router,
+        routes,
         protection,
         limits,
         replays: Replays::default(),
@@ -221,7 +234,12 @@ where
 async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     let format = ErrorFormat::accepted(&parts.headers);
-    let sharing = Sharing::of(&shared.router, &parts);
+    // Not held while the request is: what is replaced meanwhile shall go.
+    let (sharing, found) = {
+        let router = shared.routes.current();
+        let found = router.find(&parts.method, parts.uri.path());
+        (Sharing::of(&router, &parts), found)
+    };
     let wait = Wait::preferred(&parts.headers);
     let terms = Terms {
         timeout: wait.map(Wait::duration),
@@ -232,7 +250,7 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
         if let Some(reply) = sharing.preflight() {
             return Ok(reply);
         }
-        let (key, prepared) = prepare(shared, parts, body).await?;
+        let (key, prepared) = prepare(shared, found, parts, body).await?;
         match (prepared, key) {
             (Prepared::Held(node, value), None) => {
                 held = true;
@@ -240,13 +258,11 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
             }
             (Prepared::Held(node, value), Some(key)) => {
                 held = true;
-                let node = Arc::clone(node);
                 let request = async move { node.request(value, terms).await };
                 shared.replays.once(&key, request).await
             }
             (Prepared::Published(receiver, received), None) => receiver.publish(received).await,
             (Prepared::Published(receiver, received), Some(key)) => {
-                let receiver = Arc::clone(receiver);
                 let request = async move { receiver.publish(received).await };
                 shared.replays.once(&key, request).await
             }
@@ -262,25 +278,27 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
     reply
 }
 
-enum Prepared<'a> {
-    Held(&'a Arc<Transaction>, Box<RawValue>),
-    Published(&'a Arc<Receiver>, Received),
+enum Prepared {
+    Held(Arc<Transaction>, Box<RawValue>),
+    Published(Arc<Receiver>, Received),
     Answered(Reply),
 }
 
 /// Does all that needs the request's own bytes, so that they are gone while the request is held.
 async fn prepare(
     shared: &Shared,
+    found: Match,
     parts: Parts,
     body: Incoming,
-) -> Result<(Option<Key>, Prepared<'_>), Failure> {
-    if let Some(access) = &shared.protection.access {
+) -> Result<(Option<Key>, Prepared), Failure> {
+    if let Some(admission) = &shared.protection.access {
         let path = route::normal(parts.uri.path());
-        access
+        admission
+            .access()
             .admit(&parts.headers, &parts.method, path.as_deref())
             .await?;
     }
-    let route = match shared.router.find(&parts.method, parts.uri.path()) {
+    let route = match found {
         Match::Node(route) => route,
         Match::Options(allow) => return Ok((None, Prepared::Answered(reply::options(allow)))),
         Match::WrongMethod(allow) => return Err(Failure::wrong_method(allow)),
@@ -316,12 +334,16 @@ async fn prepare(
     };
     let bytes = body::read(body, limits).await?;
     let query = parts.uri.query();
-    let key = Key::of(&parts, &bytes)?;
+    let key = Key::of(&parts, route.owner(), &bytes)?;
     let prepared = match &route.action {
-        Action::Transaction(node) => Prepared::Held(node, body::value(&parts.method, query, content, bytes)?),
-        Action::Receive(receiver) => {
-            Prepared::Published(receiver, body::received(&parts.method, query, content, bytes)?)
-        }
+        Action::Transaction(node) => Prepared::Held(
+            Arc::clone(node),
+            body::value(&parts.method, query, content, bytes)?,
+        ),
+        Action::Receive(receiver) => Prepared::Published(
+            Arc::clone(receiver),
+            body::received(&parts.method, query, content, bytes)?,
+        ),
         Action::Provide(provider) => Prepared::Answered(provider.answer()?),
     };
     Ok((key, prepared))

@@ -14,7 +14,8 @@ use syncline_core::session::Publication;
 
 use crate::driver::{AgentHandle, Inbox, Outbox, Subscription, mailbox};
 use crate::rules::{Arrival, Counters, Departure, Evaluators, Pipeline, at};
-use crate::service::plan::{FlowPlan, FlowTarget, MappingPlan};
+use crate::service::plan::{FlowPlan, FlowTarget};
+use crate::task::Task;
 use context::Origin;
 
 /// One item of a mapping, and how its messages fare.
@@ -30,35 +31,35 @@ pub struct MappedFlow {
     pub counters: Arc<Counters>,
 }
 
-/// Starts all items of `mapping`. They end with the driver.
-pub(crate) fn start(
-    agent: &AgentHandle,
-    service: &str,
-    mapping: &MappingPlan,
-    evaluators: Option<&Evaluators>,
-) -> Vec<MappedFlow> {
-    let started = mapping.flows.iter().enumerate().map(|(at, plan)| {
-        let flow = MappedFlow {
-            service: service.to_owned(),
-            resource: mapping.resource.clone(),
-            item: at + 1,
-            counters: Arc::default(),
-        };
+/// An item of a mapping whose messages are waiting for it already.
+pub(crate) struct Subscribed(Flow);
+
+impl Subscribed {
+    /// Subscribes to what `flow`, of `plan`, takes in.
+    pub(crate) fn new(
+        agent: &AgentHandle,
+        flow: &MappedFlow,
+        plan: &FlowPlan,
+        evaluators: Option<&Evaluators>,
+    ) -> Self {
         let MappedFlow {
+            service,
             resource,
             item,
             counters,
-            ..
-        } = &flow;
+        } = flow;
         let owner = format!("mapping {resource} of service {service}, item {item}").into();
         let ends = FlowEnds {
             from: agent,
             to: agent,
         };
-        tokio::spawn(Flow::subscribed(ends, plan, owner, counters, evaluators).run());
-        flow
-    });
-    started.collect()
+        Self(Flow::subscribed(ends, plan, owner, counters, evaluators))
+    }
+
+    /// Lets the messages flow, until the driver ends or the task is dropped.
+    pub(crate) fn start(self) -> Task {
+        Task::start(self.0.run())
+    }
 }
 
 /// The brokers between which messages flow, which may be one.

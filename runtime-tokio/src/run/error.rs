@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use syncline_core::flowsync::NodeConfigError;
+use syncline_core::flowsync::{ChangeError, NodeConfigError};
 use syncline_core::registration;
 
 use crate::data::{self, CredentialsError};
-use crate::driver::{AddNodeError, GaveUp, StartError};
+use crate::driver::{GaveUp, StartError};
 use crate::endpoint::ClientError;
 use crate::http::{AccessError, RouteConflict};
 use crate::tls;
@@ -69,6 +69,9 @@ pub enum RunError {
     /// No thread for expressions.
     #[error("the system gives no thread for the expressions of rules: {0}")]
     Evaluators(io::Error),
+    /// The agent did not take the transaction nodes.
+    #[error(transparent)]
+    Nodes(#[from] ChangeError),
     /// Two nodes answer the same requests.
     #[error(transparent)]
     Route(#[from] RouteConflict),
@@ -91,6 +94,7 @@ impl RunError {
             Self::Listen { .. }
             | Self::Connection { .. }
             | Self::Node { .. }
+            | Self::Nodes(_)
             | Self::Route(_)
             | Self::Registration(_)
             | Self::Tls(_)
@@ -114,7 +118,4 @@ pub enum NodeFault {
     /// Its configuration is out of range.
     #[error("{0}")]
     Config(NodeConfigError),
-    /// The agent did not take it.
-    #[error("{0}")]
-    Refused(AddNodeError),
 }

@@ -2,53 +2,67 @@
 
 mod broker_tls;
 mod error;
-mod flows;
+mod front;
+mod inventory;
 mod listener;
 mod login;
-mod nodes;
-mod rules;
+mod reload;
+mod resources;
 mod running;
 mod settings;
+mod watch;
 
 use std::sync::Arc;
 
 use syncline_core::registration::{self, Login};
-use tokio::sync::watch;
 
 pub(crate) use self::broker_tls::BrokerTls;
 use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
-use self::flows::{start_evaluators, start_flows};
+use self::front::Front;
+pub(crate) use self::inventory::Inventory;
+pub use self::inventory::ServedNode;
 use self::listener::listen;
 pub(crate) use self::login::login;
-pub use self::nodes::ServedNode;
-use self::nodes::add_nodes;
+pub use self::resources::Changes;
+use self::resources::Resources;
 pub use self::running::RunningAgent;
 pub use self::settings::{RegistrationSettings, Settings};
+pub use self::watch::Watch;
 use crate::admin::{self, Door};
+use crate::current::Current;
 use crate::data::DataFolder;
 use crate::driver::{Driver, Enrolment};
 use crate::endpoint::Means;
-use crate::http::{Access, Protection, openapi, serve};
+use crate::http::{Admission, Protection};
 use crate::presence::Presence;
 use crate::service::plan::Plan;
 use crate::status::{Observer, Status, View};
+use crate::task::Task;
 use crate::tls;
 use crate::transport::Dialer;
 
-/// Runs `plan` until `shutdown` completes, then stops in order.
+/// Runs `plan` until `shutdown` completes, then stops in order. Meanwhile it takes up what `watch` finds of other plans.
 ///
 /// # Errors
 /// [`RunError`] when the agent cannot start, or ends by itself.
 pub async fn run(
     settings: Settings,
     plan: &Plan,
+    mut watch: Watch,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    let interval = settings.services_look_interval;
     let mut running = start(settings, plan).await?;
-    let failure = tokio::select! {
-        () = shutdown => None,
-        failure = running.ended() => Some(failure),
+    let mut shutdown = std::pin::pin!(shutdown);
+    let failure = loop {
+        let found = tokio::select! {
+            () = &mut shutdown => break None,
+            failure = running.ended() => break Some(failure),
+            found = watch.next(interval) => found,
+        };
+        // Once begun it is not given up, and takes a moment only.
+        running.take_up(found).await;
     };
     running.stop().await;
     failure.map_or(Ok(()), Err)
@@ -67,50 +81,21 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         .map(|registration| login(registration, folder.as_deref(), &settings))
         .transpose()?;
     let tls = BrokerTls::new(&settings)?;
-    let has_http = plan
-        .services
-        .iter()
-        .any(|service| !service.http_servers.is_empty());
-    let listener = has_http
-        .then(|| listen("SYNCLINE_HTTP_LISTEN", settings.http_listen))
-        .transpose()?;
-    let http_tls = match &settings.http_tls {
-        Some(files) if has_http => Some(Arc::new(tls::ServerTls::new(files.clone())?)),
-        _ => None,
-    };
-    let http_access = match &settings.http_access {
-        Some(file) if has_http => Some(Access::read(file, "SYNCLINE_HTTP_AUTH")?),
-        _ => None,
-    };
-    let address = listener
-        .as_ref()
-        .map_or(settings.http_listen, |(_, address)| *address);
+    let mut front = Front::new(&settings);
+    let opened = front.prepare(plan)?;
     let admin = settings
         .admin_listen
         .map(|address| listen("SYNCLINE_ADMIN_LISTEN", address))
         .transpose()?;
     let admin_protection = match &admin {
-        Some(_) => Protection {
-            tls: settings
-                .admin_tls
-                .clone()
-                .map(tls::ServerTls::new)
-                .transpose()?
-                .map(Arc::new),
-            access: settings
-                .admin_access
-                .as_deref()
-                .map(|file| Access::read(file, "SYNCLINE_ADMIN_AUTH"))
-                .transpose()?,
-        },
+        Some(_) => admin_protection(&settings)?,
         None => Protection::default(),
     };
 
-    let services = plan.services.iter().map(|service| service.id.clone()).collect();
     let presence = settings
         .presence_of
         .as_ref()
-        .map(|name| Presence::new(name, services));
+        .map(|name| Presence::new(name, plan.service_ids()));
     settings.session.will = presence.as_ref().map(Presence::will);
     let status = Status::new(settings.session.client_id.clone(), settings.broker.to_string());
     let name = settings.session.client_id.clone();
@@ -130,49 +115,32 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         driver.check_version_with(registry, likeness);
     }
     driver.react_with(Box::new(Observer::new(status.clone(), presence)));
-    let evaluators = start_evaluators(plan)?;
-    let means = Means {
-        agent: &driver.handle(),
-        name: &name,
-        tls: &settings.outgoing_tls,
-        evaluators: evaluators.as_ref(),
-        folder: folder.as_deref(),
-    };
-    let flows = start_flows(&means, plan)?;
-    let (mut router, served) = add_nodes(
-        &mut driver,
-        plan,
-        address,
-        http_tls.is_some(),
-        evaluators.as_ref(),
-    )?;
 
     let agent = driver.handle();
-    let (stop_http, stop) = watch::channel(false);
-    router.describe(openapi(plan, http_access.is_some()));
-    let protection = Protection {
-        tls: http_tls.clone(),
-        access: http_access,
-    };
-    let http = listener
-        .map(|(listener, _)| tokio::spawn(serve(listener, router, protection, settings.http_limits, stop)));
-    let http_tls = http_tls.map(|server| {
-        let interval = settings.tls_look_interval;
-        tokio::spawn(async move { server.keep_up_to_date(interval).await })
+    let mut resources = Resources::new(Means {
+        agent: agent.clone(),
+        name: name.into(),
+        tls: Arc::new(settings.outgoing_tls),
+        evaluators: None,
+        folder: folder.clone(),
     });
+    let mut change = resources.prepare(plan)?;
+    let (removed, added) = resources.places(&change);
+    let places = driver.change_nodes(&removed, added)?;
+    let router = resources.adopt_nodes(&mut change, places).await;
+    front.adopt(plan, router, opened);
+    change.tell(plan, &front.base());
+    resources.adopt(change).await;
+
     let driver = tokio::spawn(driver.run());
+    let inventory = Current::default();
     let view = View {
         status: status.clone(),
         agent: agent.clone(),
-        nodes: served.clone().into(),
-        flows: flows.mappings.into(),
-        connections: flows
-            .connections
-            .iter()
-            .map(|connection| connection.watched.clone())
-            .collect(),
+        inventory: inventory.clone(),
         tls: tls.client.clone(),
     };
+    let admin_access = admin_protection.access.clone();
     let admin = admin.map(|(listener, address)| {
         let scheme = if admin_protection.tls.is_some() {
             "https"
@@ -180,39 +148,48 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
             "http"
         };
         tracing::info!("status page at {scheme}://{address}/");
-        let interval = settings.tls_look_interval;
+        let looks = admin_protection.keep_up_to_date(settings.tls_look_interval);
         let view = view.clone();
-        tokio::spawn(async move {
-            let certificate = admin_protection.tls.clone();
-            let serving = admin::serve(Door::Listener(listener, admin_protection), view);
-            match certificate {
-                // It ends with the listener.
-                Some(certificate) => tokio::select! {
-                    () = serving => {}
-                    () = certificate.keep_up_to_date(interval) => {}
-                },
-                None => serving.await,
-            }
+        Task::start(async move {
+            // They end with the listener.
+            let _looks = looks;
+            admin::serve(Door::Listener(listener, admin_protection), view).await;
         })
     });
     let socket = folder
         .as_ref()
         .and_then(|folder| admin::open_socket(folder.path(), view));
     let tls = tls.keep_up_to_date(trial, settings.tls_look_interval);
-    Ok(RunningAgent {
-        served,
+    let mut running = RunningAgent {
+        resources,
+        front,
+        inventory,
+        shown: Arc::default(),
         agent,
         driver,
         status,
-        connections: flows.connections,
-        http,
-        http_tls,
         admin,
+        admin_access,
         socket,
-        stop_http,
         drain_time: settings.drain_time,
         tls,
         folder,
+    };
+    running.show(plan);
+    Ok(running)
+}
+
+/// What protects the admin listener.
+fn admin_protection(settings: &Settings) -> Result<Protection, RunError> {
+    let admission = |file| Admission::open(file, "SYNCLINE_ADMIN_AUTH").map(Arc::new);
+    Ok(Protection {
+        tls: settings
+            .admin_tls
+            .clone()
+            .map(tls::ServerTls::new)
+            .transpose()?
+            .map(Arc::new),
+        access: settings.admin_access.clone().map(admission).transpose()?,
     })
 }
 

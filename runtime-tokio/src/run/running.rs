@@ -1,18 +1,23 @@
 //! An agent whose tasks are running, and how they are stopped in order.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{RunError, ServedNode};
+use super::front::Front;
+use super::resources::Resources;
+use super::{Inventory, RunError, ServedNode};
 use crate::admin::ServedSocket;
+use crate::current::Current;
 use crate::data::DataFolder;
 use crate::driver::{AgentHandle, GaveUp};
-use crate::endpoint::StartedConnection;
+use crate::http::Admission;
+use crate::service::plan::Plan;
 use crate::status::Status;
+use crate::task::Task;
 use crate::tls;
 
 /// Time for the answers to requests that are cancelled when the drain time is over.
@@ -23,23 +28,22 @@ const REPORT_TIME: Duration = Duration::from_secs(1);
 const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// An agent whose tasks are running.
-#[derive(Debug)]
 pub struct RunningAgent {
-    pub(super) served: Vec<ServedNode>,
+    pub(super) resources: Resources,
+    pub(super) front: Front,
+    /// What those see who look at the agent.
+    pub(super) inventory: Current<Inventory>,
+    /// The same, as it was shown last.
+    pub(super) shown: Arc<Inventory>,
     pub(super) agent: AgentHandle,
     pub(super) driver: JoinHandle<Result<(), GaveUp>>,
     pub(super) status: Status,
-    /// Connections to other systems, with their endpoints.
-    pub(super) connections: Vec<StartedConnection>,
-    /// Absent where the plan has no HTTP server.
-    pub(super) http: Option<JoinHandle<()>>,
-    /// Keeps the certificate of the HTTP listener up to date, where it has one.
-    pub(super) http_tls: Option<JoinHandle<()>>,
     /// Absent where nobody asked for it.
-    pub(super) admin: Option<JoinHandle<()>>,
+    pub(super) admin: Option<Task>,
+    /// Who may look there.
+    pub(super) admin_access: Option<Arc<Admission>>,
     /// Absent where the data folder cannot hold it.
     pub(super) socket: Option<ServedSocket>,
-    pub(super) stop_http: watch::Sender<bool>,
     pub(super) drain_time: Duration,
     /// TLS towards the broker, and what keeps it up to date.
     pub(super) tls: Option<(Arc<tls::Client>, JoinHandle<()>)>,
@@ -51,7 +55,7 @@ impl RunningAgent {
     /// The URLs that are served, in the order of the plan.
     #[must_use]
     pub fn served(&self) -> &[ServedNode] {
-        &self.served
+        &self.shown.nodes
     }
 
     /// TLS towards the broker, where there is any.
@@ -60,20 +64,22 @@ impl RunningAgent {
         self.tls.as_ref().map(|(client, _)| &**client)
     }
 
+    /// Shows `plan`, which runs, to everyone who looks.
+    pub(super) fn show(&mut self, plan: &Plan) {
+        self.inventory
+            .replace(self.resources.inventory(plan, &self.front.base()));
+        self.shown = self.inventory.load();
+        self.agent.announce(plan.service_ids());
+    }
+
     /// Waits for a task that ends although nobody has stopped the agent, and tells why.
     pub async fn ended(&mut self) -> RunError {
-        let http = async {
-            match &mut self.http {
-                Some(http) => drop(http.await),
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             ended = &mut self.driver => match ended {
                 Ok(Err(gave_up)) => gave_up.into(),
                 _ => RunError::Ended { task: "link to the broker" },
             },
-            () = http => RunError::Ended { task: "HTTP listener" },
+            () = self.front.ended() => RunError::Ended { task: "HTTP listener" },
         }
     }
 
@@ -81,15 +87,13 @@ impl RunningAgent {
     /// publishes `offline` and disconnects from the broker.
     pub async fn stop(self) {
         let Self {
+            resources,
+            mut front,
             agent,
             driver,
             status,
-            connections,
-            http,
-            http_tls,
             admin,
             socket,
-            stop_http,
             drain_time,
             tls,
             folder,
@@ -101,22 +105,15 @@ impl RunningAgent {
         if let Some((_, reload)) = tls {
             reload.abort();
         }
-        if let Some(look) = http_tls {
-            look.abort();
-        }
-        stop_http.send_replace(true);
-        if let Some(mut http) = http.filter(|http| !http.is_finished())
-            && timeout(drain_time, &mut http).await.is_err()
-        {
+        if timeout(drain_time, front.close()).await.is_err() {
             tracing::info!("cancelling the requests that are still held");
             agent.cancel_all();
-            if timeout(CANCEL_TIME, &mut http).await.is_err() {
-                http.abort();
+            if timeout(CANCEL_TIME, front.close()).await.is_err() {
+                front.abort();
             }
         }
         // Held requests may have needed them until now.
-        let ends: JoinSet<()> = connections.into_iter().map(StartedConnection::stop).collect();
-        ends.join_all().await;
+        resources.stop().await;
         agent.stop();
         if !driver.is_finished() {
             let abort = driver.abort_handle();
@@ -124,12 +121,18 @@ impl RunningAgent {
                 abort.abort();
             }
         }
-        if let Some(admin) = admin {
-            admin.abort();
-        }
+        drop(admin);
         drop(socket);
         // From here on the next agent may have it.
         drop(folder);
+    }
+}
+
+impl fmt::Debug for RunningAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningAgent")
+            .field("served", &self.shown.nodes)
+            .finish_non_exhaustive()
     }
 }
 

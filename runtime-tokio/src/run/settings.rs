@@ -10,6 +10,7 @@ use syncline_core::registration::Mode;
 use syncline_core::registration::version::Likeness;
 use syncline_core::session::{self, VersionPolicy};
 
+use super::watch;
 use crate::config::{AgentName, MqttVersion, RunConfig};
 use crate::http::Limits;
 use crate::registry::Registry;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub outgoing_tls: tls::Settings,
     /// Time between two looks at the files for TLS, 3 s by default.
     pub tls_look_interval: Duration,
+    /// Time between two looks at the commissioning files, 1 s by default.
+    pub services_look_interval: Duration,
     /// The MQTT session. With a registration, user name and password in it are the ones that were given.
     pub session: session::Config,
     /// How to be let in; `None` to log in as `session` says and be refused.
@@ -79,6 +82,7 @@ impl Settings {
                 identity: None,
             },
             tls_look_interval: tls::LOOK_INTERVAL,
+            services_look_interval: watch::LOOK_INTERVAL,
             session,
             registration: None,
             version_check: None,

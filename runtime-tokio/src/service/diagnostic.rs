@@ -298,6 +298,13 @@ impl Report {
         &self.diagnostics
     }
 
+    /// The errors among the messages.
+    pub fn mistakes(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
     /// How many of the messages are errors, counting those that were not kept.
     #[must_use]
     pub fn errors(&self) -> usize {

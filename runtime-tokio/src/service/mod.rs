@@ -12,6 +12,7 @@ mod connection;
 mod diagnostic;
 mod document;
 mod endpoint;
+mod files;
 mod http;
 mod mapping;
 mod mqtt;
@@ -35,6 +36,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Paint, Report, Severity};
+pub(crate) use files::Stamp;
+pub use files::{Files, Origin, Reading};
 pub use plan::Plan;
 pub use source::{Position, Source};
 

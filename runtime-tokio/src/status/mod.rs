@@ -1,6 +1,7 @@
 //! What a running agent knows about itself: kept by an observer in its driver, read by admin listener and commands.
 
 mod observer;
+mod reloads;
 mod short_connections;
 mod snapshot;
 mod view;
@@ -10,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 pub(crate) use observer::Observer;
+pub(crate) use reloads::Reloads;
 pub(crate) use short_connections::ShortConnections;
 pub use snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, MappingStatus,
-    NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, LastReload,
+    MappingStatus, NodeStatus, RegistrationStatus, ReloadStatus, Snapshot, TransactionTotals,
 };
 pub(crate) use view::View;
 
@@ -27,6 +29,7 @@ struct Inner {
     broker: String,
     started: SystemTime,
     stopping: AtomicBool,
+    reloads: Reloads,
     link: Mutex<Link>,
 }
 
@@ -52,6 +55,7 @@ impl Status {
             broker,
             started: SystemTime::now(),
             stopping: AtomicBool::new(false),
+            reloads: Reloads::default(),
             link: Mutex::default(),
         }))
     }
@@ -63,6 +67,11 @@ impl Status {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    /// What came of reloads.
+    pub(crate) fn reloads(&self) -> &Reloads {
+        &self.0.reloads
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {

@@ -36,8 +36,8 @@ impl Observer {
         }
     }
 
-    fn say_offline(&self, now: Instant, wall: UnixMillis, agent: &mut Agent) {
-        let presence = self.presence.as_ref();
+    fn say_offline(&mut self, now: Instant, wall: UnixMillis, agent: &mut Agent) {
+        let presence = self.presence.as_mut();
         if let Some(presence) = presence.filter(|_| agent.session().is_established()) {
             presence.publish_offline(now, wall, agent);
         }
@@ -68,11 +68,14 @@ impl Reactor for Observer {
                     link.connections += 1;
                     link.obstacle = None;
                 }
-                if let Some(presence) = &self.presence {
+                if let Some(presence) = &mut self.presence {
                     self.announcement = presence.publish_online(now, wall, agent);
                 }
             }
             Output::Disconnected(disconnected) => {
+                if let Some(presence) = &mut self.presence {
+                    presence.disconnected();
+                }
                 let reason = &disconnected.reason;
                 let by_peer = matches!(
                     reason,
@@ -113,6 +116,12 @@ impl Reactor for Observer {
 
     fn dial_failed(&mut self, error: &DialError) {
         self.dial_failure = Some(error.to_string());
+    }
+
+    fn announce(&mut self, now: Instant, services: Vec<String>, agent: &mut Agent) {
+        let presence = self.presence.as_mut();
+        let announced = presence.and_then(|presence| presence.publish_services(now, services, agent));
+        self.announcement = announced.or(self.announcement);
     }
 
     fn stopping(&mut self, now: Instant, wall: UnixMillis, agent: &mut Agent) {

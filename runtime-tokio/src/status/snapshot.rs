@@ -49,6 +49,9 @@ pub struct Snapshot {
     pub endpoints: Vec<EndpointStatus>,
     /// Transactions since the start.
     pub transactions: TransactionTotals,
+    /// How often the commissioning files were taken up anew.
+    #[serde(default)]
+    pub reloads: ReloadStatus,
 }
 
 /// The link to the broker.
@@ -211,6 +214,40 @@ impl EndpointStatus {
     }
 }
 
+/// How often the commissioning files were taken up anew, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReloadStatus {
+    /// Reloads since the start after which another plan, or the same, was in force.
+    pub succeeded: u64,
+    /// Reloads since the start after which the plan before stayed in force.
+    pub failed: u64,
+    /// The last one.
+    pub last: Option<LastReload>,
+}
+
+/// What came of the last reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastReload {
+    /// When, RFC 3339.
+    pub at: String,
+    /// When, in seconds since 1970.
+    pub at_seconds: u64,
+    /// Whether it succeeded. If not, the plan before is in force, and nothing of it was changed.
+    pub succeeded: bool,
+    /// Resources that were not there before.
+    pub added: usize,
+    /// Resources that were started anew.
+    pub changed: usize,
+    /// Resources that are gone.
+    pub removed: usize,
+    /// Resources that were left alone.
+    pub unchanged: usize,
+    /// Why it failed: file, line and column of each mistake.
+    pub errors: Vec<String>,
+}
+
 /// How transactions ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -233,6 +270,29 @@ pub struct TransactionTotals {
 
 impl Snapshot {
     pub(super) const SCHEMA: u32 = SCHEMA;
+}
+
+impl fmt::Display for LastReload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            at,
+            added,
+            changed,
+            removed,
+            unchanged,
+            ..
+        } = self;
+        match self.succeeded {
+            true => write!(
+                f,
+                "{at}: {added} added, {changed} changed, {removed} removed, {unchanged} unchanged"
+            ),
+            false => {
+                let first = self.errors.first().map_or("", String::as_str);
+                write!(f, "failed {at}, the plan before is in force: {first}")
+            }
+        }
+    }
 }
 
 /// Aligned lines; begins with the answer to the question that is asked most.
@@ -286,6 +346,9 @@ impl fmt::Display for Snapshot {
             "requests   {} held, {} answered, {} refused, {} timed out",
             totals.open, totals.replied, totals.failed, totals.timed_out
         )?;
+        if let Some(last) = &self.reloads.last {
+            writeln!(f, "reload     {last}")?;
+        }
         for node in &self.nodes {
             let state = if node.ready { "ready" } else { "waits " };
             writeln!(

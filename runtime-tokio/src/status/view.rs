@@ -10,11 +10,12 @@ use super::snapshot::{
     NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
 };
 use super::{Link, Status};
+use crate::current::Current;
 use crate::driver::{AgentHandle, Report};
 use crate::endpoint::{Cause, WatchedConnection, WatchedEndpoint};
 use crate::mapping::MappedFlow;
 use crate::presence::rfc3339;
-use crate::run::ServedNode;
+use crate::run::{Inventory, ServedNode};
 use crate::tls;
 
 /// Time for the driver to answer: a turn of its loop, many times over.
@@ -25,9 +26,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct View {
     pub(crate) status: Status,
     pub(crate) agent: AgentHandle,
-    pub(crate) nodes: Arc<[ServedNode]>,
-    pub(crate) flows: Arc<[MappedFlow]>,
-    pub(crate) connections: Arc<[WatchedConnection]>,
+    pub(crate) inventory: Current<Inventory>,
     pub(crate) tls: Option<Arc<tls::Client>>,
 }
 
@@ -62,7 +61,8 @@ impl View {
                 None => format!("not connected to {broker} yet"),
             });
         } else {
-            let waiting = self.nodes.iter().filter(|served| !served.node.is_ready());
+            let inventory = self.inventory.load();
+            let waiting = inventory.nodes.iter().filter(|served| !served.node.is_ready());
             obstacles.extend(waiting.map(|served| {
                 format!(
                     "node {} of service {}: the broker has not confirmed the subscription to {}/tres",
@@ -87,6 +87,7 @@ impl View {
             let report = report.as_ref()?;
             report.in_flight.get(&served.node.id()).copied()
         };
+        let inventory = self.inventory.load();
         let (protocol, since) = link.connected.unzip();
         Snapshot {
             schema: Snapshot::SCHEMA,
@@ -113,7 +114,7 @@ impl View {
                 .obstacle
                 .map(|(obstacle, pairing_id)| RegistrationStatus { obstacle, pairing_id }),
             certificate: self.certificate(),
-            nodes: self
+            nodes: inventory
                 .nodes
                 .iter()
                 .map(|served| NodeStatus {
@@ -126,14 +127,15 @@ impl View {
                     in_flight: in_flight(served).unwrap_or_default(),
                 })
                 .collect(),
-            mappings: self.flows.iter().map(mapping).collect(),
-            connections: self.connections.iter().map(connection).collect(),
-            endpoints: self
+            mappings: inventory.flows.iter().map(mapping).collect(),
+            connections: inventory.connections.iter().map(connection).collect(),
+            endpoints: inventory
                 .connections
                 .iter()
                 .flat_map(|connection| connection.endpoints.iter().map(|at| endpoint(connection, at)))
                 .collect(),
             transactions: report.as_ref().map(totals).unwrap_or_default(),
+            reloads: self.status.reloads().status(),
         }
     }
 

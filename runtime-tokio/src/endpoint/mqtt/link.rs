@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::client_identifier;
-use crate::driver::{AgentHandle, Driver, GaveUp, Naming, Reactor};
+use crate::data::DataFolder;
+use crate::driver::{AgentHandle, Driver, GaveUp, Naming, Reactor, StartError};
 use crate::endpoint::state::LinkState;
 use crate::endpoint::{ClientError, Means};
 use crate::service::plan::{ConnectionPlan, MqttConnection, MqttScheme, RetryStrategy};
@@ -29,39 +30,66 @@ const LOGIN_CURE: &str = "; check `username` and `password` of the connection";
 /// A session with another broker. Dropping it disconnects.
 #[derive(Debug)]
 pub(crate) struct Link {
-    agent: AgentHandle,
-    state: Arc<LinkState>,
+    other: Other,
     /// Absent until it was begun.
     driver: Option<JoinHandle<Result<(), GaveUp>>>,
 }
 
-impl Link {
-    /// A session with the broker of `plan`, for the connection that the log calls `owner`, and what drives it.
+/// A session with another broker that can be: nothing of it is there yet.
+pub(crate) struct PreparedLink {
+    dialer: Dialer,
+    config: Config,
+    address: String,
+    /// Where a session is kept: service and resource of its connection.
+    kept_as: Option<(String, String)>,
+}
+
+impl PreparedLink {
+    /// A session with the broker of `plan`, where all that may be wrong with its settings is right.
     pub(in crate::endpoint) fn new(
-        means: &Means<'_>,
+        means: &Means,
         service: &str,
         connection: &ConnectionPlan,
         plan: &MqttConnection,
-        owner: &str,
-    ) -> Result<(Self, Driver), ClientError> {
+    ) -> Result<Self, ClientError> {
+        let resource = &connection.resource;
         let endpoint = Endpoint {
             host: plan.host.clone(),
             port: plan.port,
         };
         let address = format!("{}://{endpoint}", plan.scheme.name());
+        let owner = format!("connection {resource} of service {service}");
         let tls = match plan.scheme {
             MqttScheme::Mqtt => None,
-            MqttScheme::Mqtts => Some(Arc::new(tls_client(plan, means.tls, owner)?)),
+            MqttScheme::Mqtts => Some(Arc::new(tls_client(plan, &means.tls, &owner)?)),
         };
-        let dialer = Dialer { endpoint, tls };
-        let resource = &connection.resource;
         let config = session(plan, connection.strategy, || {
-            client_identifier::of_connection(means.name, service, resource)
+            client_identifier::of_connection(&means.name, service, resource)
         });
-        let stored = means
-            .folder
-            .filter(|_| !plan.clean_session)
-            .and_then(|folder| folder.session_of_connection(service, resource));
+        config.validate().map_err(StartError::Config)?;
+        Ok(Self {
+            dialer: Dialer { endpoint, tls },
+            config,
+            address,
+            kept_as: (!plan.clean_session).then(|| (service.to_owned(), resource.clone())),
+        })
+    }
+
+    /// The session, for the connection that the log calls `owner`, and what drives it. A session that is kept in `folder` is taken up.
+    pub(in crate::endpoint) fn open(
+        self,
+        folder: Option<&DataFolder>,
+        owner: &str,
+    ) -> Result<(Link, Driver), ClientError> {
+        let Self {
+            dialer,
+            config,
+            address,
+            kept_as,
+        } = self;
+        let stored = folder
+            .zip(kept_as)
+            .and_then(|(folder, (service, resource))| folder.session_of_connection(&service, &resource));
         let mut driver = match stored {
             Some(stored) => Driver::restore(dialer, config, stored)?,
             None => Driver::new(dialer, config)?,
@@ -78,32 +106,38 @@ impl Link {
             short_connections: ShortConnections::default(),
             dial_failure: None,
         }));
-        let link = Self {
+        let other = Other {
             agent: driver.handle(),
             state,
-            driver: None,
         };
+        let link = Link { other, driver: None };
         Ok((link, driver))
     }
+}
 
+/// What endpoints need of a session with another broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Other {
+    /// The session, to subscribe and to publish with.
+    pub(in crate::endpoint) agent: AgentHandle,
+    /// What is known of it.
+    pub(in crate::endpoint) state: Arc<LinkState>,
+}
+
+impl Link {
     /// Connects. Who has subscribed before misses nothing of what a kept Session brings.
     pub(in crate::endpoint) fn begin(&mut self, driver: Driver) {
         self.driver = Some(tokio::spawn(driver.run()));
     }
 
-    /// The session, to subscribe and to publish with.
-    pub(in crate::endpoint) fn agent(&self) -> &AgentHandle {
-        &self.agent
-    }
-
-    /// What is known of it.
-    pub(crate) fn state(&self) -> &Arc<LinkState> {
-        &self.state
+    /// What endpoints need of it.
+    pub(in crate::endpoint) fn other(&self) -> &Other {
+        &self.other
     }
 
     /// Disconnects, and waits until that is done.
     pub(crate) async fn stop(mut self) {
-        self.agent.stop();
+        self.other.agent.stop();
         if let Some(driver) = self.driver.take() {
             let abort = driver.abort_handle();
             if timeout(STOP_TIME, driver).await.is_err() {
@@ -116,7 +150,7 @@ impl Link {
 impl Drop for Link {
     /// Not by force: the other broker would publish the will.
     fn drop(&mut self) {
-        self.agent.stop();
+        self.other.agent.stop();
     }
 }
 

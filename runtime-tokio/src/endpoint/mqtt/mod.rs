@@ -10,9 +10,8 @@ mod writer;
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
 pub(super) use link::Link;
+pub(crate) use link::{Other, PreparedLink};
 use writer::Writer;
 
 use super::Means;
@@ -21,15 +20,23 @@ use crate::mapping::{Flow, FlowEnds};
 use crate::service::plan::{
     EndpointPlan, EndpointTarget, FlowPlan, FlowSource, FlowTarget, TopicPart, TopicTemplate,
 };
+use crate::task::Task;
 
-/// Starts an endpoint of the broker behind `link`.
-pub(super) fn start(
-    means: &Means<'_>,
-    link: &Link,
+/// An endpoint of another broker that is subscribed, and waits to be started.
+pub(crate) enum Subscribed {
+    /// What comes from there.
+    Flow(Box<Flow>),
+    /// What goes there.
+    Writer(Box<Writer>),
+}
+
+/// An endpoint of the `other` broker; `None` where it is of another protocol, or listens to nothing: a plan says otherwise.
+pub(super) fn subscribe(
+    means: &Means,
+    other: &Other,
     plan: &EndpointPlan,
     tally: &Arc<Tally>,
-    tasks: &mut JoinSet<()>,
-) {
+) -> Option<Subscribed> {
     let owner: Arc<str> = plan.to_string().into();
     match &plan.target {
         EndpointTarget::MqttSubscribe {
@@ -54,11 +61,12 @@ pub(super) fn start(
                 },
             };
             let ends = FlowEnds {
-                from: link.agent(),
-                to: means.agent,
+                from: &other.agent,
+                to: &means.agent,
             };
-            let flow = Flow::subscribed(ends, &flow, owner, tally.messages(), means.evaluators);
-            tasks.spawn(flow.run());
+            let evaluators = means.evaluators.as_ref();
+            let flow = Flow::subscribed(ends, &flow, owner, tally.messages(), evaluators);
+            Some(Subscribed::Flow(Box::new(flow)))
         }
         EndpointTarget::MqttPublish { topic, qos, retain } => {
             let target = writer::Target {
@@ -66,10 +74,19 @@ pub(super) fn start(
                 qos: *qos,
                 retain: *retain,
             };
-            if let Some(writer) = Writer::new(means, link, plan, target, &owner, tally) {
-                tasks.spawn(writer.run());
-            }
+            let writer = Writer::new(means, other, plan, target, &owner, tally)?;
+            Some(Subscribed::Writer(Box::new(writer)))
         }
-        EndpointTarget::Http(_) => {}
+        EndpointTarget::Http(_) => None,
+    }
+}
+
+impl Subscribed {
+    /// Has it work until the task is dropped, or there will be no more messages.
+    pub(super) fn start(self) -> Task {
+        match self {
+            Self::Flow(flow) => Task::start(flow.run()),
+            Self::Writer(writer) => Task::start(writer.run()),
+        }
     }
 }

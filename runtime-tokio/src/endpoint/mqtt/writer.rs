@@ -10,7 +10,7 @@ use syncline_core::topic::{TopicFilter, TopicName};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::link::Link;
+use super::link::Other;
 use crate::driver::{AgentHandle, Inbox, Offline, PublishError, Submitted, Subscription, mailbox};
 use crate::endpoint::message::{self, wall};
 use crate::endpoint::results::Results;
@@ -31,7 +31,7 @@ pub(super) struct Target {
 }
 
 /// One endpoint.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     other: AgentHandle,
     state: Arc<LinkState>,
     target: Target,
@@ -50,8 +50,8 @@ struct Unwritten {
 impl Writer {
     /// `None` where the endpoint listens to nothing: a plan says otherwise.
     pub(super) fn new(
-        means: &Means<'_>,
-        link: &Link,
+        means: &Means,
+        other: &Other,
         plan: &EndpointPlan,
         target: Target,
         owner: &Arc<str>,
@@ -60,8 +60,8 @@ impl Writer {
         let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
         let (mailbox, inbox) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
         Some(Self {
-            other: link.agent().clone(),
-            state: Arc::clone(link.state()),
+            other: other.agent.clone(),
+            state: Arc::clone(&other.state),
             target,
             inbox,
             _subscription: means.agent.subscribe(listened, plan.qos, mailbox.sink(0)),

@@ -206,18 +206,22 @@ fn patterns(read: &[&str], write: &[&str]) -> Result<(Vec<String>, Vec<String>),
     }
 }
 
-pub(super) fn read(file: &Path, variable: &'static str) -> Result<Access, AccessError> {
-    let text = regular_file::read_text(file, MAX_FILE).map_err(|why| AccessError::Read {
+pub(super) fn text(file: &Path, variable: &'static str) -> Result<String, AccessError> {
+    regular_file::read_text(file, MAX_FILE).map_err(|why| AccessError::Read {
         variable,
         file: file.to_owned(),
         why,
-    })?;
+    })
+}
+
+/// What `text` says, which is that of `file`.
+pub(super) fn parse(text: &str, file: &Path, variable: &'static str) -> Result<Access, AccessError> {
     let wrong = |why: String| AccessError::Content {
         variable,
         file: file.to_owned(),
         why,
     };
-    let content: Content = toml::from_str(&text).map_err(|error| {
+    let content: Content = toml::from_str(text).map_err(|error| {
         // The error's own text quotes the line, with the hash in it.
         let line = error.span().map_or(1, |span| {
             text[..span.start.min(text.len())].matches('\n').count() + 1
@@ -298,7 +302,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.toml");
         std::fs::write(&path, text).unwrap();
-        read(&path, "SYNCLINE_HTTP_AUTH").unwrap_err().to_string()
+        Access::read(&path, "SYNCLINE_HTTP_AUTH").unwrap_err().to_string()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who may call the HTTP servers: users and tokens of a file of hashes, and which paths each may read and write.
 
+mod admission;
 mod file;
 mod permission;
 
@@ -13,6 +14,8 @@ use http::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+pub use admission::Admission;
+pub(crate) use admission::Patience;
 pub use file::{AccessError, Entry};
 use permission::Permissions;
 
@@ -69,7 +72,8 @@ impl Access {
     /// # Errors
     /// [`AccessError`] names what is wrong with it.
     pub fn read(file: &Path, variable: &'static str) -> Result<Self, AccessError> {
-        file::read(file, variable)
+        let text = file::text(file, variable)?;
+        file::parse(&text, file, variable)
     }
 
     /// As [`Access::judge`], with the data plane's answer.

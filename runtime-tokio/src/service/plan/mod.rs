@@ -46,6 +46,12 @@ pub struct ServicePlan {
 }
 
 impl Plan {
+    /// `serviceId` of each service.
+    #[must_use]
+    pub fn service_ids(&self) -> Vec<String> {
+        self.services.iter().map(|service| service.id.clone()).collect()
+    }
+
     /// Whether there is nothing to run.
     #[must_use]
     pub fn is_empty(&self) -> bool {

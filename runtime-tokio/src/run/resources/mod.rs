@@ -1,0 +1,248 @@
+//! All that runs of a plan, and how it becomes what another plan asks for: [`prepare`](Resources::prepare) does what may fail and has
+//! no effect, [`adopt`](Resources::adopt) does the rest and cannot fail.
+//!
+//! Each kind of resource says in one place, its [`Kind`](table::Kind), what it depends on, how it begins in the place of one with
+//! other settings, and how it ends. To add a kind: a file with its `Kind` here, a table below, a line in each step.
+
+mod connections;
+mod endpoints;
+mod flows;
+mod nodes;
+mod rules;
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use syncline_core::flowsync::{NodeConfig, NodeId};
+
+use self::connections::Connections;
+use self::endpoints::Endpoints;
+use self::flows::Flows;
+use self::nodes::Nodes;
+pub use self::table::Changes;
+use self::table::{Difference, ResourceId, Table};
+use super::{Inventory, RunError, ServedNode};
+use crate::driver::Node;
+use crate::endpoint::{Connection, Means, WatchedConnection, WatchedEndpoint};
+use crate::http::Router;
+use crate::rules::{Evaluators, RuleList};
+use crate::service::plan::{ConnectionPlan, Plan};
+
+/// All that runs of a plan.
+pub(super) struct Resources {
+    means: Means,
+    nodes: Table<Nodes>,
+    flows: Table<Flows>,
+    connections: Table<Connections>,
+    endpoints: Table<Endpoints>,
+}
+
+/// The way from what runs to what a plan asks for, where nothing of it is done yet.
+pub(super) struct Change {
+    /// With the threads for expressions, where there are expressions then.
+    means: Means,
+    router: Router<()>,
+    nodes: Difference<Nodes>,
+    /// Nodes that begin.
+    begins: BTreeSet<ResourceId>,
+    /// Nodes that end.
+    ends: Vec<ResourceId>,
+    flows: Difference<Flows>,
+    connections: Difference<Connections>,
+    endpoints: Difference<Endpoints>,
+}
+
+impl Resources {
+    /// Nothing yet.
+    pub(super) fn new(means: Means) -> Self {
+        Self {
+            means,
+            nodes: Table::default(),
+            flows: Table::default(),
+            connections: Table::default(),
+            endpoints: Table::default(),
+        }
+    }
+
+    /// Does all that may fail about running `plan`.
+    ///
+    /// # Errors
+    /// [`RunError`]; what runs is as it was.
+    pub(super) fn prepare(&self, plan: &Plan) -> Result<Change, RunError> {
+        let evaluators = match (has_expression(plan), &self.means.evaluators) {
+            (false, _) => None,
+            (true, Some(evaluators)) => Some(evaluators.clone()),
+            (true, None) => Some(Evaluators::start().map_err(RunError::Evaluators)?),
+        };
+        let means = Means {
+            evaluators,
+            ..self.means.clone()
+        };
+        let nodes = nodes::compare(&self.nodes, plan)?;
+        Ok(Change {
+            router: Router::of(plan)?,
+            begins: nodes.begins.iter().map(|begin| begin.id.clone()).collect(),
+            ends: nodes.ends.clone(),
+            nodes,
+            flows: flows::compare(&self.flows, plan)?,
+            connections: connections::compare(&self.connections, plan, &means)?,
+            endpoints: endpoints::compare(&self.endpoints, plan)?,
+            means,
+        })
+    }
+
+    /// What `change` asks of the driver: which nodes it should remove, and which add.
+    pub(super) fn places(&self, change: &Change) -> (Vec<NodeId>, Vec<NodeConfig>) {
+        nodes::places(&self.nodes, &change.nodes)
+    }
+
+    /// Carries `change` out as far as nodes go, now that the driver has made the `places` that it asks for, and returns the router
+    /// to those that work then.
+    pub(super) async fn adopt_nodes(&mut self, change: &mut Change, places: Vec<Node>) -> Router {
+        let mut difference = std::mem::take(&mut change.nodes);
+        nodes::give(&mut difference, places);
+        let nodes = Nodes {
+            agent: self.means.agent.clone(),
+            evaluators: change.means.evaluators.clone(),
+        };
+        self.nodes.end(&difference).await;
+        self.nodes.begin(&nodes, difference).await;
+        std::mem::take(&mut change.router).serve(|service, resource| {
+            let served = self.nodes.running(&nodes::id(service, resource))?;
+            Some(served.action.clone())
+        })
+    }
+
+    /// Carries out the rest of `change`.
+    pub(super) async fn adopt(&mut self, change: Change) {
+        let evaluators = change.means.evaluators.clone();
+        // Endpoints take leave of the other side before their connection does.
+        self.endpoints.end(&change.endpoints).await;
+        self.connections.end(&change.connections).await;
+        let connections = Connections {
+            means: change.means.clone(),
+        };
+        self.connections.begin(&connections, change.connections).await;
+        let endpoints = Endpoints {
+            ways: self
+                .connections
+                .all()
+                .filter_map(|(id, connection)| Some((id.clone(), connection.as_ref()?.way().clone())))
+                .collect(),
+            means: change.means.clone(),
+        };
+        self.endpoints.begin(&endpoints, change.endpoints).await;
+        // Who has subscribed misses nothing of what a kept session brings.
+        self.connections.all_mut().flatten().for_each(Connection::begin);
+        self.flows.end(&change.flows).await;
+        let flows = Flows {
+            agent: self.means.agent.clone(),
+            evaluators,
+        };
+        self.flows.begin(&flows, change.flows).await;
+        self.means = change.means;
+    }
+
+    /// Ends it all with the agent: connections first, so that a session which the other side keeps keeps its subscriptions.
+    pub(super) async fn stop(self) {
+        self.connections.stop().await;
+    }
+
+    /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address.
+    pub(super) fn inventory(&self, plan: &Plan, base: &str) -> Inventory {
+        let servers = plan.services.iter().flat_map(|service| {
+            let servers = service.http_servers.iter();
+            servers.map(move |server| (service, server))
+        });
+        let nodes = servers.flat_map(|(service, server)| {
+            server.nodes.iter().filter_map(move |plan| {
+                let served = self.nodes.running(&nodes::id(&service.id, &plan.resource))?;
+                Some(ServedNode {
+                    service: service.id.clone(),
+                    resource: plan.resource.clone(),
+                    method: plan.method.clone(),
+                    url: format!("{base}{}{}", server.base_path, plan.route),
+                    topic: plan.topic.as_str().to_owned(),
+                    node: served.node.clone()?,
+                })
+            })
+        });
+        let flows = flows::items(plan).filter_map(|(id, _)| self.flows.running(&id));
+        let connections = connections::all(plan).filter_map(|(id, plan)| self.watched(id, plan));
+        Inventory {
+            nodes: nodes.collect(),
+            flows: flows.map(|running| running.flow.clone()).collect(),
+            connections: connections.collect(),
+        }
+    }
+
+    fn watched(&self, id: ResourceId, plan: &ConnectionPlan) -> Option<WatchedConnection> {
+        let connection = self.connections.running(&id)?.as_ref()?;
+        let endpoints = plan.endpoints.iter().filter_map(|plan| {
+            Some(WatchedEndpoint {
+                service: plan.service.clone(),
+                resource: plan.resource.clone(),
+                operation: plan.operation.name(),
+                tally: Arc::clone(&self.endpoints.running(&endpoints::id(plan))?.tally),
+            })
+        });
+        Some(WatchedConnection {
+            service: id.service,
+            resource: id.resource,
+            protocol: plan.protocol.name(),
+            state: Arc::clone(connection.state()),
+            endpoints: endpoints.collect(),
+        })
+    }
+}
+
+impl Change {
+    /// Tells the log which nodes of `plan`, at `base`, it brings.
+    pub(super) fn tell(&self, plan: &Plan, base: &str) {
+        for service in &plan.services {
+            for server in &service.http_servers {
+                for node in &server.nodes {
+                    if self.begins.contains(&nodes::id(&service.id, &node.resource)) {
+                        let url = format!("{base}{}{}", server.base_path, node.route);
+                        let operation = node.operation.name();
+                        tracing::info!(method = %node.method, url, topic = node.topic.as_str(), operation, "serving a node");
+                    }
+                }
+            }
+        }
+        for id in &self.ends {
+            tracing::info!(
+                "node {} of service {} is not served any more",
+                id.resource,
+                id.service
+            );
+        }
+        let (mappings, endpoints) = (self.flows.begins.len(), self.endpoints.begins.len());
+        if mappings + endpoints > 0 {
+            tracing::info!(mappings, endpoints, "messages flow");
+        }
+    }
+
+    /// How many resources it concerns.
+    pub(super) fn count(&self) -> Changes {
+        self.nodes.changes() + self.flows.changes() + self.connections.changes() + self.endpoints.changes()
+    }
+}
+
+fn has_expression(plan: &Plan) -> bool {
+    let services = || plan.services.iter();
+    let mappings = services().flat_map(|service| &service.mappings);
+    let connections = services().flat_map(|service| &service.connections);
+    let servers = services().flat_map(|service| &service.http_servers);
+    mappings
+        .flat_map(|mapping| &mapping.flows)
+        .map(|flow| &flow.rules)
+        .chain(
+            connections
+                .flat_map(|connection| &connection.endpoints)
+                .map(|endpoint| &endpoint.rules),
+        )
+        .chain(servers.flat_map(|server| &server.nodes).map(|node| &node.rules))
+        .any(RuleList::has_expression)
+}

@@ -1,0 +1,173 @@
+//! The commissioning files while the agent runs: looked at again and again, and read when they have changed or when asked to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::service::{Files, Reading, Stamp};
+
+/// Time between two looks at the files, unless told otherwise.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keeps an eye on the commissioning files of a plan that is in force.
+pub struct Watch {
+    files: Arc<Files>,
+    /// Of what was read last, whatever came of it.
+    digest: [u8; 32],
+    /// How the files were when they were read last.
+    stamp: Stamp,
+    /// How they were at the last look, where that is otherwise: they may be in the middle of being written.
+    unsettled: Option<Stamp>,
+    hangup: Arc<Notify>,
+}
+
+/// Files that were read.
+pub(super) struct Found {
+    pub(super) reading: Reading,
+    /// Whether their content is another than when they were read last.
+    pub(super) is_new: bool,
+    /// Whether somebody has asked for it.
+    pub(super) was_asked: bool,
+}
+
+impl Watch {
+    /// Watches `files`, of which `reading` is in force. Whoever notifies `hangup` has them read at once.
+    #[must_use]
+    pub fn new(files: Files, reading: &Reading, hangup: Arc<Notify>) -> Self {
+        Self {
+            files: Arc::new(files),
+            digest: reading.digest,
+            stamp: reading.stamp.clone(),
+            unsettled: None,
+            hangup,
+        }
+    }
+
+    /// Waits until the files have another content or somebody asks, and reads them. Files that change are read when two looks
+    /// have found them the same.
+    pub(super) async fn next(&mut self, interval: Duration) -> Found {
+        loop {
+            let hangup = Arc::clone(&self.hangup);
+            let found = tokio::select! {
+                () = hangup.notified() => self.read().await.map(|found| Found { was_asked: true, ..found }),
+                () = sleep(interval) => self.look().await.filter(|found| found.is_new),
+            };
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Option<Found> {
+        let stamp = self.stamp().await?;
+        if stamp == self.stamp {
+            self.unsettled = None;
+            return None;
+        }
+        if self.unsettled.as_ref() != Some(&stamp) {
+            self.unsettled = Some(stamp);
+            return None;
+        }
+        self.read().await
+    }
+
+    async fn read(&mut self) -> Option<Found> {
+        let files = Arc::clone(&self.files);
+        let reading = spawn_blocking(move || files.read()).await.ok()?;
+        // What was written while it was read is found by the next look, for the stamp is from before.
+        self.stamp = reading.stamp.clone();
+        self.unsettled = None;
+        let is_new = std::mem::replace(&mut self.digest, reading.digest) != reading.digest;
+        Some(Found {
+            reading,
+            is_new,
+            was_asked: false,
+        })
+    }
+
+    /// The files may lie on a network.
+    async fn stamp(&self) -> Option<Stamp> {
+        let files = Arc::clone(&self.files);
+        spawn_blocking(move || files.stamp()).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::{Context, Origin};
+
+    const FIRST: &str = "metadata: {name: first}\nresources: {}\n";
+    const SECOND: &str = "metadata: {name: second}\nresources: {}\n";
+
+    struct Bench {
+        folder: tempfile::TempDir,
+        watch: Watch,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("a.yml"), FIRST).unwrap();
+            let files = Files::new(Origin::Folder(folder.path().to_owned()), Context::default());
+            let reading = files.read();
+            let watch = Watch::new(files, &reading, Arc::default());
+            Self { folder, watch }
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            std::fs::write(self.folder.path().join(name), text).unwrap();
+        }
+
+        /// The services of the plan that a look has found; none where it has found nothing new.
+        async fn look(&mut self) -> Option<Vec<String>> {
+            let found = self.watch.look().await.filter(|found| found.is_new)?;
+            let services = found.reading.outcome.unwrap().plan.services;
+            Some(services.into_iter().map(|service| service.id).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_counts_when_two_looks_have_found_it_the_same() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.look().await, None);
+        bench.write("b.yml", "metadata: {na");
+        assert_eq!(bench.look().await, None);
+        bench.write("b.yml", SECOND);
+        assert_eq!(bench.look().await, None, "it was otherwise at the last look");
+        assert_eq!(bench.look().await.unwrap(), ["first", "second"]);
+        assert_eq!(bench.look().await, None);
+    }
+
+    #[tokio::test]
+    async fn files_that_were_only_touched_are_not_new() {
+        let mut bench = Bench::new();
+        bench.write("new", FIRST);
+        std::fs::rename(bench.folder.path().join("new"), bench.folder.path().join("a.yml")).unwrap();
+        assert_eq!((bench.look().await, bench.look().await), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_gone_is_gone_from_the_plan() {
+        let mut bench = Bench::new();
+        bench.write("b.yml", SECOND);
+        std::fs::remove_file(bench.folder.path().join("a.yml")).unwrap();
+        assert_eq!(bench.look().await, None);
+        assert_eq!(bench.look().await.unwrap(), ["second"]);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_need_not_wait_and_is_answered_even_where_nothing_is_new() {
+        let mut bench = Bench::new();
+        for expected in [false, true] {
+            bench.watch.hangup.notify_one();
+            let found = bench.watch.next(Duration::from_secs(3600)).await;
+            assert_eq!(found.is_new, expected);
+            bench.write("a.yml", SECOND);
+        }
+        assert_eq!(bench.look().await, None);
+    }
+}
