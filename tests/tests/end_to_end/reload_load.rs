@@ -35,7 +35,7 @@ fn plan(round: u64) -> String {
             timeout,
         ));
     }
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         for number in 0..20 {
             resources.push(node(&format!("half{number}"), &format!("/half{number}"), 1_000));
             resources.push(format!(
