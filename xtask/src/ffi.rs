@@ -1,4 +1,5 @@
-//! The header in three languages, and C programs against the static library: plain, under the sanitizers and valgrind.
+//! The header in three languages, and C programs against the static library: plain, under the sanitizers and valgrind, and
+//! against the optimised one under valgrind.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,11 +17,29 @@ const STRICT: [&str; 6] = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werro
 /// What Rust's standard library needs of the system when it is linked statically (`rustc --print native-static-libs`).
 const SYSTEM_LIBRARIES: [&str; 5] = ["-lgcc_s", "-lrt", "-lpthread", "-lm", "-ldl"];
 
-/// Builds the library, then every program in `ffi-c/tests/`, and runs each of them three ways.
+/// How the library is compiled.
+#[derive(Clone, Copy)]
+enum Profile {
+    Debug,
+    /// As its users have it: valgrind sees what the optimiser has made, such as a branch on memory that it need not read.
+    Release,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds the library, then every program in `ffi-c/tests/`, and runs each of them four ways.
 pub(crate) fn test() -> Result<()> {
     install::ensure(&[install::GCC, install::GXX, install::VALGRIND])?;
     check_header()?;
-    let library = stage()?;
+    let library = stage(Profile::Debug)?;
+    let optimised = stage(Profile::Release)?;
     let programs = programs()?;
     if programs.is_empty() {
         bail!("no C program in ffi-c/tests: nothing was tested");
@@ -28,16 +47,8 @@ pub(crate) fn test() -> Result<()> {
     for source in &programs {
         let plain = compile(source, &library, "plain", &[])?;
         Tool::new(&plain).within(LIMIT).run()?;
-        Tool::new("valgrind")
-            .args([
-                "--quiet",
-                "--error-exitcode=9",
-                "--leak-check=full",
-                "--show-leak-kinds=all",
-            ])
-            .arg(&plain)
-            .within(LIMIT)
-            .run()?;
+        valgrind(&plain)?;
+        valgrind(&compile(source, &optimised, "optimised", &[])?)?;
         let flags = [
             "-fsanitize=address,undefined",
             "-fno-sanitize-recover=all",
@@ -49,10 +60,23 @@ pub(crate) fn test() -> Result<()> {
             .run()?;
     }
     println!(
-        "{} C programs passed, plain, under valgrind and under the sanitizers",
+        "{} C programs passed, plain, under the sanitizers, and under valgrind with the library as it is and optimised",
         programs.len()
     );
     Ok(())
+}
+
+fn valgrind(program: &Path) -> Result<()> {
+    Tool::new("valgrind")
+        .args([
+            "--quiet",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--show-leak-kinds=all",
+        ])
+        .arg(program)
+        .within(LIMIT)
+        .run()
 }
 
 /// The header by itself is C99, C11 and C++.
@@ -86,8 +110,13 @@ fn check_header() -> Result<()> {
 /// Builds the crate and lays its libraries out under the names that C users link: `libsyncline.{a,so}`.
 ///
 /// Rust's own file name has to differ, since the agent's library is already called `syncline`.
-fn stage() -> Result<PathBuf> {
+fn stage(profile: Profile) -> Result<PathBuf> {
+    let optimised: &[&str] = match profile {
+        Profile::Debug => &[],
+        Profile::Release => &["--release"],
+    };
     Tool::cargo("build")
+        .args(optimised)
         .args([
             "--locked",
             "--package",
@@ -96,11 +125,12 @@ fn stage() -> Result<PathBuf> {
             "syncline-ffi/test-hook",
         ])
         .run()?;
-    let folder = crate::target_dir().join("xtask/ffi");
+    let folder = crate::target_dir().join("xtask/ffi").join(profile.name());
     std::fs::create_dir_all(&folder)?;
     for extension in ["a", "so"] {
         let built = crate::target_dir()
-            .join("debug/libsyncline_ffi")
+            .join(profile.name())
+            .join("libsyncline_ffi")
             .with_extension(extension);
         std::fs::copy(&built, folder.join("libsyncline").with_extension(extension))
             .with_context(|| format!("cannot copy {}", built.display()))?;

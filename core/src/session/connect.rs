@@ -40,9 +40,10 @@ impl Session {
     /// Whether the CONNECT can be encoded, and otherwise which part of the configuration is at fault.
     pub(super) fn check_connect(&self, version: Version) -> Result<(), ConfigError> {
         let mut properties = PropertyBuf::new();
-        let data = self.config.authentication.as_ref();
-        let data = data.and_then(|authentication| authentication.data.as_deref());
-        put_authentication(&self.config, data, &mut properties).map_err(ConfigError::Authentication)?;
+        if let Some(authentication) = &self.config.authentication {
+            let data = authentication.data.as_deref();
+            put_authentication(&self.config, data, &mut properties).map_err(ConfigError::Authentication)?;
+        }
         let mut out = Vec::new();
         self.encode_connect(version, None, &mut out)
             .map_err(ConfigError::Properties)?;
