@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::{code, folder_with, stderr, stdout, syncline};
 
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
     "1-transaction",
     "2-node-responds",
     "3-node-with-error",
     "4-timeout-code-and-message",
     "5-full-flow-http",
     "6-full-flow-opcua",
+    "7-other-broker",
 ];
 
 fn golden(name: &str) -> PathBuf {

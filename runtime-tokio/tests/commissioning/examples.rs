@@ -22,6 +22,7 @@ fn all_examples_run_together_on_one_base_path() {
         "4-timeout-code-and-message.yml",
         "5-full-flow-http.yml",
         "6-full-flow-opcua.yml",
+        "7-other-broker.yml",
     ]
     .map(example)
     .into();
@@ -35,7 +36,7 @@ fn all_examples_run_together_on_one_base_path() {
     assert_eq!(
         ids,
         [
-            "example1", "example2", "example3", "example4", "example5", "example6"
+            "example1", "example2", "example3", "example4", "example5", "example6", "example7"
         ]
     );
 }

@@ -5,12 +5,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{self, Agent};
 use syncline_tests::fake_broker::{CONNACK, FakeBroker, packet_type};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
+use syncline_tests::process::{self, Process};
 use syncline_tests::tls_broker::{Clients, Newest, TlsBroker};
-use syncline_tests::{curl, process, secrets, wait};
+use syncline_tests::{curl, secrets, wait};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "another-brokers-password";
@@ -452,4 +453,35 @@ fn metrics_and_the_status_page_tell_of_connections_and_endpoints() {
         page.contains("write out<td>1 requests, 1 answered") && page.contains(">connected"),
         "{page}"
     );
+}
+
+#[test]
+fn example_7_takes_values_from_another_broker_and_brings_set_points_to_it() {
+    let mut own = Mosquitto::start();
+    let mut other = Mosquitto::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = agent::run(&agent::example("7-other-broker.yml"), folder.path());
+    command
+        .args(["--set", &format!("plantPort={}", other.port())])
+        .env("CYBUS_MQTT_PORT", own.port().to_string());
+    let mut told = Subscription::start(&own, "services/example7/#");
+    let mut points = Subscription::start(&other, "line/7/setpoint");
+    let _agent = Process::start(&command, &folder.path().join("agent.log"));
+    own.wait_for_log("services/example7/setpoint/set (QoS 0)");
+    other.wait_for_log("line/+/temperature (QoS 1)");
+    publish(&other, "line/7/temperature", "21.5", &[]);
+    assert_eq!(
+        next(&mut told),
+        (
+            "services/example7/temperatures".to_owned(),
+            json!({ "line": "7", "celsius": 21.5 })
+        )
+    );
+    let point = json!({ "id": 1, "celsius": 22 });
+    publish(&own, "services/example7/setpoint/set", &point.to_string(), &[]);
+    assert_eq!(next(&mut points).1, point);
+    assert_eq!(next(&mut told).1, point);
+    let (topic, result) = next(&mut told);
+    assert_eq!(topic, "services/example7/setpoint/res");
+    assert_eq!((&result["id"], &result["result"]), (&json!(1), &json!(true)));
 }
