@@ -79,7 +79,9 @@ enum Command {
     help_template = TEMPLATE,
     before_help = "Examples:
   syncline run --agent-name line-1 --mqtt-host localhost --service service.yml
-  syncline run --service service.yml --set machine=press-2 --log-level debug"
+  syncline run --service service.yml --set machine=press-2 --log-level debug",
+    after_help = "SIGHUP has it read the commissioning files at once, which it does by itself when they change; SIGTERM and SIGINT stop \
+it in order, and a second one without."
 )]
 struct Run {
     /// Commissioning file, may be given more than once [default: all files of the services folder]

@@ -6,5 +6,6 @@ mod held;
 mod lifecycle;
 mod limits;
 mod rejected;
+mod reload;
 mod support;
 mod threads;

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 /// No step takes this long unless it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-const SERVICE: &str = "
+pub(crate) const SERVICE: &str = "
 metadata: { name: plant }
 resources:
   server:
