@@ -52,7 +52,12 @@ pub fn check(data: &[u8]) {
     assert_eq!(requester.open(), OPEN - ended.len());
     assert_eq!(counters.replied + counters.failed, ended.len() as u64);
     assert_eq!(
-        counters.replied + counters.failed + counters.late + counters.duplicate + counters.unknown + counters.malformed,
+        counters.replied
+            + counters.failed
+            + counters.late
+            + counters.duplicate
+            + counters.unknown
+            + counters.malformed,
         received
     );
 }
@@ -72,9 +77,13 @@ fn filled_in(message: &[u8], ids: &[TransactionId]) -> Vec<u8> {
 fn agrees(outcome: &Outcome, message: &[u8]) -> bool {
     match (outcome, Reply::parse(message).map(|reply| reply.body)) {
         (Outcome::Replied { value }, Ok(ReplyBody::Value(text))) => &value[..] == text.as_bytes(),
-        (Outcome::Failed { code, message }, Ok(ReplyBody::Error { code: read, message: text })) => {
-            *code == read && *message == text
-        }
+        (
+            Outcome::Failed { code, message },
+            Ok(ReplyBody::Error {
+                code: read,
+                message: text,
+            }),
+        ) => *code == read && *message == text,
         _ => false,
     }
 }
@@ -110,7 +119,10 @@ fn check_reply(message: &[u8]) {
 /// The responder works on each transaction once, and repeats its answer.
 fn check_responder(responder: &mut Responder, now: Instant, message: &Bytes) {
     let known = responder.len();
-    let Incoming::Fresh { transaction, value, .. } = responder.handle_request(now, message, None) else {
+    let Incoming::Fresh {
+        transaction, value, ..
+    } = responder.handle_request(now, message, None)
+    else {
         assert_eq!(responder.len(), known, "only a new transaction is remembered");
         return;
     };

@@ -11,7 +11,10 @@ use syncline_core::topic::{TopicFilter, TopicName};
 #[path = "../../tests/src/mqttbytes_oracle/mod.rs"]
 pub mod mqttbytes_oracle;
 
+pub mod envelope;
+pub mod http_head;
 pub mod operations;
+pub mod service_file;
 pub mod session;
 pub mod store;
 

@@ -52,7 +52,7 @@ fn check_report(report: &Report, texts: &[&str]) {
             "b.yml" => 1,
             _ => 2,
         };
-        let lines = texts[number].split('\n').count();
+        let lines = texts[number].split(['\n', '\r']).count();
         assert!(
             (1..=lines + 1).contains(&position.line) && position.column >= 1,
             "a mistake in line {} of {lines}",

@@ -136,6 +136,15 @@ impl Agent {
         self.process.id()
     }
 
+    /// Bytes of memory that it takes up.
+    ///
+    /// # Panics
+    /// When it is gone.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        memory_of(self.id())
+    }
+
     /// The port of the data plane.
     #[must_use]
     pub fn http_port(&self) -> u16 {
@@ -224,6 +233,21 @@ impl Agent {
     pub fn is_running(&mut self) -> bool {
         self.process.exit_status().is_none()
     }
+}
+
+/// Bytes of memory that a process takes up.
+///
+/// # Panics
+/// When it is gone.
+#[must_use]
+pub fn memory_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let kib: u64 = number
+        .and_then(|number| number.parse().ok())
+        .expect("a number of the system");
+    kib * 1024
 }
 
 /// Starts an agent and waits until it accepts HTTP connections.

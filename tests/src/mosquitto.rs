@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -87,6 +88,28 @@ impl Mosquitto {
     /// Takes the broker away in the middle of whatever it does.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Has the broker stand still until [`thaw`](Self::thaw): its sockets are open, nobody reads them.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Has it go on.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("the broker is running");
+        let id = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        kill_process(id.expect("a process's number"), signal).expect("a signal to a process of our own");
     }
 
     /// Stops the broker as an operator would, with time to write down what it keeps.

@@ -1,15 +1,26 @@
-//! The seeds of the fuzz targets: one real packet of each kind, kept in `fuzz/seeds`.
+//! The seeds of the fuzz targets, kept in `fuzz/seeds`: one real packet of each kind, and what others would come upon late.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use syncline_core::codec::{PacketType, Version, decode, peek};
+use syncline_core::rng::Rng;
+use syncline_tests::http_corpus;
 use syncline_tests::notation::packet;
 
 // The invariants of the fuzz targets, whose package is not of this workspace.
 #[expect(unreachable_pub, reason = "it is public where it is the library's")]
+#[path = "../../fuzz/src/envelope.rs"]
+mod envelope;
+#[expect(unreachable_pub, reason = "it is public where it is the library's")]
+#[path = "../../fuzz/src/http_head.rs"]
+mod http_head;
+#[expect(unreachable_pub, reason = "it is public where it is the library's")]
 #[path = "../../fuzz/src/operations.rs"]
 mod operations;
+#[expect(unreachable_pub, reason = "it is public where it is the library's")]
+#[path = "../../fuzz/src/service_file.rs"]
+mod service_file;
 #[expect(unreachable_pub, reason = "it is public where it is the library's")]
 #[path = "../../fuzz/src/session.rs"]
 mod session;
@@ -280,20 +291,99 @@ fn the_seeds_of_store_restore_are_sessions_that_come_to_rest() {
     }
 }
 
+/// Runs every seed of a target.
+fn replay(target: &str, mut check: impl FnMut(&[u8])) {
+    let folder = path(target, "");
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).expect("a folder of seeds") {
+        let seed = entry.expect("a readable entry").path();
+        println!("{}", seed.display());
+        check(&fs::read(&seed).expect("a readable seed"));
+        count += 1;
+    }
+    assert!(count > 4, "{}: {count} seeds", folder.display());
+}
+
 #[test]
 fn seeds_of_sessions_keep_the_invariants_of_their_targets() {
-    for (target, check) in [
-        ("session", session::check as fn(&[u8])),
-        ("session_operations", operations::check),
-    ] {
-        let folder = path(target, "");
-        let mut count = 0;
-        for entry in fs::read_dir(&folder).expect("a folder of seeds") {
-            let seed = entry.expect("a readable entry").path();
-            println!("{}", seed.display());
-            check(&fs::read(&seed).expect("a readable seed"));
-            count += 1;
+    replay("session", session::check);
+    replay("session_operations", operations::check);
+}
+
+#[test]
+fn seeds_of_messages_and_files_keep_the_invariants_of_their_targets() {
+    replay("flowsync_envelope", envelope::check);
+    replay("service_file", service_file::check);
+}
+
+#[test]
+fn requests_of_the_corpus_and_of_the_seeds_have_one_meaning_or_none() {
+    replay("http_head", |seed| {
+        http_head::check(seed);
+    });
+    for case in http_corpus::all() {
+        let text = String::from_utf8(case.request).expect("text");
+        let (passed, refused) = http_head::check(text.replace("{host}", "h").as_bytes());
+        match case.status {
+            200 => assert_eq!((passed, refused), (1, None), "{}", case.name),
+            // It is the handler that finds it too long, or a limit of hyper's.
+            413 if refused.is_none() => {}
+            400 if case.name == "flood of extensions" => assert_eq!(refused, None),
+            status => assert!(
+                refused == Some(status) || refused == Some(413) && status == 400,
+                "{}: {refused:?}",
+                case.name
+            ),
         }
-        assert!(count > 4, "{}: {count} seeds", folder.display());
+    }
+}
+
+/// Not a substitute for the fuzzer: it finds what lies near the seeds, on every machine and in a second.
+#[test]
+fn what_lies_near_the_seeds_keeps_the_invariants_too() {
+    for (target, check, rounds) in [
+        ("flowsync_envelope", envelope::check as fn(&[u8]), 2_000),
+        (
+            "http_head",
+            |data: &[u8]| {
+                http_head::check(data);
+            },
+            1_000,
+        ),
+        ("service_file", service_file::check, 40),
+    ] {
+        let mut rng = Rng::from_seed([3; 32]);
+        replay(target, |seed| {
+            for _ in 0..rounds {
+                let mut data = seed.to_vec();
+                for _ in 0..=rng.next_u64() % 3 {
+                    mutate(&mut data, &mut rng);
+                }
+                check(&data);
+            }
+        });
+    }
+}
+
+/// Changes, removes, inserts or repeats a few bytes.
+fn mutate(data: &mut Vec<u8>, rng: &mut Rng) {
+    const TELLING: &[u8] = b"\r\n\0 :,;{}[]\"'-&*!#\\x01\x02\t";
+    let random = rng.next_u64();
+    let pick = |bound: usize, shift: u32| usize::try_from(random >> shift).unwrap_or(0) % bound.max(1);
+    let at = pick(data.len() + 1, 8);
+    let until = (at + pick(9, 40)).min(data.len());
+    match random % 5 {
+        0 => drop(data.drain(at..until)),
+        1 => data.insert(at, TELLING[pick(TELLING.len(), 48)]),
+        2 => data.insert(at, u8::try_from(pick(256, 48)).unwrap_or(0)),
+        3 => {
+            let part = data[at..until].to_vec();
+            data.splice(at..at, part);
+        }
+        _ => {
+            if let Some(byte) = data.get_mut(at) {
+                *byte ^= 1 << pick(8, 48);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod body;
 mod cors;
 mod envelope;
 mod exchange;
+mod followed;
 mod framing;
 mod half_closed;
 mod head;
@@ -27,6 +28,7 @@ mod wire;
 
 pub use access::{Access, AccessError, Admission, Entry};
 pub(crate) use access::{Patience, Refused};
+pub use followed::{Followed, follow, follow_at_once};
 pub(crate) use node_rules::{Batches, NodeRules};
 pub use openapi::document as openapi;
 pub use provide::Provider;

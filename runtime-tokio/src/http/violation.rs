@@ -58,6 +58,11 @@ impl Violation {
         Self { status, text }
     }
 
+    /// Status of the answer.
+    pub(super) fn status(self) -> StatusCode {
+        self.status
+    }
+
     /// What the client is told.
     pub(super) fn failure(self) -> Failure {
         match self.status {

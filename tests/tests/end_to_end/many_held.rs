@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, memory_of};
 use syncline_tests::held_requests::{Answer, allow_open_files, ask_all};
 use syncline_tests::mosquitto::Mosquitto;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 const COUNT: usize = 10_000;
+/// Most memory that one of them may take up, in bytes: its connection, its task, its transaction.
+const PER_REQUEST: u64 = 20_000;
 const TREQ: &str = "services/manyheld/order/treq";
 const TRES: &str = "services/manyheld/order/tres";
 
@@ -52,18 +55,57 @@ fn ten_thousand_requests_are_held_at_once_and_each_gets_its_own_reply() {
         .build();
     runtime.expect("a runtime").block_on(async {
         let (subscribed, is_subscribed) = oneshot::channel();
-        let responder = tokio::spawn(hold_back(broker.port(), subscribed));
+        let responder = tokio::spawn(hold_back(broker.port(), agent.id(), subscribed));
         is_subscribed.await.expect("the responder subscribes");
         tokio::task::block_in_place(|| {
             let first = agent.ask_when_ready(&format!("/data/order?n={COUNT}"), &[]);
             assert_eq!(first.status, 200, "{}", first.body);
         });
-        let answers = ask_all(agent.http_port(), COUNT, LIMIT, |n| format!("/data/order?n={n}"));
-        let answers = answers.await.expect("every request is answered");
-        let seen = responder.await.expect("the responder ran without a panic");
-        assert_eq!(seen, COUNT, "requests held when the first reply was sent");
-        assert_each_has_its_own(&answers);
+        let first = round(&agent, responder).await;
+        eprintln!("bytes for each held request: {}", first.per_request());
+        assert!(first.per_request() <= PER_REQUEST, "{first:?}");
+        // Every place is free again, and those who come later take the room of those before. The allocator keeps a part of that for each
+        // thread, so the second round may still add to it.
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let (subscribed, is_subscribed) = oneshot::channel();
+            let responder = tokio::spawn(hold_back(broker.port(), agent.id(), subscribed));
+            is_subscribed.await.expect("the responder subscribes");
+            held.push(round(&agent, responder).await.held);
+        }
+        eprintln!("held at first {}, then {held:?}", first.held);
+        assert!(held[1] <= held[0] + held[0] / 10, "{first:?}, then {held:?}");
     });
+}
+
+/// Memory of the agent without requests, and with all of them held.
+#[derive(Debug)]
+struct Memory {
+    before: u64,
+    held: u64,
+}
+
+impl Memory {
+    fn per_request(&self) -> u64 {
+        self.held.saturating_sub(self.before) / COUNT as u64
+    }
+}
+
+/// Has all requests held and answered, and the agent say that none is left.
+async fn round(agent: &Agent, responder: JoinHandle<(usize, u64)>) -> Memory {
+    let before = agent.memory();
+    let answers = ask_all(agent.http_port(), COUNT, LIMIT, |n| format!("/data/order?n={n}"));
+    let answers = answers.await.expect("every request is answered");
+    let (seen, held) = responder.await.expect("the responder ran without a panic");
+    assert_eq!(seen, COUNT, "requests held when the first reply was sent");
+    assert_each_has_its_own(&answers);
+    let status = agent
+        .beside(&["status", "--json"])
+        .output()
+        .expect("syncline starts");
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(status["nodes"][0]["inFlight"], 0, "{status}");
+    Memory { before, held }
 }
 
 fn assert_each_has_its_own(answers: &[Answer]) {
@@ -81,8 +123,9 @@ fn assert_each_has_its_own(answers: &[Answer]) {
     }
 }
 
-/// Keeps every reply back until all requests have been seen, then sends them; returns how many it had seen by then.
-async fn hold_back(port: u16, subscribed: oneshot::Sender<()>) -> usize {
+/// Keeps every reply back until all requests have been seen, then sends them; returns how many it had seen by then, and the memory of
+/// the agent.
+async fn hold_back(port: u16, agent: u32, subscribed: oneshot::Sender<()>) -> (usize, u64) {
     let mut options = MqttOptions::new("hold-back", "127.0.0.1", port);
     options.set_keep_alive(Duration::from_secs(60));
     let (client, mut connection) = AsyncClient::new(options, 2 * COUNT);
@@ -113,11 +156,12 @@ async fn hold_back(port: u16, subscribed: oneshot::Sender<()>) -> usize {
             _ => {}
         }
     }
+    let memory = memory_of(agent);
     for request in &held {
         reply(&client, request);
     }
     flush(&client, &mut connection).await;
-    held.len()
+    (held.len(), memory)
 }
 
 fn reply(client: &AsyncClient, request: &Value) {
