@@ -288,7 +288,7 @@ variables! {
         flag: Some("services"),
         default_shown: "`services` in the data folder",
         computed: Some(|value| Some(PathBuf::from(value("SYNCLINE_DATA_DIR")?).join("services").display().to_string())),
-        ..Variable::new("SYNCLINE_SERVICES", "Folder of commissioning files, read when no `--service` is given.")
+        ..Variable::new("SYNCLINE_SERVICES", "Folder of commissioning files, read when no `--service` is given; hidden files are left out.")
     };
 
     /// Address of the HTTP servers.

@@ -74,7 +74,9 @@ fn tell_success(changes: Changes, warnings: &Report, is_new: bool) {
         tracing::warn!("{}", warning.line());
     }
     match changes.is_none() {
-        true => tracing::info!("reloaded the commissioning files: nothing has changed"),
+        true => tracing::info!(
+            "reloaded the commissioning files: nothing had to be started or stopped; addresses are as they say"
+        ),
         false => tracing::info!("reloaded the commissioning files: {changes}"),
     }
 }

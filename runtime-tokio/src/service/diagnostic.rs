@@ -149,11 +149,14 @@ impl Diagnostic {
     /// The message on one line, for a log.
     #[must_use]
     pub fn line(&self) -> String {
-        let message = printable(&self.message);
-        match &self.help {
-            None => format!("{}: {message}", self.place),
-            Some(help) => format!("{}: {message} ({})", self.place, printable(help)),
+        let mut line = format!("{}: {}", self.place, printable(&self.message));
+        for (place, text) in &self.related {
+            _ = write!(line, "; {} at {place}", printable(text));
         }
+        if let Some(help) = &self.help {
+            _ = write!(line, " ({})", printable(help));
+        }
+        line
     }
 
     /// The message with its source lines, ready to be printed; ends with a line break.
@@ -363,6 +366,18 @@ mod tests {
 
     fn source(text: &str) -> Arc<Source> {
         Arc::new(Source::new("a.yml", text))
+    }
+
+    #[test]
+    fn one_line_names_every_place_and_the_cure() {
+        let (old, new) = (source("name: x\n"), Arc::new(Source::new("b.yml", "name: x\n")));
+        let diagnostic = Diagnostic::error(&new, Span::new(0, 4), "`x` is already in use")
+            .related(&old, Span::new(0, 4), "first here")
+            .help("choose another name");
+        assert_eq!(
+            diagnostic.line(),
+            "b.yml:1:1: `x` is already in use; first here at a.yml:1:1 (choose another name)"
+        );
     }
 
     #[test]

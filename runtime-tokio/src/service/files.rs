@@ -137,10 +137,8 @@ fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
-        let yaml = path
-            .extension()
-            .is_some_and(|extension| extension == "yml" || extension == "yaml");
-        if yaml && path.is_file() {
+        // What cannot be looked at is a file all the same: reading it says why it cannot be.
+        if is_commissioning_file(&path) && !path.is_dir() {
             files.push(path);
         }
     }
@@ -149,6 +147,15 @@ fn commissioning_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
         true => Err(format!("found no file `*.yml` or `*.yaml` in {shown}")),
         false => Ok(files),
     }
+}
+
+/// By its name. Hidden files are those of editors, and of what mounts folders.
+fn is_commissioning_file(path: &Path) -> bool {
+    let extension = path.extension();
+    let is_hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && extension.is_some_and(|extension| extension == "yml" || extension == "yaml")
 }
 
 /// Adds parts with their lengths, so that no two lists give the same bytes.
@@ -178,6 +185,32 @@ mod tests {
         let planned = reading.outcome.as_ref().unwrap();
         let services = planned.plan.services.iter();
         services.map(|service| service.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_a_mistake_and_no_file_that_has_gone() {
+        let (folder, files) = folder(&[("plant.yml", SERVICE)]);
+        let link = folder.path().join("line.yml");
+        std::os::unix::fs::symlink(folder.path().join("nothing"), &link).unwrap();
+        let mistakes = files.read().outcome.unwrap_err();
+        let lines: Vec<String> = mistakes.mistakes().map(Diagnostic::line).collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            lines[0].contains("line.yml") && lines[0].contains("No such file"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn hidden_files_and_folders_are_no_commissioning_files() {
+        let (folder, files) = folder(&[
+            ("plant.yml", SERVICE),
+            (".plant.yml", "a: ["),
+            ("plant.yml~", "a: ["),
+        ]);
+        std::os::unix::fs::symlink("someone@host.1", folder.path().join(".#plant.yml")).unwrap();
+        std::fs::create_dir(folder.path().join("old.yml")).unwrap();
+        assert_eq!(ids(&files.read()), ["plant"]);
     }
 
     #[test]
