@@ -4,13 +4,11 @@
 mod access;
 mod body;
 mod cors;
-mod envelope;
 mod exchange;
 mod framing;
 mod half_closed;
 mod head;
 mod idempotency;
-mod node_rules;
 mod openapi;
 mod patience;
 mod prefer;
@@ -25,9 +23,9 @@ mod transaction;
 mod violation;
 mod wire;
 
+pub(crate) use crate::node_rules::{Batches, NodeRules};
 pub use access::{Access, AccessError, Admission, Entry};
 pub(crate) use access::{Patience, Refused};
-pub(crate) use node_rules::{Batches, NodeRules};
 pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;
