@@ -11,6 +11,7 @@ pub mod data;
 pub mod demo;
 pub mod driver;
 mod endpoint;
+mod envelope;
 mod host;
 pub mod http;
 #[cfg(feature = "hub")]
@@ -18,6 +19,8 @@ pub mod hub;
 pub mod live_check;
 pub mod mapping;
 mod nearest;
+mod node_rules;
+pub mod opcua;
 mod password;
 pub mod presence;
 pub mod register;

@@ -27,6 +27,7 @@ pub mod mosquitto;
 pub mod mosquitto_clients;
 pub mod mqttbytes_oracle;
 pub mod notation;
+pub mod opcua;
 pub mod packets;
 pub mod port;
 pub mod process;

@@ -12,6 +12,9 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// What builds and tests the package.
 const TEST_TOOLS: &str = "requirements-dev.txt";
+const TOOLS_ARE_THERE: &str = "import pytest, mypy, pyright";
+/// What the tests of the OPC UA server have for a client, as a list beside them.
+const OPCUA_CLIENT: &str = "../tests/opcua/requirements.txt";
 /// What it is compared with.
 const OTHER_CLIENTS: &str = "requirements-cost.txt";
 
@@ -19,7 +22,7 @@ const OTHER_CLIENTS: &str = "requirements-cost.txt";
 pub(crate) fn test(quick: bool) -> Result<()> {
     install::ensure(&[install::GCC])?;
     let folder = crate::target_dir().join("xtask/python");
-    let python = environment(&folder, &[TEST_TOOLS])?;
+    let python = environment(&folder, &[TEST_TOOLS], TOOLS_ARE_THERE)?;
     install_wheel(&folder, &python, "dev")?;
     types(&folder, &python)?;
     let cache = format!("cache_dir={}", folder.join("pytest_cache").display());
@@ -45,9 +48,18 @@ pub(crate) fn test(quick: bool) -> Result<()> {
 pub(crate) fn cost_command() -> Result<[PathBuf; 2]> {
     install::ensure(&[install::GCC])?;
     let folder = crate::target_dir().join("xtask/python-cost");
-    let python = environment(&folder, &[TEST_TOOLS, OTHER_CLIENTS])?;
+    let python = environment(&folder, &[TEST_TOOLS, OTHER_CLIENTS], TOOLS_ARE_THERE)?;
     install_wheel(&folder, &python, "dist")?;
     Ok([python, sources().join("benches/cost.py")])
+}
+
+/// The interpreter that the tests of the OPC UA server run their client with.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn opcua_client() -> Result<PathBuf> {
+    let folder = crate::target_dir().join("xtask/opcua");
+    environment(&folder, &[OPCUA_CLIENT], "import asyncua")
 }
 
 /// The folder of the package's sources.
@@ -92,8 +104,8 @@ fn types(folder: &Path, python: &Path) -> Result<()> {
 /// The interpreter of a virtual environment that holds exactly these lists of `python/`.
 ///
 /// The environment is made anew unless its stamp, written last, says that it was made from the same lists by the same
-/// interpreter.
-fn environment(folder: &Path, lists: &[&str]) -> Result<PathBuf> {
+/// interpreter, and `probe` runs in it.
+fn environment(folder: &Path, lists: &[&str], probe: &str) -> Result<PathBuf> {
     let base = interpreter()?;
     let mut text = String::new();
     for list in lists {
@@ -109,11 +121,7 @@ fn environment(folder: &Path, lists: &[&str]) -> Result<PathBuf> {
     let python = venv.join("bin/python");
     let stamp_file = venv.join("stamp");
     let is_current = std::fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp);
-    if is_current
-        && Tool::new(&python)
-            .args(["-c", "import pytest, mypy, pyright"])
-            .succeeds()
-    {
+    if is_current && Tool::new(&python).args(["-c", probe]).succeeds() {
         return Ok(python);
     }
     std::fs::create_dir_all(folder)?;

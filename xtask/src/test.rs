@@ -80,6 +80,7 @@ fn end_to_end() -> Result<()> {
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline", "--example", "responder"])
         .run()?;
+    let opcua_python = python::opcua_client()?;
     let agent = agent();
     let examples = crate::target_dir().join("debug/examples");
     let (example, responder) = (examples.join("mio"), examples.join("responder"));
@@ -93,6 +94,7 @@ fn end_to_end() -> Result<()> {
             .env("SYNCLINE_BIN", agent)
             .env("SYNCLINE_MIO_EXAMPLE", example)
             .env("SYNCLINE_RESPONDER_EXAMPLE", responder)
+            .env("SYNCLINE_OPCUA_PYTHON", opcua_python)
             .run();
     }
     // One at a time: each holds thousands of sockets or measures how long an answer took.
@@ -102,6 +104,7 @@ fn end_to_end() -> Result<()> {
         .env("SYNCLINE_BIN", agent)
         .env("SYNCLINE_MIO_EXAMPLE", example)
         .env("SYNCLINE_RESPONDER_EXAMPLE", responder)
+        .env("SYNCLINE_OPCUA_PYTHON", opcua_python)
         .run()
 }
 

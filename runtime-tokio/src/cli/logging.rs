@@ -14,14 +14,18 @@ use tracing_subscriber::registry::LookupSpan;
 use super::log_line::{Process, Record};
 use super::output;
 
+/// The library for OPC UA logs as an error whatever a client does wrong: anybody who reaches the port could fill the log.
+const OPCUA_LIBRARY: &str =
+    "opcua_server=off,opcua_core=off,opcua_crypto=off,opcua_nodes=off,opcua_types=off";
+
 /// Starts the log of this process; a second call changes nothing.
 pub(super) fn start(level: LogLevel, format: LogFormat) {
     let directive = match level {
-        LogLevel::Debug => "debug",
+        LogLevel::Debug => "debug".to_owned(),
         // The embedded broker tells of every client at this level, and of settings that the hub has replaced.
-        LogLevel::Info => "info,mqtt5=warn",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
+        LogLevel::Info => format!("info,mqtt5=warn,{OPCUA_LIBRARY}"),
+        LogLevel::Warn => format!("warn,{OPCUA_LIBRARY}"),
+        LogLevel::Error => format!("error,{OPCUA_LIBRARY}"),
     };
     let wanted = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let parsed = wanted.as_deref().map(EnvFilter::try_new);
@@ -30,7 +34,7 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
     }
     let filter = match parsed {
         Some(Ok(filter)) => filter,
-        _ => EnvFilter::new(directive),
+        _ => EnvFilter::new(&directive),
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

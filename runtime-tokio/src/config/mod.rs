@@ -22,6 +22,7 @@ pub use value::{AgentMode, AgentName, CaFile, Host, LogFormat, LogLevel, MqttSch
 pub use variable::{Computed, Config, VARIABLES, Variable};
 
 use crate::registry::{Registry, RegistryUrl};
+use crate::run::OpcuaListen;
 use crate::service;
 use crate::tls::{self, IdentityFiles, Trust};
 
@@ -59,6 +60,10 @@ pub struct RunConfig {
     pub http_access: Option<PathBuf>,
     /// Threads that HTTP connections may take; `None` for as many as go with this machine.
     pub http_threads: Option<NonZeroUsize>,
+    /// Where the OPC UA server listens.
+    pub opcua_listen: OpcuaListen,
+    /// Whether a listener without protection may leave the loopback interface.
+    pub allow_insecure: bool,
     /// Certificate of the admin listener; `None` for plain HTTP.
     pub admin_tls: Option<tls::ServerFiles>,
     /// File of those who may look there; everyone may without it.
@@ -231,6 +236,8 @@ impl Config {
                     http_tls,
                     http_access: self.http_auth,
                     http_threads: self.http_threads,
+                    opcua_listen: self.opcua_listen,
+                    allow_insecure: self.allow_insecure,
                     admin_tls,
                     admin_access: self.admin_auth,
                     admin_listen: self.admin_listen,

@@ -12,6 +12,7 @@ use syncline_core::registration;
 use syncline_core::registration::version::Likeness;
 
 use super::environment::{Origin, Setting};
+use crate::run::OpcuaListen;
 
 /// Most threads for HTTP connections.
 const MAX_THREADS: usize = 64;
@@ -294,6 +295,19 @@ pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
         .ok()
         .filter(|threads: &NonZeroUsize| threads.get() <= MAX_THREADS)
         .ok_or_else(|| format!("a number of threads from 1 to {MAX_THREADS}"))
+}
+
+pub(super) fn opcua_listen(text: &str) -> Result<OpcuaListen, String> {
+    let listen = match text.parse::<IpAddr>() {
+        Ok(ip) => Ok(OpcuaListen { ip, port: None }),
+        Err(_) => text.parse::<SocketAddr>().map(|address| OpcuaListen {
+            ip: address.ip(),
+            port: Some(address.port()),
+        }),
+    };
+    listen.map_err(|_| {
+        "an IP address such as `127.0.0.1`, or one with a port such as `0.0.0.0:4841`".to_owned()
+    })
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -6,6 +6,7 @@ use super::value::{
 };
 use super::{Resolved, Setting};
 use crate::registry::RegistryUrl;
+use crate::run::OpcuaListen;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -326,6 +327,16 @@ variables! {
         ..Variable::new(
             "SYNCLINE_HTTP_THREADS",
             "Threads that HTTP connections may take; the others come into use while the first is busy for half of its time.",
+        )
+    };
+
+    /// Where the OPC UA server listens.
+    opcua_listen: OpcuaListen = |setting| or_default(setting, value::opcua_listen) => Variable {
+        flag: Some("opcua-listen"),
+        default: Some("127.0.0.1"),
+        ..Variable::new(
+            "SYNCLINE_OPCUA_LISTEN",
+            "Address of the OPC UA server, on the port that its file names; with a port, that one goes before the file's.",
         )
     };
 

@@ -52,7 +52,7 @@ pub trait FileLayer: fmt::Debug + Send + Sync {
 ///
 /// # Errors
 /// What the system says. The old content is still there, or, where the last step failed, the new one.
-pub(super) fn replace(layer: &dyn FileLayer, name: &str, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(layer: &dyn FileLayer, name: &str, content: &[u8]) -> io::Result<()> {
     let new = format!("{name}.new");
     let replaced = layer
         .create(&new, content)

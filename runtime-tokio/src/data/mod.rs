@@ -22,6 +22,7 @@ pub use credentials::{CredentialsError, StoredCredentials};
 pub use disk::Disk;
 pub(crate) use keeping::Keeping;
 pub use layer::FileLayer;
+pub(crate) use layer::replace;
 pub use lock::{Lock, LockError};
 pub use log::{Opened, SessionLog, Unusable};
 pub use store::{RETRY_INTERVAL, SessionStore, StoredSession};
@@ -215,7 +216,7 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
         folder
     };
     Disk::create_folder(folder)?;
-    layer::replace(&Disk::new(folder), name, content)
+    replace(&Disk::new(folder), name, content)
 }
 
 /// The credentials in `folder`, without its lock: for commands, beside an agent that runs on it.

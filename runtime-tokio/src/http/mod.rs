@@ -4,14 +4,12 @@
 mod access;
 mod body;
 mod cors;
-mod envelope;
 mod exchange;
 mod followed;
 mod framing;
 mod half_closed;
 mod head;
 mod idempotency;
-mod node_rules;
 mod openapi;
 mod patience;
 mod prefer;
@@ -26,10 +24,10 @@ mod transaction;
 mod violation;
 mod wire;
 
+pub(crate) use crate::node_rules::{Batches, NodeRules};
 pub use access::{Access, AccessError, Admission, Entry};
 pub(crate) use access::{Patience, Refused};
 pub use followed::{Followed, follow, follow_at_once};
-pub(crate) use node_rules::{Batches, NodeRules};
 pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;

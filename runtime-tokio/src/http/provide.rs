@@ -10,9 +10,9 @@ use syncline_core::codec::QoS;
 use syncline_core::session::Message;
 use syncline_core::topic::{TopicFilter, TopicName};
 
-use super::envelope::{value_of, value_of_result};
 use super::reply::{self, Failure, Reply};
 use crate::driver::{AgentHandle, Inbox, Mailbox, Sink, Subscription};
+use crate::envelope::{value_of, value_of_result};
 use crate::rules::{Arrival, Context, Departure, Pipeline, at};
 
 /// Keeps the last value of one node.

@@ -10,10 +10,10 @@ use syncline_core::topic::TopicName;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::Received;
-use super::envelope::enveloped;
-use super::node_rules::{Ended, NodeRules};
 use super::reply::{self, Failure, Reply};
 use crate::driver::{AgentHandle, Offline};
+use crate::envelope::enveloped;
+use crate::node_rules::{Ended, NodeRules};
 
 /// Longest wait for the broker's acknowledgement.
 const CONFIRMATION_TIME: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ impl Receiver {
                 Ok(Ok(passed)) => passed,
                 Ok(Err(Ended::Stopped)) => return Ok(reply::empty(StatusCode::NO_CONTENT)),
                 Ok(Err(Ended::Batched)) => return Ok(reply::empty(StatusCode::ACCEPTED)),
-                Ok(Err(Ended::Failed(failure))) => return Err(failure),
+                Ok(Err(ended)) => return Err(reply::unruled(&ended)),
                 Err(_) => {
                     let message = "the rules of this node take too long, try again";
                     return Err(Failure::unavailable(message).certainly_unpublished());

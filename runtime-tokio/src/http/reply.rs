@@ -12,6 +12,7 @@ use syncline_core::flowsync::{Outcome, Refusal, Undeliverable};
 use syncline_core::session::SubmitError;
 
 use crate::driver::{PublishError, RequestError};
+use crate::node_rules::Ended;
 use crate::rules::{self, Cause};
 
 /// When a client may try again after 503.
@@ -290,8 +291,24 @@ pub(super) fn unpublished(error: PublishError) -> Failure {
     }
 }
 
+/// Why a request is not past its node's rules.
+pub(super) fn unruled(ended: &Ended) -> Failure {
+    match ended {
+        Ended::Failed(failure) => rule_failed(failure),
+        Ended::Busy => {
+            Failure::unavailable("more messages wait for the rules of this node than may, try again")
+                .certainly_unpublished()
+        }
+        Ended::Stopping => Failure::unavailable("this agent is stopping, try again").certainly_unpublished(),
+        Ended::Stopped | Ended::Batched => {
+            let message = "the rules of this node do not let the request pass";
+            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message).certainly_unpublished()
+        }
+    }
+}
+
 /// Why a node's rule could not be carried out: 422 where that is up to what the client has sent.
-pub(super) fn rule_failed(failure: &rules::Failure) -> Failure {
+fn rule_failed(failure: &rules::Failure) -> Failure {
     let status = match failure.cause {
         Cause::NotJson | Cause::Parse(_) | Cause::Jsonata(_) | Cause::Unfit => {
             StatusCode::UNPROCESSABLE_ENTITY

@@ -6,10 +6,10 @@ use syncline_core::agent::Terms;
 use syncline_core::flowsync::Outcome;
 use tokio::time::{Instant, timeout};
 
-use super::envelope::{enveloped, value_of_result};
-use super::node_rules::{Ended, NodeRules};
 use super::reply::{self, Failure, Reply};
 use crate::driver::Node;
+use crate::envelope::{enveloped, value_of_result};
+use crate::node_rules::NodeRules;
 use crate::service::plan::TransactionPlan;
 
 /// Holds the requests of one node.
@@ -68,12 +68,8 @@ impl Transaction {
                 let message = "the rules of this node make no JSON of the request";
                 Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).certainly_unpublished()
             })?,
-            Ok(Err(Ended::Failed(failure))) => return Err(failure),
-            // Nobody will ever answer it, so its client is told at once.
-            Ok(Err(Ended::Stopped | Ended::Batched)) => {
-                let message = "the rules of this node do not let the request pass";
-                return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message).certainly_unpublished());
-            }
+            // What they stop, nobody will ever answer, so its client is told at once.
+            Ok(Err(ended)) => return Err(reply::unruled(&ended)),
             Err(_) => {
                 let outcome = Outcome::TimedOut {
                     code: plan.timeout_error_code,

@@ -7,9 +7,10 @@ use syncline_core::flowsync::{ChangeError, NodeConfigError};
 use syncline_core::registration;
 
 use crate::data::{self, CredentialsError};
-use crate::driver::{GaveUp, StartError};
+use crate::driver::{AddNodeError, GaveUp, StartError};
 use crate::endpoint::ClientError;
 use crate::http::{AccessError, RouteConflict};
+use crate::opcua::OpcuaError;
 use crate::tls;
 
 /// Why an agent cannot run.
@@ -43,6 +44,9 @@ pub enum RunError {
     /// The file of those who may call the HTTP servers cannot be used.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The OPC UA server cannot be run.
+    #[error(transparent)]
+    Opcua(#[from] OpcuaError),
     /// The agent could not be made.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -99,6 +103,7 @@ impl RunError {
             | Self::Registration(_)
             | Self::Tls(_)
             | Self::Access(_)
+            | Self::Opcua(_)
             | Self::Credentials(CredentialsError::Newer { .. })
             | Self::Start(StartError::Config(_)) => true,
             Self::Start(StartError::Entropy(_) | StartError::Session(_) | StartError::Thread(_))
@@ -118,4 +123,7 @@ pub enum NodeFault {
     /// Its configuration is out of range.
     #[error("{0}")]
     Config(NodeConfigError),
+    /// The agent did not take it.
+    #[error("{0}")]
+    Refused(AddNodeError),
 }

@@ -22,6 +22,8 @@ pub(super) fn listen(
         }?;
         // A port in TIME_WAIT of the run before is free.
         socket.set_reuseaddr(true)?;
+        // Its connections begin with it, those too that a library accepts.
+        socket.set_nodelay(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;

@@ -6,6 +6,7 @@ mod front;
 mod inventory;
 mod listener;
 mod login;
+mod opcua;
 mod reload;
 mod resources;
 mod running;
@@ -24,10 +25,11 @@ pub(crate) use self::inventory::Inventory;
 pub use self::inventory::ServedNode;
 use self::listener::listen;
 pub(crate) use self::login::login;
+use self::opcua::{Place, start_opcua};
 pub use self::resources::Changes;
 use self::resources::Resources;
 pub use self::running::RunningAgent;
-pub use self::settings::{RegistrationSettings, Settings};
+pub use self::settings::{OpcuaListen, RegistrationSettings, Settings};
 pub use self::watch::Watch;
 use crate::admin::{self, Door};
 use crate::current::Current;
@@ -119,7 +121,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let agent = driver.handle();
     let mut resources = Resources::new(Means {
         agent: agent.clone(),
-        name: name.into(),
+        name: name.as_str().into(),
         tls: Arc::new(settings.outgoing_tls),
         evaluators: None,
         folder: folder.clone(),
@@ -132,6 +134,13 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     change.tell(plan, &front.base());
     resources.adopt(change).await;
 
+    let place = Place {
+        agent: &name,
+        listen: settings.opcua_listen,
+        data: settings.data_dir.as_deref(),
+        allow_insecure: settings.allow_insecure,
+    };
+    let opcua = start_opcua(&mut driver, plan, place, resources.evaluators())?;
     let driver = tokio::spawn(driver.run());
     let inventory = Current::default();
     let view = View {
@@ -163,6 +172,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let mut running = RunningAgent {
         resources,
         front,
+        opcua,
         inventory,
         shown: Arc::default(),
         agent,

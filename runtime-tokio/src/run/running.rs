@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::front::Front;
+use super::opcua::{OpcuaFront, tell_of_change};
 use super::resources::Resources;
 use super::{Inventory, RunError, ServedNode};
 use crate::admin::ServedSocket;
@@ -31,6 +32,8 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 pub struct RunningAgent {
     pub(super) resources: Resources,
     pub(super) front: Front,
+    /// Absent where the plan has no OPC UA server.
+    pub(super) opcua: Option<OpcuaFront>,
     /// What those see who look at the agent.
     pub(super) inventory: Current<Inventory>,
     /// The same, as it was shown last.
@@ -66,20 +69,30 @@ impl RunningAgent {
 
     /// Shows `plan`, which runs, to everyone who looks.
     pub(super) fn show(&mut self, plan: &Plan) {
-        self.inventory
-            .replace(self.resources.inventory(plan, &self.front.base()));
+        tell_of_change(self.opcua.as_ref(), plan);
+        let mut inventory = self.resources.inventory(plan, &self.front.base());
+        let opcua = self.opcua.iter().flat_map(|front| &front.served);
+        inventory.nodes.extend(opcua.cloned());
+        self.inventory.replace(inventory);
         self.shown = self.inventory.load();
         self.agent.announce(plan.service_ids());
     }
 
     /// Waits for a task that ends although nobody has stopped the agent, and tells why.
     pub async fn ended(&mut self) -> RunError {
+        let opcua = async {
+            match &mut self.opcua {
+                Some(front) => front.server.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             ended = &mut self.driver => match ended {
                 Ok(Err(gave_up)) => gave_up.into(),
                 _ => RunError::Ended { task: "link to the broker" },
             },
             () = self.front.ended() => RunError::Ended { task: "HTTP listener" },
+            () = opcua => RunError::Ended { task: "OPC UA server" },
         }
     }
 
@@ -89,6 +102,7 @@ impl RunningAgent {
         let Self {
             resources,
             mut front,
+            opcua,
             agent,
             driver,
             status,
@@ -105,12 +119,25 @@ impl RunningAgent {
         if let Some((_, reload)) = tls {
             reload.abort();
         }
-        if timeout(drain_time, front.close()).await.is_err() {
+        if let Some(opcua) = &opcua {
+            opcua.server.stop_taking();
+        }
+        let mut drained = async || {
+            front.close().await;
+            if let Some(opcua) = &opcua {
+                opcua.server.drained().await;
+            }
+        };
+        if timeout(drain_time, drained()).await.is_err() {
             tracing::info!("cancelling the requests that are still held");
             agent.cancel_all();
-            if timeout(CANCEL_TIME, front.close()).await.is_err() {
+            if timeout(CANCEL_TIME, drained()).await.is_err() {
                 front.abort();
             }
+        }
+        if let Some(opcua) = opcua {
+            // Clients that take in nothing are not waited for.
+            let _ = timeout(CANCEL_TIME, opcua.server.close()).await;
         }
         // Held requests may have needed them until now.
         resources.stop().await;

@@ -1,6 +1,6 @@
 //! What an agent needs besides its plan.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ pub struct Settings {
     pub admin_tls: Option<tls::ServerFiles>,
     /// File of those who may look there; `None` for everyone, by default.
     pub admin_access: Option<PathBuf>,
+    /// Where the OPC UA server listens, on 127.0.0.1 and the port of the file by default.
+    pub opcua_listen: OpcuaListen,
+    /// Whether a listener without protection may leave the loopback interface, not by default.
+    pub allow_insecure: bool,
     /// What the HTTP listener grants its clients.
     pub http_limits: Limits,
     /// Address of the admin listener; none by default.
@@ -56,6 +60,24 @@ pub struct Settings {
     pub presence_of: Option<AgentName>,
     /// Time that held requests have to end when the agent stops, 5 s by default.
     pub drain_time: Duration,
+}
+
+/// Where an OPC UA server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpcuaListen {
+    /// The address.
+    pub ip: IpAddr,
+    /// A port that goes before the file's; 0 has the system choose one.
+    pub port: Option<u16>,
+}
+
+impl Default for OpcuaListen {
+    fn default() -> Self {
+        Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
+            port: None,
+        }
+    }
 }
 
 /// How an agent is let in where nobody knows it.
@@ -92,6 +114,8 @@ impl Settings {
             http_access: None,
             admin_tls: None,
             admin_access: None,
+            opcua_listen: OpcuaListen::default(),
+            allow_insecure: false,
             http_limits: Limits::default(),
             admin_listen: None,
             presence_of: None,
@@ -133,6 +157,8 @@ impl From<&RunConfig> for Settings {
             http_tls: config.http_tls.clone(),
             http_access: config.http_access.clone(),
             http_limits,
+            opcua_listen: config.opcua_listen,
+            allow_insecure: config.allow_insecure,
             admin_tls: config.admin_tls.clone(),
             admin_access: config.admin_access.clone(),
             admin_listen: config.admin_listen,

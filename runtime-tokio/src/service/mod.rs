@@ -17,7 +17,6 @@ mod http;
 mod mapping;
 mod mqtt;
 mod opcua;
-mod opcua_value;
 mod parameters;
 pub mod plan;
 mod record;

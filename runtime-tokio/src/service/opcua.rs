@@ -7,7 +7,6 @@ use syncline_core::codec::QoS;
 
 use super::Context;
 use super::diagnostic::quoted;
-use super::opcua_value::fits;
 use super::plan::{ArgumentPlan, DataType, RuleList, SecurityMode, SecurityPolicy, TransactionPlan};
 use super::record::{Placed, Record};
 use super::resource::{Placement, STATES};
@@ -17,6 +16,7 @@ use super::source::Span;
 use super::topic;
 use super::transaction::{self, Codes};
 use super::value::{Data, Reference, Reporter, Value};
+use crate::opcua::Shape;
 
 /// `BadTimeout` of OPC UA Part 4.
 const BAD_TIMEOUT: u32 = 0x800A_0000;
@@ -266,7 +266,7 @@ fn variable(record: &mut Record<'_, '_, '_>, operation: Option<Operation>) -> Op
     let initial_value = record.optional("initialValue", |reporter, value| {
         let json = reporter.json("initialValue", value)?;
         match data_type {
-            Some(data_type) if !fits(&json, data_type, value_rank) => {
+            Some(data_type) if Shape::new(data_type, value_rank).value(&json).is_none() => {
                 let what = if value_rank == -1 {
                     "a value"
                 } else {

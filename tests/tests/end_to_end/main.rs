@@ -30,6 +30,8 @@ mod mio_example;
 mod mqtt5_requests;
 mod mutual_tls;
 mod node_rules;
+mod opcua_transactions;
+mod opcua_values;
 mod other_broker;
 mod packet_capture;
 mod presence;

@@ -27,7 +27,7 @@ use crate::driver::Node;
 use crate::endpoint::{Connection, Means, WatchedConnection, WatchedEndpoint};
 use crate::http::Router;
 use crate::rules::{Evaluators, RuleList};
-use crate::service::plan::{ConnectionPlan, Plan};
+use crate::service::plan::{ConnectionPlan, OpcuaNodePlan, Plan};
 
 /// All that runs of a plan.
 pub(super) struct Resources {
@@ -144,6 +144,11 @@ impl Resources {
         self.means = change.means;
     }
 
+    /// The threads for expressions, where there are expressions.
+    pub(super) fn evaluators(&self) -> Option<&Evaluators> {
+        self.means.evaluators.as_ref()
+    }
+
     /// Ends it all with the agent: connections first, so that a session which the other side keeps keeps its subscriptions.
     pub(super) async fn stop(self) {
         self.connections.stop().await;
@@ -235,6 +240,7 @@ fn has_expression(plan: &Plan) -> bool {
     let mappings = services().flat_map(|service| &service.mappings);
     let connections = services().flat_map(|service| &service.connections);
     let servers = services().flat_map(|service| &service.http_servers);
+    let opcua_servers = services().flat_map(|service| &service.opcua_servers);
     mappings
         .flat_map(|mapping| &mapping.flows)
         .map(|flow| &flow.rules)
@@ -244,5 +250,10 @@ fn has_expression(plan: &Plan) -> bool {
                 .map(|endpoint| &endpoint.rules),
         )
         .chain(servers.flat_map(|server| &server.nodes).map(|node| &node.rules))
+        .chain(
+            opcua_servers
+                .flat_map(|server| &server.nodes)
+                .filter_map(OpcuaNodePlan::rules),
+        )
         .any(RuleList::has_expression)
 }

@@ -135,15 +135,6 @@ impl<'d> Builder<'d, '_> {
         self.warning(document, resource.id_span, message);
     }
 
-    /// Reports a resource of `kinds`, which are checked and not yet run.
-    fn not_started(&mut self, document: &Document, resource: &Resource, kinds: &str) {
-        let message = format!(
-            "{} is checked but not started: this version does not run {kinds} yet",
-            quoted(&resource.id)
-        );
-        self.warning(document, resource.id_span, message);
-    }
-
     fn error(&mut self, document: &Document, span: Span, message: String) {
         self.report
             .push(Diagnostic::error(&document.source, span, message));

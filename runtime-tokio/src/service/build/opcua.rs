@@ -45,7 +45,6 @@ impl<'d> Builder<'d, '_> {
                 continue;
             }
             self.opcua_server = Some(place);
-            self.not_started(document, resource, "OPC UA servers");
             servers.push(OpcuaServerPlan {
                 resource: resource.id.clone(),
                 port: server.port,

@@ -46,6 +46,25 @@ pub struct OpcuaNodePlan {
     pub kind: NodeKind,
 }
 
+impl OpcuaNodePlan {
+    /// What connects it to MQTT.
+    #[must_use]
+    pub fn operation(&self) -> Option<&OpcuaOperation> {
+        match &self.kind {
+            NodeKind::Object => None,
+            NodeKind::Variable { operation, .. } | NodeKind::Method { operation, .. } => operation.as_ref(),
+        }
+    }
+
+    /// What its messages go through.
+    #[must_use]
+    pub fn rules(&self) -> Option<&RuleList> {
+        self.operation().map(|operation| match operation {
+            OpcuaOperation::Transaction { rules, .. } | OpcuaOperation::Exchange { rules, .. } => rules,
+        })
+    }
+}
+
 /// The class of a node, with what belongs to it alone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeKind {

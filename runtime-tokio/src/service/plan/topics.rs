@@ -2,7 +2,7 @@
 
 use syncline_core::codec::QoS;
 
-use super::{HttpOperation, NodeKind, OpcuaOperation, Plan, ServicePlan};
+use super::{HttpOperation, OpcuaOperation, Plan, ServicePlan};
 
 /// One subscription at the agent's broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,15 +76,7 @@ impl Topics {
             }
         }
         for node in service.opcua_servers.iter().flat_map(|server| &server.nodes) {
-            if let NodeKind::Variable {
-                operation: Some(operation),
-                ..
-            }
-            | NodeKind::Method {
-                operation: Some(operation),
-                ..
-            } = &node.kind
-            {
+            if let Some(operation) = node.operation() {
                 self.opcua((&service.id, &node.resource), operation);
             }
         }

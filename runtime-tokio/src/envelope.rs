@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// The message of `value`, with the time of now.
-pub(super) fn enveloped(value: &RawValue) -> Vec<u8> {
+pub(crate) fn enveloped(value: &RawValue) -> Vec<u8> {
     #[derive(Serialize)]
     struct Envelope<'a> {
         timestamp: u64,
@@ -20,7 +20,7 @@ pub(super) fn enveloped(value: &RawValue) -> Vec<u8> {
 }
 
 /// The text of `value` in a message's JSON object.
-pub(super) fn value_of(payload: &[u8]) -> Option<&RawValue> {
+pub(crate) fn value_of(payload: &[u8]) -> Option<&RawValue> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow)]
@@ -35,7 +35,7 @@ pub(super) fn value_of(payload: &[u8]) -> Option<&RawValue> {
 }
 
 /// The value of what rules have made: of an object with `value` that, of other JSON all of it.
-pub(super) fn value_of_result(payload: &[u8]) -> Option<&RawValue> {
+pub(crate) fn value_of_result(payload: &[u8]) -> Option<&RawValue> {
     value_of(payload).or_else(|| serde_json::from_slice(payload).ok())
 }
 

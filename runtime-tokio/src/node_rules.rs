@@ -10,9 +10,8 @@ use syncline_core::session::Publication;
 use syncline_core::topic::TopicName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::reply::{self, Failure};
 use crate::driver::Outbox;
-use crate::rules::{Arrival, Context, Departure, Dropped, Pipeline, Stop, at};
+use crate::rules::{Arrival, Context, Departure, Dropped, Failure, Pipeline, Stop, at};
 
 /// Messages that wait for the rules of one node; a further one is refused.
 const MESSAGES: usize = 1_000;
@@ -37,13 +36,17 @@ pub(crate) struct Batches {
 
 /// Why a message goes no further.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// A rule stopped it, as rules should.
     Stopped,
     /// `burst` keeps it for its batch.
     Batched,
-    /// The client is told that it failed.
+    /// A rule failed.
     Failed(Failure),
+    /// More messages wait than may.
+    Busy,
+    /// The rules have ended.
+    Stopping,
 }
 
 #[derive(Debug)]
@@ -75,35 +78,26 @@ impl NodeRules {
 
     /// What the rules make of a message, once those before it are past them. Dropping the future while the message waits takes it
     /// back.
-    pub(super) async fn pass(&self, payload: Bytes) -> Result<Bytes, Ended> {
+    pub(crate) async fn pass(&self, payload: Bytes) -> Result<Bytes, Ended> {
         let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(len) else {
-            return Err(Ended::Failed(busy()));
+            return Err(Ended::Busy);
         };
         let (reply, outcome) = oneshot::channel();
         let job = Job { payload, room, reply };
         self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Ended::Failed(busy()),
-            mpsc::error::TrySendError::Closed(_) => Ended::Failed(stopping()),
+            mpsc::error::TrySendError::Full(_) => Ended::Busy,
+            mpsc::error::TrySendError::Closed(_) => Ended::Stopping,
         })?;
         outcome
             .await
-            .map_err(|_| Ended::Failed(stopping()))?
+            .map_err(|_| Ended::Stopping)?
             .map_err(|dropped| match dropped {
                 Dropped::Stopped(Stop::Batched) => Ended::Batched,
                 Dropped::Stopped(_) => Ended::Stopped,
-                Dropped::Failed(failure) => Ended::Failed(reply::rule_failed(&failure)),
+                Dropped::Failed(failure) => Ended::Failed(failure),
             })
     }
-}
-
-fn busy() -> Failure {
-    let message = "more messages wait for the rules of this node than may, try again";
-    Failure::unavailable(message).certainly_unpublished()
-}
-
-fn stopping() -> Failure {
-    Failure::unavailable("this agent is stopping, try again").certainly_unpublished()
 }
 
 struct Worker {

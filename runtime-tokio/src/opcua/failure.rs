@@ -1,0 +1,160 @@
+//! Why a Write or a Call ends without success: a `StatusCode` of the severity Bad, and a text for who asks for diagnostics.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use opcua::types::{DiagnosticBits, DiagnosticInfo, StatusCode, UAString};
+use syncline_core::flowsync::{Outcome, Refusal};
+use syncline_core::session::SubmitError;
+
+use super::text;
+use crate::driver::{PublishError, RequestError};
+use crate::rules::{self, Cause};
+
+/// Why a request of a client ends without success.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    text: Cow<'static, str>,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn busy() -> Self {
+        Self::new(
+            StatusCode::BadServerTooBusy,
+            "this agent is at its limit, try again",
+        )
+    }
+
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::BadShutdown, "this agent is stopping, try again")
+    }
+
+    /// What a responder says: its code where that is one of the severity Bad, by number or by name.
+    fn coded(code: i64, name: Option<&str>, text: String) -> Self {
+        let named = name.and_then(text::status_by_name);
+        // Who computes with 32 bits and a sign has the same code as a negative number.
+        let numbered = u32::try_from(code).ok().or_else(|| {
+            let signed = i32::try_from(code).ok()?;
+            Some(signed.cast_unsigned())
+        });
+        let status = named
+            .or(numbered.map(StatusCode::from))
+            .filter(StatusCode::is_bad)
+            .unwrap_or(StatusCode::BadInternalError);
+        Self::new(status, text)
+    }
+
+    /// What the client is told besides the code: only who asked for it may be sent it (Part 4, §7.12).
+    pub(super) fn diagnostics(self, asked: DiagnosticBits) -> Option<DiagnosticInfo> {
+        asked
+            .contains(DiagnosticBits::OPERATIONAL_LEVEL_ADDITIONAL_INFO)
+            .then(|| DiagnosticInfo {
+                additional_info: Some(UAString::from(self.text.into_owned())),
+                ..DiagnosticInfo::null()
+            })
+    }
+}
+
+impl From<StatusCode> for Failure {
+    fn from(status: StatusCode) -> Self {
+        Self::new(status, status.sub_code().description().trim())
+    }
+}
+
+/// What became of a transaction: the JSON text of its value, or why there is none.
+pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Bytes, Failure> {
+    Err(match result {
+        Ok(Outcome::Replied { value }) => return Ok(value),
+        Ok(Outcome::Failed { code, message }) => Failure::coded(code, None, message),
+        Ok(Outcome::TimedOut { code, message }) => timed_out(code, &message),
+        Ok(Outcome::Cancelled) | Err(RequestError::Stopped) => Failure::stopping(),
+        Ok(Outcome::Undeliverable(why)) => Failure::new(StatusCode::BadNoCommunication, why.to_string()),
+        Err(error) => refused(error),
+    })
+}
+
+/// The node's answer after its time; the plan has checked that the code is Bad.
+pub(super) fn timed_out(code: u32, text: &str) -> Failure {
+    Failure::new(StatusCode::from(code), text.to_owned())
+}
+
+fn refused(error: RequestError) -> Failure {
+    let status = match error {
+        RequestError::Busy | RequestError::Refused(Refusal::TooManyInFlight { .. } | Refusal::QueueFull) => {
+            StatusCode::BadServerTooBusy
+        }
+        RequestError::Refused(Refusal::TooLarge) => StatusCode::BadRequestTooLarge,
+        RequestError::Refused(Refusal::NoSuchNode) | RequestError::Stopped => StatusCode::BadShutdown,
+        _ => StatusCode::BadNoCommunication,
+    };
+    Failure::new(status, error.to_string())
+}
+
+/// Why a value was not published.
+pub(super) fn unpublished(error: PublishError) -> Failure {
+    let status = match error {
+        PublishError::Busy | PublishError::Refused(SubmitError::QueueFull) => StatusCode::BadServerTooBusy,
+        PublishError::Refused(SubmitError::TooLarge { .. }) => StatusCode::BadRequestTooLarge,
+        PublishError::Stopped => StatusCode::BadShutdown,
+        PublishError::Rejected(_) => StatusCode::BadUserAccessDenied,
+        _ => StatusCode::BadNoCommunication,
+    };
+    Failure::new(status, error.to_string())
+}
+
+/// Why a rule of the node could not be carried out.
+pub(super) fn rule_failed(failure: &rules::Failure) -> Failure {
+    let status = match failure.cause {
+        Cause::Stopping => StatusCode::BadShutdown,
+        Cause::InputTooLong => StatusCode::BadRequestTooLarge,
+        _ => StatusCode::BadInternalError,
+    };
+    Failure::new(status, failure.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_responders_code_is_passed_on_where_it_is_bad() {
+        for (code, name, expected) in [
+            (0x803C_0000, None, StatusCode::BadOutOfRange),
+            (
+                i64::from(0x803C_0000_u32.cast_signed()),
+                None,
+                StatusCode::BadOutOfRange,
+            ),
+            (500, Some("BadOutOfRange"), StatusCode::BadOutOfRange),
+            (500, Some("Good"), StatusCode::BadInternalError),
+            (500, None, StatusCode::BadInternalError),
+            (0, None, StatusCode::BadInternalError),
+            (0x4000_0000, None, StatusCode::BadInternalError),
+            (i64::MAX, None, StatusCode::BadInternalError),
+        ] {
+            assert_eq!(
+                Failure::coded(code, name, String::new()).status,
+                expected,
+                "{code} {name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_text_goes_to_who_asked_for_it() {
+        let failure = Failure::new(StatusCode::BadOutOfRange, "above the limit");
+        assert_eq!(failure.clone().diagnostics(DiagnosticBits::empty()), None);
+        let told = failure
+            .diagnostics(DiagnosticBits::OPERATIONAL_LEVEL_ADDITIONAL_INFO)
+            .unwrap();
+        assert_eq!(told.additional_info, Some(UAString::from("above the limit")));
+    }
+}

@@ -1,0 +1,50 @@
+//! Bounds on what clients of the OPC UA server can make grow.
+
+use opcua::server::Limits;
+
+/// Writes and Calls of all sessions that are held at once.
+pub(super) const HELD: usize = 20_000;
+/// The same of one session.
+pub(super) const HELD_BY_SESSION: usize = 5_000;
+/// Sessions open at once.
+pub(super) const SESSIONS: usize = 200;
+/// Time after which a session without requests ends, in milliseconds.
+pub(super) const SESSION_TIME: u64 = 60 * 60 * 1000;
+/// Values in one Write, and methods in one Call.
+pub(super) const OPERATIONS: usize = 1_000;
+/// Bytes of one text or byte string.
+pub(super) const TEXT: usize = 1 << 20;
+/// Elements of one array.
+pub(super) const ARRAY: usize = 100_000;
+/// Bytes of one message.
+pub(super) const MESSAGE: usize = 4 << 20;
+/// Bytes of one chunk of a message.
+pub(super) const CHUNK: usize = 64 * 1024;
+/// Chunks of one message.
+pub(super) const CHUNKS: usize = MESSAGE / CHUNK + 1;
+/// Values that wait in one monitored item.
+pub(super) const QUEUE: usize = 1_000;
+/// Subscriptions of one session.
+pub(super) const SUBSCRIPTIONS: usize = 100;
+/// Monitored items of one subscription.
+pub(super) const MONITORED_ITEMS: usize = 10_000;
+/// Publish requests of one session that wait for something to tell.
+pub(super) const PUBLISH_REQUESTS: usize = 100;
+
+/// Replaces the library's bounds, which are those of a sample.
+pub(super) fn apply(limits: &mut Limits) {
+    limits.max_array_length = ARRAY;
+    limits.max_string_length = TEXT;
+    limits.max_byte_string_length = TEXT;
+    limits.max_message_size = MESSAGE;
+    limits.max_chunk_count = CHUNKS;
+    limits.send_buffer_size = CHUNK;
+    limits.receive_buffer_size = CHUNK;
+    limits.max_sessions = SESSIONS;
+    limits.operational.max_nodes_per_write = OPERATIONS;
+    limits.operational.max_nodes_per_method_call = OPERATIONS;
+    limits.subscriptions.max_subscriptions_per_session = SUBSCRIPTIONS;
+    limits.subscriptions.max_monitored_items_per_sub = MONITORED_ITEMS;
+    limits.subscriptions.max_monitored_item_queue_size = QUEUE;
+    limits.subscriptions.max_pending_publish_requests = PUBLISH_REQUESTS;
+}

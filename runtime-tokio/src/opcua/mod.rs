@@ -1,0 +1,34 @@
+//! The OPC UA data plane: Writes and Calls of clients in, held until their transaction has ended, or published; values out.
+//!
+//! ```text
+//! client ── Write, Call ──▶ library ── Nodes ─┬─ Transaction ──▶ driver ──▶ <topic>/treq
+//!        ◀── StatusCode, outputs ─────────────┘◀──────────────── driver ◀── <topic>/tres
+//! client ◀── Read, notification ── address space ◀── Provider ◀── mailbox ◀── driver ◀── <topic>
+//! ```
+//! The protocol is the library's. What it leaves to its user is here: types and ranks, bounds on what is held, panics, and
+//! no lock of the address space across an await.
+
+mod address_space;
+mod authentication;
+mod failure;
+mod held;
+mod identity;
+mod limits;
+mod method;
+mod nodes;
+mod provider;
+mod publisher;
+mod scalar;
+mod server;
+mod text;
+mod transaction;
+mod value;
+
+pub(crate) use method::Method;
+pub(crate) use nodes::{Behaviour, Writing};
+pub(crate) use provider::Provider;
+pub(crate) use publisher::Publisher;
+pub use server::OpcuaError;
+pub(crate) use server::{Running, ServedNode, Server, ServerSettings};
+pub(crate) use transaction::Transaction;
+pub(crate) use value::Shape;

@@ -1,0 +1,312 @@
+//! The nodes of the plan, as the library asks for them: reads are its own, Writes and Calls are checked here and then held.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use opcua::server::CreateMonitoredItem;
+use opcua::server::address_space::{AddressSpace, NodeType, is_writable};
+use opcua::server::diagnostics::NamespaceMetadata;
+use opcua::server::node_manager::memory::{InMemoryNodeManager, InMemoryNodeManagerImpl};
+use opcua::server::node_manager::{MethodCall, ParsedWriteValue, RequestContext, ServerContext, WriteNode};
+use opcua::sync::RwLock as SpaceLock;
+use opcua::types::{AttributeId, DataValue, DateTime, NodeId, StatusCode, TimestampsToReturn, Variant};
+
+use super::failure::Failure;
+use super::held::Held;
+use super::method::{Method, Refused, raw};
+use super::publisher::Publisher;
+use super::transaction::Transaction;
+use super::value::Shape;
+
+/// The library's shell around the nodes: their address space and whatever does not concern MQTT.
+pub(super) type Space = InMemoryNodeManager<Nodes>;
+
+/// Milliseconds between two samples of a value: every change is told, so there is no interval, and 0 would mean the server's
+/// own, in which a burst could lose its last value.
+const SAMPLING_INTERVAL: f64 = 1e-4;
+
+/// What a node does besides being there.
+#[derive(Debug)]
+pub(crate) enum Behaviour {
+    /// Nothing: it is an object, or its value comes from elsewhere.
+    Shown,
+    /// A client may write it.
+    Written(Shape, Writing),
+    /// A client may call it.
+    Called(Method),
+}
+
+/// What becomes of a value that a client writes.
+#[derive(Debug)]
+pub(crate) enum Writing {
+    /// It is held.
+    Held(Transaction),
+    /// It is published.
+    Published(Publisher),
+}
+
+/// The nodes, by their ids.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    namespaces: Vec<NamespaceMetadata>,
+    behaviours: RwLock<HashMap<NodeId, Arc<Behaviour>>>,
+    pub(super) held: Arc<Held>,
+    is_stopping: AtomicBool,
+}
+
+impl Nodes {
+    pub(super) fn new(namespaces: Vec<NamespaceMetadata>) -> Self {
+        Self {
+            namespaces,
+            behaviours: RwLock::default(),
+            held: Arc::default(),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn insert(&self, id: NodeId, behaviour: Behaviour) {
+        let mut behaviours = self.behaviours.write().unwrap_or_else(PoisonError::into_inner);
+        behaviours.insert(id, Arc::new(behaviour));
+    }
+
+    pub(super) fn remove(&self, id: &NodeId) {
+        let mut behaviours = self.behaviours.write().unwrap_or_else(PoisonError::into_inner);
+        behaviours.remove(id);
+    }
+
+    /// From now on every Write and Call is answered with `BadShutdown`; those that are held go on.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn behaviour(&self, id: &NodeId) -> Option<Arc<Behaviour>> {
+        let behaviours = self.behaviours.read().unwrap_or_else(PoisonError::into_inner);
+        behaviours.get(id).cloned()
+    }
+
+    fn check_running(&self) -> Result<(), Failure> {
+        match self.is_stopping.load(Ordering::Relaxed) {
+            true => Err(Failure::stopping()),
+            false => Ok(()),
+        }
+    }
+
+    async fn write_one(
+        &self,
+        context: &RequestContext,
+        space: &SpaceLock<AddressSpace>,
+        write: &mut WriteNode,
+    ) {
+        let result = contained(self.written(context, space, write.value())).await;
+        match result {
+            Ok(()) => write.set_status(StatusCode::Good),
+            Err(failure) => {
+                write.set_status(failure.status);
+                if let Some(diagnostics) = failure.diagnostics(write.diagnostic_bits()) {
+                    write.set_diagnostic_info(diagnostics);
+                }
+            }
+        }
+    }
+
+    async fn written(
+        &self,
+        context: &RequestContext,
+        space: &SpaceLock<AddressSpace>,
+        write: &ParsedWriteValue,
+    ) -> Result<(), Failure> {
+        check_writable(context, &space.read(), write)?;
+        let behaviour = self.behaviour(&write.node_id);
+        let Some(Behaviour::Written(shape, writing)) = behaviour.as_deref() else {
+            return Err(StatusCode::BadNotWritable.into());
+        };
+        let value = write.value.value.as_ref().unwrap_or(&Variant::Empty);
+        let json = shape.json(value).map(|json| raw(&json));
+        let json = json.ok_or_else(|| Failure::from(StatusCode::BadTypeMismatch))?;
+        self.check_running()?;
+        let _slot = self.held.take(context.session_id())?;
+        match writing {
+            Writing::Held(transaction) => drop(transaction.request(json).await?),
+            Writing::Published(publisher) => publisher.publish(&json).await?,
+        }
+        let now = DateTime::now();
+        let taken = DataValue {
+            value: Some(shape.stored(value)),
+            source_timestamp: write.value.source_timestamp.or(Some(now)),
+            server_timestamp: Some(now),
+            ..DataValue::null()
+        };
+        take(context, space, &write.node_id, taken);
+        Ok(())
+    }
+
+    async fn call_one(&self, context: &RequestContext, call: &mut MethodCall) {
+        let result = contained(async {
+            let behaviour = self.behaviour(call.method_id());
+            let Some(Behaviour::Called(method)) = behaviour.as_deref() else {
+                return Err(StatusCode::BadNotExecutable.into());
+            };
+            let value = match method.value(call.arguments()) {
+                Ok(value) => value,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            self.check_running()?;
+            let _slot = self.held.take(context.session_id())?;
+            method.call(value).await.map(Ok)
+        });
+        match result.await {
+            Ok(Ok(outputs)) => {
+                call.set_outputs(outputs);
+                call.set_status(StatusCode::Good);
+            }
+            Ok(Err(Refused::Count(status))) => call.set_status(status),
+            Ok(Err(Refused::Types(codes))) => call.set_argument_error(codes),
+            Err(failure) => {
+                call.set_status(failure.status);
+                if let Some(diagnostics) = failure.diagnostics(call.diagnostic_bits()) {
+                    call.set_diagnostic_info(diagnostics);
+                }
+            }
+        }
+    }
+}
+
+/// Whether this user may write this attribute of this node, and all of it.
+fn check_writable(
+    context: &RequestContext,
+    space: &AddressSpace,
+    write: &ParsedWriteValue,
+) -> Result<(), Failure> {
+    let node = space.find(&write.node_id).ok_or(StatusCode::BadNodeIdUnknown)?;
+    is_writable(context, node, write.attribute_id)?;
+    // Neither a part of a value can be held, nor what is no value.
+    let is_plain = write.attribute_id == AttributeId::Value
+        && !write.index_range.has_range()
+        && write.value.status().is_good();
+    match is_plain {
+        true => Ok(()),
+        false => Err(StatusCode::BadWriteNotSupported.into()),
+    }
+}
+
+/// Gives the node a value, and tells everyone who monitors it.
+fn take(context: &RequestContext, space: &SpaceLock<AddressSpace>, id: &NodeId, value: DataValue) {
+    let mut space = space.write();
+    // The node may have gone while the request was held.
+    let Some(NodeType::Variable(variable)) = space.find_mut(id) else {
+        return;
+    };
+    variable.set_data_value(value);
+    // Under the lock, so that clients hear of values in the order in which the node takes them.
+    let sampled = |id: &NodeId, attribute, range: &_, encoding: &_| {
+        let node = space.find(id)?.as_node();
+        node.get_attribute(TimestampsToReturn::Both, attribute, range, encoding)
+    };
+    context
+        .subscriptions
+        .maybe_notify([(id, AttributeId::Value)].into_iter(), sampled);
+}
+
+/// Runs `request`; a panic in it costs this request only.
+async fn contained<T>(request: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut request = pin!(request);
+    std::future::poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(context))).unwrap_or_else(|_| {
+            tracing::error!("an OPC UA request's handler panicked, this is a bug in syncline");
+            let text = "this agent failed to handle the request, its log says more";
+            Poll::Ready(Err(Failure::new(StatusCode::BadInternalError, text)))
+        })
+    })
+    .await
+}
+
+#[async_trait]
+impl InMemoryNodeManagerImpl for Nodes {
+    async fn init(&self, _: &mut AddressSpace, _: ServerContext) {}
+
+    fn name(&self) -> &'static str {
+        "syncline"
+    }
+
+    fn namespaces(&self) -> Vec<NamespaceMetadata> {
+        self.namespaces.clone()
+    }
+
+    async fn create_value_monitored_items(
+        &self,
+        context: &RequestContext,
+        space: &SpaceLock<AddressSpace>,
+        items: &mut [&mut &mut CreateMonitoredItem],
+    ) {
+        let space = space.read();
+        for item in items {
+            let value = space.read(context, item.item_to_monitor(), 0.0, TimestampsToReturn::Both);
+            match value.status() {
+                refused @ (StatusCode::BadUserAccessDenied | StatusCode::BadNodeIdUnknown) => {
+                    item.set_status(refused);
+                    continue;
+                }
+                // There is no value that could be told first.
+                StatusCode::BadAttributeIdInvalid => {}
+                _ => item.set_initial_value(value),
+            }
+            item.revise_sampling_interval(SAMPLING_INTERVAL);
+            item.set_status(StatusCode::Good);
+        }
+    }
+
+    async fn write(
+        &self,
+        context: &RequestContext,
+        space: &SpaceLock<AddressSpace>,
+        writes: &mut [&mut WriteNode],
+    ) -> Result<(), StatusCode> {
+        match writes {
+            [write] => self.write_one(context, space, write).await,
+            // Held together, or the second would wait for the first.
+            writes => {
+                let writes = writes
+                    .iter_mut()
+                    .map(|write| self.write_one(context, space, write));
+                join_all(writes).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(
+        &self,
+        context: &RequestContext,
+        _: &SpaceLock<AddressSpace>,
+        calls: &mut [&mut &mut MethodCall],
+    ) -> Result<(), StatusCode> {
+        match calls {
+            [call] => self.call_one(context, call).await,
+            calls => {
+                join_all(calls.iter_mut().map(|call| self.call_one(context, call))).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_request_only() {
+        let panicking = std::future::poll_fn(|_| -> Poll<Result<(), Failure>> { panic!("a handler's bug") });
+        assert_eq!(
+            contained(panicking).await.unwrap_err().status,
+            StatusCode::BadInternalError
+        );
+        assert_eq!(contained(async { Ok(1) }).await, Ok(1));
+    }
+}

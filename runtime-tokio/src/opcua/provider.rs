@@ -1,0 +1,153 @@
+//! Variables that provide: messages of a topic become their values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use opcua::types::{DataValue, DateTime, NodeId};
+use serde::Deserialize;
+use serde_json::Value;
+use syncline_core::codec::QoS;
+use syncline_core::topic::{TopicFilter, TopicName};
+use tokio::task::JoinHandle;
+
+use super::server::Values;
+use super::value::Shape;
+use crate::driver::{AgentHandle, Inbox, Mailbox, Subscription};
+use crate::envelope::{value_of, value_of_result};
+use crate::rules::{Arrival, Context, Departure, Pipeline, at};
+
+/// Milliseconds from the beginning of OPC UA's time to that of Unix.
+const UNIX_EPOCH: i64 = 11_644_473_600_000;
+/// Ticks of OPC UA's time in a millisecond.
+const TICKS: i64 = 10_000;
+
+/// Keeps one variable at the last value of its topic, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    task: JoinHandle<()>,
+    _subscription: Option<Subscription>,
+}
+
+impl Provider {
+    /// Subscribes to `topic` through `agent`, and has the messages go through `pipeline` where there is one.
+    pub(crate) fn start(
+        agent: &AgentHandle,
+        topic: &TopicName,
+        qos: QoS,
+        pipeline: Option<Pipeline>,
+        (mailbox, inbox): (Mailbox, Inbox),
+        variable: (Values, NodeId, Shape),
+    ) -> Self {
+        let (values, id, shape) = variable;
+        let filter = TopicFilter::new(topic.as_str().to_owned()).ok();
+        let follower = Follower { values, id, shape };
+        Self {
+            task: tokio::spawn(follower.run(inbox, pipeline)),
+            _subscription: filter.map(|filter| agent.subscribe(filter, qos, mailbox.sink(0))),
+        }
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Follower {
+    values: Values,
+    id: NodeId,
+    shape: Shape,
+}
+
+impl Follower {
+    async fn run(self, mut inbox: Inbox, mut pipeline: Option<Pipeline>) {
+        loop {
+            let due = pipeline.as_ref().and_then(Pipeline::due);
+            let departure = tokio::select! {
+                delivery = inbox.recv() => {
+                    let Some(delivery) = delivery else { return };
+                    let context = Context {
+                        topic: delivery.topic,
+                        label: None,
+                        vars: BTreeMap::new(),
+                    };
+                    match &mut pipeline {
+                        Some(pipeline) => pipeline.handle_message(Arrival { payload: delivery.payload, context }).await,
+                        None => Some(Departure { payload: delivery.payload, context }),
+                    }
+                }
+                () = at(due) => match &mut pipeline {
+                    Some(pipeline) => pipeline.handle_due().await,
+                    None => None,
+                },
+            };
+            if let Some(Departure { payload, context }) = departure {
+                self.take(&payload, pipeline.is_some(), &context.topic);
+            }
+        }
+    }
+
+    /// The value of an object with `value`; what rules have made may be the value itself.
+    fn take(&self, payload: &Bytes, is_ruled: bool, topic: &Arc<str>) {
+        let enveloped = value_of(payload);
+        let value = match is_ruled {
+            true => enveloped.or_else(|| value_of_result(payload)),
+            false => enveloped,
+        };
+        let value: Option<Value> = value.and_then(|value| serde_json::from_str(value.get()).ok());
+        let value = value.and_then(|json| self.shape.value(&json));
+        let Some(value) = value else {
+            tracing::debug!(
+                %topic,
+                "ignoring a message that is no object with a `value` of the type of node {}",
+                self.id
+            );
+            return;
+        };
+        let now = DateTime::now();
+        let value = DataValue {
+            value: Some(value),
+            source_timestamp: Some(enveloped.and_then(|_| time(payload)).unwrap_or(now)),
+            server_timestamp: Some(now),
+            ..DataValue::null()
+        };
+        self.values.set(&self.id, value);
+    }
+}
+
+/// The `timestamp` of a message, Unix milliseconds, where OPC UA has such a time. An odd one counts as none.
+fn time(payload: &[u8]) -> Option<DateTime> {
+    #[derive(Deserialize)]
+    struct Stamped {
+        timestamp: Value,
+    }
+    let stamped: Stamped = serde_json::from_slice(payload).ok()?;
+    let ticks = stamped
+        .timestamp
+        .as_i64()?
+        .checked_add(UNIX_EPOCH)?
+        .checked_mul(TICKS)?;
+    (0..=DateTime::endtimes_ticks())
+        .contains(&ticks)
+        .then(|| DateTime::from(ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_message_is_kept_where_there_is_such_a_time() {
+        let at = |timestamp: &str| time(format!("{{\"value\": 1, \"timestamp\": {timestamp}}}").as_bytes());
+        assert_eq!(at("0").unwrap().to_string(), "1970-01-01T00:00:00+00:00");
+        assert_eq!(
+            at("1795309646505").unwrap().to_string(),
+            "2026-11-22T01:07:26.505+00:00"
+        );
+        for odd in ["-11644473600001", "9223372036854775807", "\"now\"", "null", "1.5"] {
+            assert_eq!(at(odd), None, "{odd}");
+        }
+    }
+}

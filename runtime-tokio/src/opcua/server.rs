@@ -1,0 +1,398 @@
+//! One OPC UA server: made from its plan, filled with nodes one by one, served on a listener, and stopped in order.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use opcua::crypto::SecurityPolicy as Policy;
+use opcua::server::address_space::{AddressSpace, add_namespaces};
+use opcua::server::diagnostics::NamespaceMetadata;
+use opcua::server::node_manager::ServerContext;
+use opcua::server::node_manager::memory::{CoreNodeManagerBuilder, InMemoryNodeManagerBuilder};
+use opcua::server::{ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle};
+use opcua::types::{BuildInfo, DataValue, DateTime, MessageSecurityMode, NodeId, UAString, Variant};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::address_space;
+use super::authentication::Users;
+use super::identity::Identity;
+use super::limits;
+use super::nodes::{Behaviour, Nodes, Space};
+use super::provider::Provider;
+use super::text::parse_node_id;
+use crate::service::plan::{OpcuaNodePlan, OpcuaServerPlan, SecurityMode, SecurityPolicy};
+
+/// What a client may ask for as lifetime of its channel's keys, in milliseconds: under Sign and `SignAndEncrypt` the library
+/// closes a connection whose keys are renewed while requests are held, so the longest that there is.
+const KEY_LIFETIME: u32 = u32::MAX;
+
+/// Why a server cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpcuaError {
+    /// There is nowhere to keep its key.
+    #[error("an OPC UA server keeps its key in the data folder, and there is none: set SYNCLINE_DATA_DIR")]
+    NoDataFolder,
+    /// Its key pair cannot be read or made.
+    #[error("the key pair of the OPC UA server in {folder} cannot be used: {cause}; see docs/opcua.md")]
+    Identity {
+        /// Where it is kept.
+        folder: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// Nobody could ever log in.
+    #[error("nobody can log in to the OPC UA server: set its `allowAnonymous: true`")]
+    NobodyMayLogIn,
+    /// Everyone on the network could log in, unseen.
+    #[error(
+        "the OPC UA server would listen on {address}, which is not a loopback address, and let in {whom}: {cure}, listen on \
+         127.0.0.1 by SYNCLINE_OPCUA_LISTEN, or set SYNCLINE_ALLOW_INSECURE=true"
+    )]
+    Insecure {
+        /// Where it would listen.
+        address: SocketAddr,
+        /// Whom it would let in.
+        whom: &'static str,
+        /// What to change in the file.
+        cure: &'static str,
+    },
+    /// The library refuses its configuration.
+    #[error("the OPC UA server cannot be configured: {0}")]
+    Configuration(String),
+    /// Two nodes have one id, or it is none.
+    #[error("the node id {0} cannot be used")]
+    NodeId(String),
+}
+
+/// What a server needs besides its plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServerSettings<'a> {
+    /// Name of this agent.
+    pub(crate) agent: &'a str,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Folder of everything that the agent keeps.
+    pub(crate) data: Option<&'a Path>,
+    /// Whether it may be reached from other machines without protection.
+    pub(crate) allow_insecure: bool,
+}
+
+/// A server that is yet to be served.
+pub(crate) struct Server {
+    library: opcua::server::Server,
+    handle: ServerHandle,
+    space: Arc<Space>,
+    url: String,
+}
+
+/// A server that is served. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    handle: Handle,
+    space: Shared,
+    task: JoinHandle<()>,
+}
+
+/// Gives variables their values, and tells everyone who monitors them.
+#[derive(Debug, Clone)]
+pub(crate) struct Values {
+    handle: Handle,
+    space: Shared,
+}
+
+/// A node that is there until this is dropped.
+#[derive(Debug)]
+pub(crate) struct ServedNode {
+    space: Shared,
+    id: NodeId,
+    _provider: Option<Provider>,
+}
+
+/// The library's handle, which has nothing to show.
+#[derive(Clone)]
+struct Handle(ServerHandle);
+
+/// The address space, which is too much to show.
+#[derive(Clone)]
+struct Shared(Arc<Space>);
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.inner().fmt(f)
+    }
+}
+
+impl Server {
+    /// A server without nodes. Where its key pair does not exist yet, it is made, which takes a moment.
+    pub(crate) fn new(plan: &OpcuaServerPlan, settings: ServerSettings<'_>) -> Result<Self, OpcuaError> {
+        check_protection(plan, settings)?;
+        let host = host(plan, settings.address.ip());
+        let base = format!("opc.tcp://{host}:{}", settings.address.port());
+        let url = format!("{base}{}", plan.resource_path);
+        let uri = plan
+            .application_uri
+            .clone()
+            .unwrap_or_else(|| format!("urn:syncline:{}", settings.agent));
+        let data = settings.data.ok_or(OpcuaError::NoDataFolder)?;
+        let identity = Identity::prepare(data, &uri, plan, &host)?;
+        let namespaces = namespaces(&uri, &plan.nodes);
+        let nodes = move |context: ServerContext, space: &mut AddressSpace| {
+            let uris: Vec<&str> = namespaces.iter().map(String::as_str).collect();
+            let indices = add_namespaces(&context, space, &uris);
+            let metadata = uris.iter().zip(indices).map(|(uri, index)| NamespaceMetadata {
+                namespace_uri: (*uri).to_owned(),
+                namespace_index: index,
+                ..NamespaceMetadata::default()
+            });
+            Nodes::new(metadata.collect())
+        };
+        let mut builder = ServerBuilder::new()
+            // The library's node of diagnostics would claim every node of the namespace 1.
+            .without_node_managers()
+            .with_node_manager(InMemoryNodeManagerBuilder::new(CoreNodeManagerBuilder))
+            .with_node_manager(InMemoryNodeManagerBuilder::new(nodes))
+            .with_authenticator(Arc::new(Users::new(plan.allow_anonymous)))
+            .application_name("Syncline")
+            .application_uri(&uri)
+            .product_uri("urn:syncline")
+            .build_info(build_info())
+            .host(&host)
+            .port(settings.address.port())
+            .discovery_urls(vec![url.clone()])
+            .pki_dir(&identity.folder)
+            .certificate_path(&identity.certificate)
+            .private_key_path(&identity.key)
+            // The client's own hint alone counts; the library would take the longer of the two.
+            .max_timeout_ms(0)
+            .max_secure_channel_token_lifetime_ms(KEY_LIFETIME)
+            .max_session_timeout_ms(limits::SESSION_TIME);
+        for (policy, mode) in endpoints(plan) {
+            let users = [ANONYMOUS_USER_TOKEN_ID.to_owned()];
+            let endpoint = ServerEndpoint::new(&plan.resource_path, policy, mode, &users);
+            builder = builder.add_endpoint(format!("{policy} {mode}"), endpoint);
+        }
+        limits::apply(builder.limits_mut());
+        let (library, handle) = builder.build().map_err(OpcuaError::Configuration)?;
+        let space = handle.node_managers().get_of_type::<Space>();
+        let space = space.ok_or_else(|| OpcuaError::Configuration("it has no nodes".to_owned()))?;
+        Ok(Self {
+            library,
+            handle,
+            space,
+            url,
+        })
+    }
+
+    /// The URL that clients connect to.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What gives its variables their values.
+    pub(crate) fn values(&self) -> Values {
+        Values {
+            handle: Handle(self.handle.clone()),
+            space: Shared(Arc::clone(&self.space)),
+        }
+    }
+
+    /// Adds a node below `parent`.
+    pub(crate) fn add(
+        &self,
+        plan: &OpcuaNodePlan,
+        parent: Option<&OpcuaNodePlan>,
+        initial: Option<Variant>,
+        behaviour: Behaviour,
+    ) -> Result<NodeId, OpcuaError> {
+        let id = |plan: &OpcuaNodePlan| {
+            parse_node_id(&plan.node_id).ok_or_else(|| OpcuaError::NodeId(plan.node_id.clone()))
+        };
+        let (id, parent) = (id(plan)?, parent.map(id).transpose()?);
+        let is_new = {
+            let mut space = self.space.address_space().write();
+            address_space::insert(&mut space, plan, &id, parent.as_ref(), initial)
+        };
+        if !is_new {
+            return Err(OpcuaError::NodeId(plan.node_id.clone()));
+        }
+        self.space.inner().insert(id.clone(), behaviour);
+        Ok(id)
+    }
+
+    /// What keeps a node that was added; with it goes what gives it its values.
+    pub(crate) fn keep(&self, id: NodeId, provider: Option<Provider>) -> ServedNode {
+        ServedNode {
+            space: Shared(Arc::clone(&self.space)),
+            id,
+            _provider: provider,
+        }
+    }
+
+    /// Serves clients from now on.
+    pub(crate) fn serve(self, listener: TcpListener) -> Running {
+        let Self {
+            library,
+            handle,
+            space,
+            ..
+        } = self;
+        let task = tokio::spawn(async move {
+            if let Err(error) = library.run_with(listener).await {
+                tracing::error!(%error, "the OPC UA server has ended");
+            }
+        });
+        Running {
+            handle: Handle(handle),
+            space: Shared(space),
+            task,
+        }
+    }
+}
+
+impl Running {
+    /// Takes no more Writes and Calls; those that are held go on.
+    pub(crate) fn stop_taking(&self) {
+        self.space.0.inner().stop();
+    }
+
+    /// Waits until no Write and no Call is held.
+    pub(crate) async fn drained(&self) {
+        self.space.0.inner().held.none().await;
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        let _ = (&mut self.task).await;
+    }
+
+    /// Tells the clients that the server ends, closes their connections, and waits for that.
+    pub(crate) async fn close(mut self) {
+        self.handle.0.cancel();
+        self.ended().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.0.cancel();
+        self.task.abort();
+    }
+}
+
+impl Values {
+    /// A node that is gone takes none.
+    pub(super) fn set(&self, id: &NodeId, value: DataValue) {
+        if let Err(status) = self
+            .space
+            .0
+            .set_value(self.handle.0.subscriptions(), id, None, value)
+        {
+            tracing::debug!(%status, "the node {id} has taken no value");
+        }
+    }
+}
+
+impl Drop for ServedNode {
+    fn drop(&mut self) {
+        self.space.0.inner().remove(&self.id);
+        address_space::remove(&mut self.space.0.address_space().write(), &self.id);
+    }
+}
+
+/// What everyone who reaches the server could do must not be more than the operator has asked for.
+fn check_protection(plan: &OpcuaServerPlan, settings: ServerSettings<'_>) -> Result<(), OpcuaError> {
+    if !plan.allow_anonymous {
+        return Err(OpcuaError::NobodyMayLogIn);
+    }
+    if settings.address.ip().is_loopback() || settings.allow_insecure {
+        return Ok(());
+    }
+    let (whom, cure) = if plan.security_modes.contains(&SecurityMode::None) {
+        (
+            "everyone, unencrypted",
+            "leave `None` out of its `securityPolicies` and `securityModes`",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(OpcuaError::Insecure {
+        address: settings.address,
+        whom,
+        cure,
+    })
+}
+
+/// The host in URLs: the plan's, else the address, else this machine's name.
+fn host(plan: &OpcuaServerPlan, address: IpAddr) -> String {
+    match (&plan.hostname, address) {
+        (Some(host), _) => host.clone(),
+        (None, address) if address.is_unspecified() => {
+            crate::host_name().unwrap_or_else(|| "localhost".to_owned())
+        }
+        (None, IpAddr::V6(address)) => format!("[{address}]"),
+        (None, IpAddr::V4(address)) => address.to_string(),
+    }
+}
+
+/// Which policies are offered with which modes: None with None, each other with each other.
+fn endpoints(plan: &OpcuaServerPlan) -> Vec<(Policy, MessageSecurityMode)> {
+    let mut endpoints = Vec::new();
+    for policy in &plan.security_policies {
+        for mode in &plan.security_modes {
+            if (*policy == SecurityPolicy::None) == (*mode == SecurityMode::None) {
+                endpoints.push((library_policy(*policy), library_mode(*mode)));
+            }
+        }
+    }
+    endpoints
+}
+
+fn library_policy(policy: SecurityPolicy) -> Policy {
+    match policy {
+        SecurityPolicy::None => Policy::None,
+        SecurityPolicy::Basic128Rsa15 => Policy::Basic128Rsa15,
+        SecurityPolicy::Basic256 => Policy::Basic256,
+        SecurityPolicy::Basic256Sha256 => Policy::Basic256Sha256,
+        SecurityPolicy::Aes128Sha256RsaOaep => Policy::Aes128Sha256RsaOaep,
+        SecurityPolicy::Aes256Sha256RsaPss => Policy::Aes256Sha256RsaPss,
+    }
+}
+
+fn library_mode(mode: SecurityMode) -> MessageSecurityMode {
+    match mode {
+        SecurityMode::None => MessageSecurityMode::None,
+        SecurityMode::Sign => MessageSecurityMode::Sign,
+        SecurityMode::SignAndEncrypt => MessageSecurityMode::SignAndEncrypt,
+    }
+}
+
+/// The names of the namespaces 1 to the last that a node is in; the first is the server's own (Part 3, §8.2.2).
+fn namespaces(uri: &str, nodes: &[OpcuaNodePlan]) -> Vec<String> {
+    let ids = nodes.iter().filter_map(|node| parse_node_id(&node.node_id));
+    let last = ids.map(|id| id.namespace).max().unwrap_or(1).max(1);
+    let name = |index: u16| match index {
+        1 => uri.to_owned(),
+        index => format!("{uri}:{index}"),
+    };
+    (1..=last).map(name).collect()
+}
+
+fn build_info() -> BuildInfo {
+    BuildInfo {
+        product_uri: UAString::from("urn:syncline"),
+        manufacturer_name: UAString::from("Syncline"),
+        product_name: UAString::from("Syncline"),
+        software_version: UAString::from(env!("CARGO_PKG_VERSION")),
+        build_number: UAString::null(),
+        build_date: DateTime::null(),
+    }
+}

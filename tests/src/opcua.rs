@@ -1,0 +1,267 @@
+//! An agent that serves OPC UA, and asyncua as its client: an implementation that shares nothing with the server's.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::agent::run;
+use crate::process::Process;
+use crate::{port, wait, workspace};
+
+/// Says which Python has asyncua.
+const PYTHON: &str = "SYNCLINE_OPCUA_PYTHON";
+
+/// A running agent whose commissioning file has an OPC UA server.
+#[derive(Debug)]
+pub struct OpcuaAgent {
+    process: Process,
+    port: u16,
+    folder: TempDir,
+}
+
+impl OpcuaAgent {
+    /// Runs `service` against the broker on that loopback port, and waits until the server takes connections.
+    ///
+    /// # Panics
+    /// When the agent does not start.
+    #[must_use]
+    pub fn start(service: &Path, broker_port: u16, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = port::free();
+        let mut command = run(service, folder.path());
+        command.env("CYBUS_MQTT_PORT", broker_port.to_string());
+        command.env("SYNCLINE_REGISTRATION", "off");
+        command.env("SYNCLINE_OPCUA_LISTEN", format!("127.0.0.1:{port}"));
+        command.envs(variables.iter().copied());
+        let mut process = Process::start(&command, &folder.path().join("agent.log"));
+        // A key pair is made before that, in a time that nobody can tell.
+        wait::until("the agent serves OPC UA", 6 * wait::PATIENCE, || {
+            if let Some(status) = process.exit_status() {
+                panic!("the agent ended with {status}: {}", process.output());
+            }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+        });
+        process.wait_for_output("connected to the broker");
+        Self {
+            process,
+            port,
+            folder,
+        }
+    }
+
+    /// The URL of a server with the default path.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("opc.tcp://127.0.0.1:{}/UA/CybusOpcuaServer", self.port)
+    }
+
+    /// The port of the server.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the agent has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// The process's number in the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Asks the agent to stop, and does not wait for it.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn terminate(&self) {
+        self.process.terminate();
+    }
+}
+
+/// A Python process with asyncua, whose tasks run all at once.
+#[derive(Debug)]
+pub struct OpcuaClient {
+    process: Child,
+    tasks: Option<ChildStdin>,
+    answers: Receiver<Value>,
+    early: HashMap<u64, Value>,
+    next: u64,
+}
+
+/// A task that was given.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "its answer is still to be awaited"]
+pub struct Task(u64);
+
+impl OpcuaClient {
+    /// Starts it, without a connection.
+    ///
+    /// # Panics
+    /// When there is no Python with asyncua.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut process = Command::new(python())
+            .arg(workspace().join("tests/opcua/client.py"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let tasks = process.stdin.take();
+        let lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
+        let (sender, answers) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let answer = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                if sender.send(answer).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            process,
+            tasks,
+            answers,
+            early: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// The same, with a session called `a` at that URL.
+    ///
+    /// # Panics
+    /// When the server does not let it in.
+    #[must_use]
+    pub fn connected(url: &str) -> Self {
+        let mut client = Self::start();
+        let answer = client.ask(json!({"do": "connect", "session": "a", "url": url}));
+        assert_eq!(answer["result"], "connected", "{answer}");
+        client
+    }
+
+    /// Gives it a task.
+    ///
+    /// # Panics
+    /// When the process has ended.
+    pub fn begin(&mut self, mut task: Value) -> Task {
+        let id = self.next;
+        self.next += 1;
+        task["id"] = id.into();
+        if task.get("session").is_none() {
+            task["session"] = "a".into();
+        }
+        writeln!(self.tasks.as_mut().expect("not ended"), "{task}").expect("the client is running");
+        Task(id)
+    }
+
+    /// Waits for the end of a task.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn end(&mut self, Task(id): Task) -> Value {
+        loop {
+            if let Some(answer) = self.early.remove(&id) {
+                return answer;
+            }
+            let answer = self
+                .answers
+                .recv_timeout(Duration::from_secs(150))
+                .expect("an answer");
+            self.early.insert(answer["id"].as_u64().expect("an id"), answer);
+        }
+    }
+
+    /// Gives it a task, and waits for its end.
+    ///
+    /// # Panics
+    /// As [`OpcuaClient::end`].
+    pub fn ask(&mut self, task: Value) -> Value {
+        let task = self.begin(task);
+        self.end(task)
+    }
+
+    /// Writes one value of a type; the status code's name, its text and the time in milliseconds.
+    ///
+    /// # Panics
+    /// When the write as a whole fails.
+    pub fn write(&mut self, node: &str, data_type: &str, value: &Value) -> (String, Option<String>, f64) {
+        let answer = self.ask(write(node, data_type, value));
+        written(&answer)
+    }
+
+    /// Reads a value and the name of its status code.
+    ///
+    /// # Panics
+    /// When the read as a whole fails.
+    pub fn read(&mut self, node: &str) -> (Value, String) {
+        let answer = self.ask(json!({"do": "read", "node": node}));
+        let result = &answer["result"];
+        (
+            result["value"].clone(),
+            result["status"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{answer}"))
+                .to_owned(),
+        )
+    }
+}
+
+/// The task to write one value.
+#[must_use]
+pub fn write(node: &str, data_type: &str, value: &Value) -> Value {
+    json!({"do": "write", "nodes": [node], "value": [data_type, value]})
+}
+
+/// What became of it: the status code's name, its text and the time in milliseconds.
+///
+/// # Panics
+/// When the write as a whole failed.
+#[must_use]
+pub fn written(answer: &Value) -> (String, Option<String>, f64) {
+    let code = answer["result"]["codes"][0].as_str();
+    (
+        code.unwrap_or_else(|| panic!("{answer}")).to_owned(),
+        answer["result"]["texts"][0].as_str().map(str::to_owned),
+        answer["ms"].as_f64().expect("a time"),
+    )
+}
+
+impl Drop for OpcuaClient {
+    fn drop(&mut self) {
+        self.tasks = None;
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The interpreter of the environment that `cargo xtask test` has made.
+fn python() -> PathBuf {
+    let python = std::env::var_os(PYTHON).map_or_else(
+        || workspace().join("target/xtask/opcua/venv/bin/python"),
+        PathBuf::from,
+    );
+    assert!(
+        python.exists(),
+        "{} is missing: run the tests with `cargo xtask test`, which installs asyncua, or set {PYTHON} to a Python that has it",
+        python.display()
+    );
+    python
+}
