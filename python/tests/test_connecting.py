@@ -75,6 +75,7 @@ def reset(connection: socket.socket) -> None:
         ({"tls": "yes"}, "tls is of type str, expected bool or ssl.SSLContext"),
         ({"tls": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)}, "tls is a context for servers"),
         ({"settle": float("nan")}, "settle is out of range, expected 0 to"),
+        ({"settle": 10**400}, "settle is out of range, expected 0 to"),
         ({"enter_timeout": -1}, "enter_timeout is out of range, expected 0 to"),
         ({"wait_for_server": 5}, "wait_for_server is of type int, expected bool"),
         ({"config": 5}, "config is of type int"),

@@ -208,6 +208,13 @@ def returning(value: JSON) -> Callable[[Request], JSON]:
     return answer
 
 
+class BareError(RequestFailedError):
+    """One that has neither code nor message."""
+
+    def __init__(self) -> None:
+        """Leave out what the class below it would have set."""
+
+
 ODD_CODE: Any = "404"
 ODD_MESSAGE: Any = b"no such order"
 ODD_VALUE: Any = object()
@@ -219,6 +226,7 @@ ODD_VALUE: Any = object()
         (failing(RequestFailedError(ODD_CODE, "no such order")), "whose code is not of 64 bits"),
         (failing(RequestFailedError(2**63, "no such order")), "whose code is not of 64 bits"),
         (failing(RequestFailedError(404, ODD_MESSAGE)), "whose message is no text"),
+        (failing(BareError()), "the handler of 'odd' failed"),
         (failing(asyncio.CancelledError()), "the handler of 'odd' failed"),
         (failing(TimeoutError()), "the handler of 'odd' failed"),
         (cancelled, "the handler of 'odd' failed"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import ssl
 
 from syncline.errors import ConfigError
@@ -57,7 +56,7 @@ def check_seconds(name: str, given: object, shortest: float = 0, longest: float 
     if not isinstance(given, (int, float)) or isinstance(given, bool):
         message = f"{name} is of type {type(given).__name__}, expected seconds"
         raise ConfigError(message)
-    if math.isnan(given) or not shortest <= given <= longest:
+    if not shortest <= given <= longest:  # false for NaN as well
         message = f"{name} is out of range, expected {shortest:g} to {longest:g} seconds"
         raise ConfigError(message)
     return float(given)

@@ -117,8 +117,8 @@ class Responder:
         """Have the decorated function answer what is asked on ``base``, in which ``+`` stands for any level.
 
         It takes a :class:`Request` and returns what is the answer's value, or raises
-        :exc:`~syncline.errors.RequestFailedError` to answer with an error. Any other exception is logged, and the requester
-        hears of an internal error.
+        :exc:`~syncline.errors.RequestFailedError` to answer with an error. Any other :exc:`Exception` is logged, and the
+        requester hears of an internal error.
         """
         core.TopicFilter(f"{base}/treq")
 
@@ -225,7 +225,10 @@ class Responder:
                 value = await found if inspect.isawaitable(found) else found
             return self._core.respond(wall_ms(), fresh.transaction, json_text(value))
         except RequestFailedError as error:
-            return self._refused(base, fresh, error)
+            try:
+                return self._refused(base, fresh, error)
+            except Exception:  # noqa: BLE001 - a subclass may have made anything of its attributes
+                return self._failed(base, fresh)
         except TimeoutError:
             if limit.expired():
                 logger.info("request %s on %r: its requester has stopped waiting", fresh.transaction, base)

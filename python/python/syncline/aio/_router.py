@@ -30,7 +30,7 @@ class Router:
     """The open subscriptions of a client, and the messages that none of them has claimed yet.
 
     Unclaimed are messages of QoS 1 and 2 that come before the subscription is made to which they belong, and those whose
-    handling has failed. The server's Receive Maximum bounds them, for they are not acknowledged.
+    handling has failed. The session bounds them, for they are not acknowledged: it reads no further then.
     """
 
     def __init__(self) -> None:

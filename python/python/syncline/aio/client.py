@@ -306,7 +306,8 @@ class Client(Observer):
         a subscription. ``acks`` says when a message counts as handled: when the loop asks for the next one, or by
         :meth:`Subscription.acknowledge`. ``properties`` may hold a Subscription Identifier and User Properties, which the
         server hears of at each subscribing; 3.1.1 has none. A message goes to every subscription that matches, and is
-        acknowledged when it is handled in all of them.
+        acknowledged when it is handled in all of them. A server may send it once for each of its filters that match, as
+        Mosquitto does over MQTT 5.0; so subscriptions of one client that overlap may see it as often.
         """
         if not filters:
             message = "no topic filter is given: name at least one"
