@@ -109,22 +109,38 @@ fn error_reply_gives_its_code_and_text() {
 
 #[test]
 fn unanswered_request_times_out_with_the_code_and_text_of_its_node() {
-    let broker = Mosquitto::start();
-    let agent = Agent::start(&example("4-timeout-code-and-message.yml"), broker.port());
-    let response = agent.ask_when_ready("/data/flowsync/example4", &[]);
-    assert_eq!(response.status, 408);
-    assert_eq!(
-        response.json(),
-        json!({ "error": { "code": 408, "message": "No answer came in time" } })
-    );
-    assert!(
-        response.time >= Duration::from_millis(2000),
-        "gave up early, after {:?}",
-        response.time
-    );
-    assert!(
-        response.time < Duration::from_millis(2500),
-        "gave up late, after {:?}",
-        response.time
-    );
+    for (file, path, code, message) in [
+        (
+            "1-transaction.yml",
+            "/data/flowsync/example1",
+            500,
+            "Request timed out while waiting for response",
+        ),
+        (
+            "4-timeout-code-and-message.yml",
+            "/data/flowsync/example4",
+            408,
+            "No answer came in time",
+        ),
+    ] {
+        let broker = Mosquitto::start();
+        let agent = Agent::start(&example(file), broker.port());
+        let response = agent.ask_when_ready(path, &[]);
+        assert_eq!(response.status, code, "{file}");
+        assert_eq!(
+            response.json(),
+            json!({ "error": { "code": code, "message": message } }),
+            "{file}"
+        );
+        assert!(
+            response.time >= Duration::from_millis(2000),
+            "{file} gave up early, after {:?}",
+            response.time
+        );
+        assert!(
+            response.time < Duration::from_millis(2500),
+            "{file} gave up late, after {:?}",
+            response.time
+        );
+    }
 }
