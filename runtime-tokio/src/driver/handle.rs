@@ -73,8 +73,11 @@ pub(super) enum Control {
     },
     /// Tell others that the agent runs these services.
     Announce(Vec<String>),
-    /// Keep this subscription in force.
-    Subscribe(u64, Entry),
+    /// Keep those subscriptions in force, and end these, in one step.
+    Subscribe {
+        begun: Vec<(u64, Entry)>,
+        ended: Vec<u64>,
+    },
     /// End it.
     Unsubscribe(u64),
     /// Tell how the transactions stand.

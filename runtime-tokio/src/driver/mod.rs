@@ -39,7 +39,7 @@ pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
-pub(crate) use mailbox::{Inbox, Mailbox, mailbox};
+pub(crate) use mailbox::{Closer, Inbox, Mailbox, mailbox};
 pub(crate) use outage::Naming;
 use outage::Outage;
 pub(crate) use outbox::Outbox;
@@ -461,9 +461,14 @@ impl Driver {
                     reactor.announce(now, services, &mut self.agent);
                 }
             }
-            Control::Subscribe(id, entry) => {
+            Control::Subscribe { begun, ended } => {
                 let now = self.now();
-                self.subscriptions.add(now, id, entry, &mut self.agent);
+                for (id, entry) in begun {
+                    self.subscriptions.add(now, id, entry, &mut self.agent);
+                }
+                for id in ended {
+                    self.subscriptions.remove(id, &mut self.agent);
+                }
             }
             Control::Unsubscribe(id) => self.subscriptions.remove(id, &mut self.agent),
             Control::Report(asker) => drop(asker.send(self.report())),

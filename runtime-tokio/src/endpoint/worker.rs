@@ -41,7 +41,7 @@ impl Worker {
         // A Topic Name is a Topic Filter, unless it begins as a shared subscription does.
         let listened = plan.operation.listens_to();
         let listened = listened.and_then(|topic| TopicFilter::try_from(topic.as_str()).ok());
-        let (mailbox, inbox) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
+        let (mailbox, inbox, _) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
         let subscription = listened.map(|filter| means.agent.subscribe(filter, plan.qos, mailbox.sink(0)));
         let body = request
             .body

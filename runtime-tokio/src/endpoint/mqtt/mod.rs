@@ -16,7 +16,7 @@ use writer::Writer;
 
 use super::Means;
 use super::tally::Tally;
-use crate::mapping::{Flow, FlowEnds};
+use crate::mapping::{Flow, FlowEnds, Source};
 use crate::service::plan::{
     EndpointPlan, EndpointTarget, FlowPlan, FlowSource, FlowTarget, TopicPart, TopicTemplate,
 };
@@ -25,7 +25,7 @@ use crate::task::Task;
 /// An endpoint of another broker that is subscribed, and waits to be started.
 pub(crate) enum Subscribed {
     /// What comes from there.
-    Flow(Box<Flow>),
+    Flow(Box<Flow>, Source),
     /// What goes there.
     Writer(Box<Writer>),
 }
@@ -65,8 +65,8 @@ pub(super) fn subscribe(
                 to: &means.agent,
             };
             let evaluators = means.evaluators.as_ref();
-            let flow = Flow::subscribed(ends, &flow, owner, tally.messages(), evaluators);
-            Some(Subscribed::Flow(Box::new(flow)))
+            let (flow, source) = Flow::subscribed(ends, &flow, owner, tally.messages(), evaluators, None);
+            Some(Subscribed::Flow(Box::new(flow), source))
         }
         EndpointTarget::MqttPublish { topic, qos, retain } => {
             let target = writer::Target {
@@ -85,7 +85,10 @@ impl Subscribed {
     /// Has it work until the task is dropped, or there will be no more messages.
     pub(super) fn start(self) -> Task {
         match self {
-            Self::Flow(flow) => Task::start(flow.run()),
+            Self::Flow(flow, source) => Task::start(async move {
+                let _source = source;
+                flow.run().await;
+            }),
             Self::Writer(writer) => Task::start(writer.run()),
         }
     }

@@ -58,7 +58,7 @@ impl Writer {
         tally: &Arc<Tally>,
     ) -> Option<Self> {
         let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
-        let (mailbox, inbox) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
+        let (mailbox, inbox, _) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
         Some(Self {
             other: other.agent.clone(),
             state: Arc::clone(&other.state),

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::flowsync::{NodeConfig, NodeId};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use self::connections::Connections;
 use self::endpoints::Endpoints;
@@ -144,9 +146,14 @@ impl Resources {
         self.means = change.means;
     }
 
-    /// Ends it all with the agent: connections first, so that a session which the other side keeps keeps its subscriptions.
-    pub(super) async fn stop(self) {
+    /// Ends it all with the agent, by `deadline` where that takes time: what messages have begun is done before. Sessions that the other
+    /// side keeps keep their subscriptions.
+    pub(super) async fn stop(self, deadline: Instant) {
+        let nodes = self.nodes.into_all().map(|served| served.leave(deadline));
+        nodes.collect::<JoinSet<()>>().join_all().await;
         self.connections.stop().await;
+        let flows = self.flows.into_all().map(|flow| flow.leave(deadline));
+        flows.collect::<JoinSet<()>>().join_all().await;
     }
 
     /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address.
