@@ -16,6 +16,7 @@ mod outbox;
 mod output;
 mod probe;
 mod publish;
+mod source;
 mod subscriptions;
 
 use std::cell::Cell;
@@ -39,13 +40,14 @@ pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
-pub(crate) use mailbox::{Closer, Inbox, Mailbox, mailbox};
+pub(crate) use mailbox::{Inbox, Mailbox, mailbox};
 pub(crate) use outage::Naming;
 use outage::Outage;
 pub(crate) use outbox::Outbox;
 pub(crate) use probe::{ProbeError, probe};
 pub use publish::{Offline, PublishError, Submitted};
 use publish::{Publications, SUBMISSION_QUEUE, Submission};
+pub(crate) use source::Source;
 use subscriptions::Subscriptions;
 pub use subscriptions::{Sink, Subscription};
 

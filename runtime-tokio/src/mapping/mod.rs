@@ -12,12 +12,11 @@ use std::sync::Arc;
 
 use syncline_core::session::Publication;
 
-use crate::driver::{AgentHandle, Closer, Inbox, Outbox, Subscription, mailbox};
+use crate::driver::{AgentHandle, Inbox, Outbox, Source, mailbox};
 use crate::rules::{Arrival, Counters, Departure, Evaluators, Pipeline, at};
 use crate::service::plan::{FlowPlan, FlowTarget};
 use crate::task::Task;
 use context::Origin;
-use tokio::time::Instant;
 
 /// One item of a mapping, and how its messages fare.
 #[derive(Debug, Clone)]
@@ -34,19 +33,6 @@ pub struct MappedFlow {
 
 /// An item of a mapping whose messages are waiting for it already.
 pub(crate) struct Subscribed(Flow, Source);
-
-/// Where the messages of a flow come from: they come for as long as this lasts.
-pub(crate) struct Source {
-    subscriptions: Vec<Subscription>,
-    closer: Closer,
-}
-
-impl Source {
-    /// Has the flow take no more, and end by `deadline`; the broker keeps its subscriptions.
-    pub(crate) fn close(&self, deadline: Instant) {
-        self.closer.close(deadline);
-    }
-}
 
 impl Subscribed {
     /// Subscribes to what `flow`, of `plan`, takes in, in the place of what took it in `before`: that gets no more from then on.
@@ -115,11 +101,7 @@ impl Flow {
         let sources = plan.subscribe.iter().enumerate();
         let wanted =
             sources.map(|(number, source)| (source.filter.clone(), source.qos, mailbox.sink(number)));
-        let before = before.map_or_else(Vec::new, |before| before.subscriptions);
-        let source = Source {
-            subscriptions: from.subscribe_in_place_of(before, wanted),
-            closer,
-        };
+        let source = Source::subscribed(from, closer, wanted, before);
         let evaluators = evaluators.filter(|_| plan.rules.has_expression()).cloned();
         let flow = Self {
             origins: plan.subscribe.iter().map(Origin::of).collect(),

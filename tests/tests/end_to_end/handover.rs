@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use syncline_tests::backend::Backend;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
 use syncline_tests::wait;
 
@@ -157,4 +158,61 @@ fn a_batch_that_clients_were_promised_is_published_before_its_node_is_changed_an
     plant.agent.terminate();
     assert_eq!(plant.agent.exit_code(), 143);
     assert_eq!(next(&mut out), json!([3]));
+}
+
+#[test]
+fn what_an_endpoint_has_begun_is_told_before_it_is_changed_and_before_the_agent_stops() {
+    let backend = Backend::start();
+    let writes = |interval: u32| {
+        service(
+            "plant",
+            &[
+                server(),
+                format!(
+                    "  backend: {{type: 'Cybus::Connection', properties: {{protocol: Http, connection: {{scheme: http, host: 127.0.0.1, \
+                 port: {}}}}}}}\n  order: {{type: 'Cybus::Endpoint', properties: {{protocol: Http, connection: !ref backend, qos: 1, \
+                 write: {{method: POST, path: /api/orders, headers: {{X-Round: '{interval}'}}}}}}}}\n",
+                    backend.port()
+                ),
+            ],
+        )
+    };
+    let mut plant = Plant::start_with(&writes(0), &[("SYNCLINE_DRAIN_TIME", "3s")]);
+    plant.wait_until_ready();
+    let mut results = Subscription::start(&plant.broker, "services/plant/order/res");
+    let mut begun = 0;
+    let mut ask = |plant: &Plant, id: u32, seconds: u32| {
+        let message = format!("{{\"id\":{id},\"body\":{{\"slow\":{seconds}}}}}");
+        publish(&plant.broker, "services/plant/order/set", &message, &["-q", "1"]);
+        begun += 1;
+        wait::until("the back end was asked", wait::PATIENCE, || {
+            (backend.requests().len() == begun).then_some(())
+        });
+    };
+    ask(&plant, 1, 1);
+    plant.reload(&writes(1));
+    let result = next(&mut results);
+    assert_eq!(
+        (&result["id"], result["error"].is_null()),
+        (&json!(1), true),
+        "{result}"
+    );
+
+    ask(&plant, 2, 1);
+    ask(&plant, 3, 60);
+    plant.agent.terminate();
+    let result = next(&mut results);
+    assert_eq!(
+        (&result["id"], result["error"].is_null()),
+        (&json!(2), true),
+        "{result}"
+    );
+    let result = next(&mut results);
+    let message = result["error"]["message"].as_str().expect("an error's message");
+    assert_eq!(result["id"], 3);
+    assert!(
+        result["timestamp"].is_u64() && message.contains("it may have been carried out"),
+        "{result}"
+    );
+    assert_eq!(plant.agent.exit_code(), 143);
 }

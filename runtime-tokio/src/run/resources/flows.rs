@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::super::RunError;
 use super::table::{Difference, Kind, ResourceId, Table};
-use crate::driver::AgentHandle;
-use crate::mapping::{MappedFlow, Source, Subscribed};
+use crate::driver::{AgentHandle, Source};
+use crate::mapping::{MappedFlow, Subscribed};
 use crate::rules::Evaluators;
 use crate::service::plan::{FlowPlan, Plan};
 use crate::task::Task;

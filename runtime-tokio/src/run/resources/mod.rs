@@ -151,7 +151,16 @@ impl Resources {
     pub(super) async fn stop(self, deadline: Instant) {
         let nodes = self.nodes.into_all().map(|served| served.leave(deadline));
         nodes.collect::<JoinSet<()>>().join_all().await;
+        // Whose messages come from the other system, as long as there is a connection to it, ends after that.
+        let (fed, others): (Vec<_>, Vec<_>) = self
+            .endpoints
+            .into_all()
+            .partition(endpoints::Running::is_fed_by_connection);
+        let others = others.into_iter().map(|endpoint| endpoint.leave(deadline));
+        others.collect::<JoinSet<()>>().join_all().await;
         self.connections.stop().await;
+        let fed = fed.into_iter().map(|endpoint| endpoint.leave(deadline));
+        fed.collect::<JoinSet<()>>().join_all().await;
         let flows = self.flows.into_all().map(|flow| flow.leave(deadline));
         flows.collect::<JoinSet<()>>().join_all().await;
     }
