@@ -30,7 +30,7 @@ pub enum RequestError {
     Stopped,
     /// The node was changed or removed while the request was held. What it asked for may have been done.
     #[error(
-        "this node was changed or removed while the request was held, which may have been carried out: try again"
+        "this node was changed or removed while the request was held, which may have been carried out: find out before sending it again"
     )]
     Withdrawn,
     /// The node was changed or removed before the request was taken.
