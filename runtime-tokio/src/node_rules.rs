@@ -9,6 +9,7 @@ use syncline_core::codec::QoS;
 use syncline_core::session::Publication;
 use syncline_core::topic::TopicName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::driver::Outbox;
 use crate::rules::{Arrival, Context, Departure, Dropped, Failure, Pipeline, Stop, at};
@@ -18,7 +19,7 @@ const MESSAGES: usize = 1_000;
 /// Bytes of what waits for the rules of one node.
 const BYTES: usize = 16 << 20;
 
-/// The rules of one node. They end when this is dropped; what `burst` has kept by then ends with them.
+/// The rules of one node. They end once this is dropped and what waits is past them; what `burst` has kept by then is published.
 #[derive(Debug)]
 pub(crate) struct NodeRules {
     jobs: mpsc::Sender<Job>,
@@ -58,22 +59,24 @@ struct Job {
 }
 
 impl NodeRules {
-    /// Takes messages of `topic` through `pipeline`. Without `batches` there is no rule that makes any.
-    pub(crate) fn start(pipeline: Pipeline, topic: &TopicName, batches: Option<Batches>) -> Self {
+    /// Takes messages of `topic` through `pipeline`, in a task that ends with it. Without `batches` there is no rule that makes any.
+    pub(crate) fn start(
+        pipeline: Pipeline,
+        topic: &TopicName,
+        batches: Option<Batches>,
+    ) -> (Self, JoinHandle<()>) {
         let (jobs, inbox) = mpsc::channel(MESSAGES);
         let worker = Worker {
             pipeline,
             topic: topic.as_str().into(),
             inbox,
         };
-        match batches {
-            Some(batches) => drop(tokio::spawn(worker.serve_with(batches))),
-            None => drop(tokio::spawn(worker.serve())),
-        }
-        Self {
-            jobs,
-            room: Arc::new(Semaphore::new(BYTES)),
-        }
+        let task = match batches {
+            Some(batches) => tokio::spawn(worker.serve_with(batches)),
+            None => tokio::spawn(worker.serve()),
+        };
+        let room = Arc::new(Semaphore::new(BYTES));
+        (Self { jobs, room }, task)
     }
 
     /// What the rules make of a message, once those before it are past them. Dropping the future while the message waits takes it
@@ -100,6 +103,14 @@ impl NodeRules {
     }
 }
 
+impl Batches {
+    fn publish(&mut self, Departure { payload, .. }: Departure) {
+        let mut publication = Publication::new(self.topic.clone(), payload).qos(self.qos);
+        publication.retain = self.retain;
+        self.outbox.publish(publication);
+    }
+}
+
 struct Worker {
     pipeline: Pipeline,
     topic: Arc<str>,
@@ -121,17 +132,20 @@ impl Worker {
                 () = batches.outbox.acknowledged() => {}
                 job = self.inbox.recv() => match job {
                     Some(job) => self.judge(job).await,
-                    None => return,
+                    None => break,
                 },
                 () = at(due), if has_room => {
-                    if let Some(Departure { payload, .. }) = self.pipeline.handle_due().await {
-                        let mut publication = Publication::new(batches.topic.clone(), payload).qos(batches.qos);
-                        publication.retain = batches.retain;
-                        batches.outbox.publish(publication);
+                    if let Some(batch) = self.pipeline.handle_due().await {
+                        batches.publish(batch);
                     }
                 }
             }
         }
+        // Whose messages these are has been told that they will be published.
+        while let Some(batch) = self.pipeline.handle_end().await {
+            batches.publish(batch);
+        }
+        batches.outbox.settled().await;
     }
 
     async fn judge(&mut self, job: Job) {

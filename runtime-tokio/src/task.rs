@@ -1,6 +1,9 @@
 //! A task that ends with the value that stands for it.
 
+use std::time::Duration;
+
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// A task; it is aborted when this is dropped.
 #[derive(Debug)]
@@ -18,6 +21,13 @@ impl Task {
         self.0.abort();
         // It was aborted, or has ended before.
         let _ = (&mut self.0).await;
+    }
+
+    /// Waits until the task has ended by itself, and ends it where it takes longer than `time`.
+    pub(crate) async fn finish(mut self, time: Duration) {
+        if timeout(time, &mut self.0).await.is_err() {
+            self.stop().await;
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub enum RequestError {
     Stopped,
     /// The node was changed or removed while the request was held. What it asked for may have been done.
     #[error(
-        "this node was changed or removed while the request was held, which may have been carried out: try again"
+        "this node was changed or removed while the request was held, which may have been carried out: find out before sending it again"
     )]
     Withdrawn,
     /// The node was changed or removed before the request was taken.
@@ -73,8 +73,11 @@ pub(super) enum Control {
     },
     /// Tell others that the agent runs these services.
     Announce(Vec<String>),
-    /// Keep this subscription in force.
-    Subscribe(u64, Entry),
+    /// Keep those subscriptions in force, and end these, in one step.
+    Subscribe {
+        begun: Vec<(u64, Entry)>,
+        ended: Vec<u64>,
+    },
     /// End it.
     Unsubscribe(u64),
     /// Tell how the transactions stand.

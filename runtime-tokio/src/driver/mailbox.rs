@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use syncline_core::session::Message;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::subscriptions::Sink;
 use crate::rules::Counters;
@@ -38,15 +39,26 @@ pub(crate) struct Mailbox {
 pub(crate) struct Inbox {
     receiver: mpsc::Receiver<Delivery>,
     waiting: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
+    owner: Arc<str>,
+    deadline: watch::Receiver<Option<Instant>>,
 }
 
+/// Closes a mailbox: what waits is handed out still, and what comes after that is dropped and counted.
+#[derive(Debug)]
+pub(crate) struct Closer(watch::Sender<Option<Instant>>);
+
 /// A mailbox for a task that the log calls `owner`; what it has no room for is counted in `counters`.
-pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inbox) {
+pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inbox, Closer) {
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let waiting = Arc::new(AtomicUsize::new(0));
+    let (close, deadline) = watch::channel(None);
     let inbox = Inbox {
         receiver,
         waiting: Arc::clone(&waiting),
+        counters: Arc::clone(&counters),
+        owner: Arc::clone(&owner),
+        deadline,
     };
     let mailbox = Mailbox {
         sender,
@@ -54,7 +66,14 @@ pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inb
         counters,
         owner,
     };
-    (mailbox, inbox)
+    (mailbox, inbox, Closer(close))
+}
+
+impl Closer {
+    /// Closes it for a task that should have ended by `deadline`.
+    pub(crate) fn close(&self, deadline: Instant) {
+        self.0.send_replace(Some(deadline));
+    }
 }
 
 impl Mailbox {
@@ -75,8 +94,17 @@ impl Mailbox {
         let len = delivery.payload.len();
         // Counted before the task can see it and count it off again.
         let waiting = self.waiting.fetch_add(len, Ordering::Relaxed);
-        if waiting.saturating_add(len) <= BYTES && self.sender.try_send(delivery).is_ok() {
-            return;
+        if waiting.saturating_add(len) <= BYTES {
+            match self.sender.try_send(delivery) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Full(_)) => {}
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.waiting.fetch_sub(len, Ordering::Relaxed);
+                    self.counters.count_overloaded();
+                    tracing::debug!("{}: a message that comes after its end is dropped", self.owner);
+                    return;
+                }
+            }
         }
         self.waiting.fetch_sub(len, Ordering::Relaxed);
         let count = self.counters.count_overloaded();
@@ -92,9 +120,41 @@ impl Mailbox {
 impl Inbox {
     /// The next message; `None` when there will be none.
     pub(crate) async fn recv(&mut self) -> Option<Delivery> {
-        let delivery = self.receiver.recv().await?;
+        let received = tokio::select! {
+            biased;
+            Ok(_) = self.deadline.wait_for(Option::is_some), if !self.receiver.is_closed() => None,
+            delivery = self.receiver.recv() => Some(delivery),
+        };
+        let delivery = match received {
+            Some(delivery) => delivery,
+            None => {
+                self.receiver.close();
+                self.receiver.recv().await
+            }
+        }?;
         self.waiting.fetch_sub(delivery.payload.len(), Ordering::Relaxed);
         Some(delivery)
+    }
+
+    /// When its task should have ended, where the mailbox was closed.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        *self.deadline.borrow()
+    }
+}
+
+impl Drop for Inbox {
+    /// Nothing that the broker believes to be delivered is lost without a word.
+    fn drop(&mut self) {
+        let left = self.receiver.len();
+        if left > 0 {
+            for _ in 0..left {
+                self.counters.count_overloaded();
+            }
+            tracing::warn!(
+                "{}: ended before {left} messages that waited for it were handled",
+                self.owner
+            );
+        }
     }
 }
 
@@ -113,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_mailbox_drops_what_comes_and_has_room_again_when_one_was_taken() {
         let counters = Arc::default();
-        let (mailbox, mut inbox) = mailbox(Arc::from("test"), Arc::clone(&counters));
+        let (mailbox, mut inbox, _closer) = mailbox(Arc::from("test"), Arc::clone(&counters));
         for _ in 0..MESSAGES + 3 {
             mailbox.deliver(delivery(1));
         }
@@ -126,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn the_bytes_that_wait_have_a_bound_too() {
         let counters = Arc::default();
-        let (mailbox, mut inbox) = mailbox(Arc::from("test"), Arc::clone(&counters));
+        let (mailbox, mut inbox, _closer) = mailbox(Arc::from("test"), Arc::clone(&counters));
         mailbox.deliver(delivery(BYTES - 1));
         mailbox.deliver(delivery(2));
         assert_eq!(counters.overloaded(), 1);
@@ -138,5 +198,33 @@ mod tests {
         );
         mailbox.deliver(delivery(2));
         assert_eq!(counters.overloaded(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_that_is_closed_hands_out_what_waits_and_counts_what_comes_after() {
+        let counters = Arc::default();
+        let (mailbox, mut inbox, closer) = mailbox(Arc::from("test"), Arc::clone(&counters));
+        for _ in 0..3 {
+            mailbox.deliver(delivery(1));
+        }
+        let deadline = Instant::now();
+        closer.close(deadline);
+        for _ in 0..3 {
+            assert!(inbox.recv().await.is_some());
+        }
+        mailbox.deliver(delivery(1));
+        assert!(inbox.recv().await.is_none());
+        assert_eq!((counters.overloaded(), inbox.deadline()), (1, Some(deadline)));
+    }
+
+    #[test]
+    fn what_a_task_leaves_behind_is_counted() {
+        let counters = Arc::default();
+        let (mailbox, inbox, _closer) = mailbox(Arc::from("test"), Arc::clone(&counters));
+        for _ in 0..3 {
+            mailbox.deliver(delivery(1));
+        }
+        drop(inbox);
+        assert_eq!(counters.overloaded(), 3);
     }
 }

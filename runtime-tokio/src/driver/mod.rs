@@ -16,6 +16,7 @@ mod outbox;
 mod output;
 mod probe;
 mod publish;
+mod source;
 mod subscriptions;
 
 use std::cell::Cell;
@@ -46,6 +47,7 @@ pub(crate) use outbox::Outbox;
 pub(crate) use probe::{ProbeError, probe};
 pub use publish::{Offline, PublishError, Submitted};
 use publish::{Publications, SUBMISSION_QUEUE, Submission};
+pub(crate) use source::Source;
 use subscriptions::Subscriptions;
 pub use subscriptions::{Sink, Subscription};
 
@@ -461,9 +463,14 @@ impl Driver {
                     reactor.announce(now, services, &mut self.agent);
                 }
             }
-            Control::Subscribe(id, entry) => {
+            Control::Subscribe { begun, ended } => {
                 let now = self.now();
-                self.subscriptions.add(now, id, entry, &mut self.agent);
+                for (id, entry) in begun {
+                    self.subscriptions.add(now, id, entry, &mut self.agent);
+                }
+                for id in ended {
+                    self.subscriptions.remove(id, &mut self.agent);
+                }
             }
             Control::Unsubscribe(id) => self.subscriptions.remove(id, &mut self.agent),
             Control::Report(asker) => drop(asker.send(self.report())),

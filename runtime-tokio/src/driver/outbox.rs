@@ -60,6 +60,13 @@ impl Outbox {
         self.ended(result);
     }
 
+    /// Waits until all that was published has ended; without a connection it is the session's to keep.
+    pub(crate) async fn settled(&mut self) {
+        while !self.unacknowledged.is_empty() && self.agent.is_online() {
+            self.acknowledged().await;
+        }
+    }
+
     /// Counts a message as failed and says why.
     pub(crate) fn fail(&mut self, trouble: &impl ToString) {
         self.counters.count_failed();

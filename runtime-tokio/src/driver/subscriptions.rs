@@ -62,6 +62,40 @@ impl AgentHandle {
     /// where there is one.
     #[must_use = "the subscription ends when this is dropped"]
     pub fn subscribe(&self, filter: TopicFilter, qos: QoS, sink: Sink) -> Subscription {
+        let (subscription, entry) = self.subscription(filter, qos, sink);
+        let begin = Control::Subscribe {
+            begun: vec![(subscription.id, entry)],
+            ended: Vec::new(),
+        };
+        // Where the driver has ended nothing will ever come.
+        let _ = self.senders.control.send(begin);
+        subscription
+    }
+
+    /// Subscribes in the place of the subscriptions `before`, in one step: each message goes to these or to those, and of a filter that
+    /// both have, none is lost.
+    pub(crate) fn subscribe_in_place_of(
+        &self,
+        before: Vec<Subscription>,
+        wanted: impl Iterator<Item = (TopicFilter, QoS, Sink)>,
+    ) -> Vec<Subscription> {
+        let (subscriptions, begun) = wanted
+            .map(|(filter, qos, sink)| {
+                let (subscription, entry) = self.subscription(filter, qos, sink);
+                let id = subscription.id;
+                (subscription, (id, entry))
+            })
+            .unzip();
+        // Those of another driver end as they are dropped.
+        let of_this_driver = before
+            .iter()
+            .filter(|subscription| Arc::ptr_eq(&subscription.senders, &self.senders));
+        let ended = of_this_driver.map(|subscription| subscription.id).collect();
+        let _ = self.senders.control.send(Control::Subscribe { begun, ended });
+        subscriptions
+    }
+
+    fn subscription(&self, filter: TopicFilter, qos: QoS, sink: Sink) -> (Subscription, Entry) {
         let id = self.senders.tokens.fetch_add(1, Ordering::Relaxed);
         let (is_ready, ready) = watch::channel(false);
         let entry = Entry {
@@ -70,13 +104,12 @@ impl AgentHandle {
             sink,
             is_ready,
         };
-        // Where the driver has ended nothing will ever come.
-        let _ = self.senders.control.send(Control::Subscribe(id, entry));
-        Subscription {
+        let subscription = Subscription {
             id,
             ready,
             senders: Arc::clone(&self.senders),
-        }
+        };
+        (subscription, entry)
     }
 }
 

@@ -14,12 +14,14 @@ mod probe;
 mod results;
 mod state;
 mod tally;
+mod under_way;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::data::DataFolder;
-use crate::driver::{AgentHandle, Driver};
+use crate::driver::{AgentHandle, Driver, Source};
 use crate::rules::Evaluators;
 use crate::service::plan::{
     ConnectionPlan, ConnectionProtocol, EndpointPlan, EndpointTarget, Probe, RetryStrategy,
@@ -50,6 +52,8 @@ pub(crate) struct Means {
     pub(crate) evaluators: Option<Evaluators>,
     /// Absent where nothing is kept.
     pub(crate) folder: Option<Arc<DataFolder>>,
+    /// What an endpoint has begun may take so long when it ends.
+    pub(crate) drain_time: Duration,
 }
 
 /// A connection as the status shows it, with its endpoints in the order of the plan.
@@ -217,20 +221,22 @@ impl Connection {
 }
 
 impl Way {
-    /// An endpoint that goes this way; `None` where `plan` is of another protocol, which no plan is.
+    /// An endpoint that goes this way, and takes over in one step what was subscribed `before` in its place; `None` where `plan` is of another protocol, which no plan is.
     pub(crate) fn subscribe(
         &self,
         means: &Means,
         plan: &EndpointPlan,
         tally: &Arc<Tally>,
-    ) -> Option<SubscribedEndpoint> {
+        before: Option<Source>,
+    ) -> Option<(SubscribedEndpoint, Source)> {
         match (self, &plan.target) {
             (Self::Http(client, strategy), EndpointTarget::Http(request)) => {
-                let worker = Worker::new(means, plan, request, Arc::clone(client), tally);
-                Some(SubscribedEndpoint::Http(Box::new(worker), *strategy))
+                let (worker, source) = Worker::new(means, plan, request, Arc::clone(client), tally, before);
+                Some((SubscribedEndpoint::Http(Box::new(worker), *strategy), source))
             }
             (Self::Mqtt(other), _) => {
-                mqtt::subscribe(means, other, plan, tally).map(SubscribedEndpoint::Mqtt)
+                let (subscribed, source) = mqtt::subscribe(means, other, plan, tally, before)?;
+                Some((SubscribedEndpoint::Mqtt(subscribed), source))
             }
             (Self::Http(..), _) => None,
         }
@@ -238,11 +244,26 @@ impl Way {
 }
 
 impl SubscribedEndpoint {
-    /// Has it work until the task is dropped, or there will be no more messages.
-    pub(crate) fn start(self) -> Task {
+    /// Has it work until there will be no more messages. What was there `before` works off what it has: where order counts, first.
+    pub(crate) fn start(self, before: impl Future<Output = ()> + Send + 'static) -> Task {
         match self {
-            Self::Http(worker, strategy) => Task::start(worker.run(strategy)),
-            Self::Mqtt(subscribed) => subscribed.start(),
+            // Requests have no order among themselves.
+            Self::Http(worker, strategy) if worker.listens() => Task::start(async move {
+                tokio::join!(before, worker.run(strategy));
+            }),
+            Self::Http(worker, strategy) => Task::start(async move {
+                before.await;
+                worker.run(strategy).await;
+            }),
+            Self::Mqtt(subscribed) => Task::start(async move {
+                before.await;
+                subscribed.run().await;
+            }),
         }
+    }
+
+    /// Whether its messages come from the other system, and end with the connection to it.
+    pub(crate) fn is_fed_by_connection(&self) -> bool {
+        matches!(self, Self::Mqtt(mqtt::Subscribed::Flow(_)))
     }
 }

@@ -61,6 +61,14 @@ impl Results {
         }
     }
 
+    /// Tells the result of a request, or counts and logs why there is none.
+    pub(super) async fn tell(&mut self, result: Result<Json, String>) {
+        match result {
+            Ok(message) => self.pass(message).await,
+            Err(trouble) => self.outbox.fail(&trouble),
+        }
+    }
+
     /// Waits until a message was acknowledged, or a batch is due. Cancel safe.
     pub(super) async fn moved(&mut self) {
         let has_room = self.outbox.has_room();
@@ -78,6 +86,14 @@ impl Results {
         {
             self.publish(departure);
         }
+    }
+
+    /// Tells what batches have gathered, for there will be no more messages, and waits until the broker has all.
+    pub(super) async fn finish(&mut self) {
+        while let Some(departure) = self.pipeline.handle_end().await {
+            self.publish(departure);
+        }
+        self.outbox.settled().await;
     }
 
     fn publish(&mut self, departure: Departure) {

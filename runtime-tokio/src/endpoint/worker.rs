@@ -1,18 +1,19 @@
 //! An endpoint of an HTTP server at work: messages become requests, answers become messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_core::topic::TopicFilter;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::Means;
 use super::client::{Answer, Body, Client, RequestError};
 use super::message::{self, Asked, wall};
 use super::probe::Delays;
 use super::results::Results;
 use super::tally::{Cause, Tally};
-use super::{Means, REQUESTS};
-use crate::driver::{Inbox, Subscription, mailbox};
+use super::under_way::UnderWay;
+use crate::driver::{Inbox, Source, mailbox};
 use crate::rules::Json;
 use crate::service::plan::{EndpointPlan, HttpRequest, RetryStrategy};
 
@@ -22,11 +23,13 @@ pub(crate) struct Worker {
     request: Arc<HttpRequest>,
     /// What is sent where no message says so.
     body: Option<Body>,
-    /// Absent where the endpoint listens to nothing.
-    inbox: Option<Inbox>,
-    _subscription: Option<Subscription>,
+    inbox: Inbox,
+    /// Whether messages say what to do, in place of the time.
+    listens: bool,
     results: Results,
     tally: Arc<Tally>,
+    /// For what is under way when there are no more messages.
+    patience: Duration,
 }
 
 impl Worker {
@@ -36,59 +39,70 @@ impl Worker {
         request: &HttpRequest,
         client: Arc<Client>,
         tally: &Arc<Tally>,
-    ) -> Self {
+        before: Option<Source>,
+    ) -> (Self, Source) {
         let owner: Arc<str> = plan.to_string().into();
         // A Topic Name is a Topic Filter, unless it begins as a shared subscription does.
         let listened = plan.operation.listens_to();
         let listened = listened.and_then(|topic| TopicFilter::try_from(topic.as_str()).ok());
-        let (mailbox, inbox) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
-        let subscription = listened.map(|filter| means.agent.subscribe(filter, plan.qos, mailbox.sink(0)));
+        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
+        let listens = listened.is_some();
+        let source = match listened {
+            Some(filter) => {
+                let wanted = (filter, plan.qos, mailbox.sink(0));
+                Source::subscribed(&means.agent, closer, std::iter::once(wanted), before)
+            }
+            None => Source::silent(mailbox, closer),
+        };
         let body = request
             .body
             .as_ref()
             .and_then(|body| Json::new(body.to_string().into()));
-        Self {
+        let worker = Self {
             client,
             request: Arc::new(request.clone()),
             body: body.map(message::body),
-            inbox: subscription.is_some().then_some(inbox),
-            _subscription: subscription,
+            inbox,
+            listens,
             results: Results::new(means, plan, &owner, tally),
             tally: Arc::clone(tally),
-        }
+            patience: means.drain_time,
+        };
+        (worker, source)
     }
 
-    /// Runs until there will be no more messages; one that polls, for ever.
-    pub(super) async fn run(mut self, strategy: RetryStrategy) {
-        match self.inbox.take() {
-            Some(inbox) => self.serve(inbox).await,
-            None => self.poll(strategy).await,
+    /// Whether messages say what to do.
+    pub(super) fn listens(&self) -> bool {
+        self.listens
+    }
+
+    /// Runs until there will be no more messages, and until what they have begun has ended.
+    pub(super) async fn run(self, strategy: RetryStrategy) {
+        match self.listens {
+            true => self.serve().await,
+            false => self.poll(strategy).await,
         }
     }
 
     /// Carries out what messages ask for.
-    async fn serve(mut self, mut inbox: Inbox) {
-        let mut requests: JoinSet<Json> = JoinSet::new();
+    async fn serve(mut self) {
+        let mut requests = UnderWay::default();
         loop {
             let has_room = self.results.has_room();
-            let takes_more = has_room && requests.len() < REQUESTS;
+            let takes_more = has_room && requests.has_room();
             tokio::select! {
                 () = self.results.moved() => self.results.pass_due().await,
-                Some(result) = requests.join_next(), if has_room => match result {
-                    Ok(result) => self.results.pass(result).await,
-                    Err(error) => {
-                        self.results.outbox.fail(&format_args!("its request ended without a result: {error}"));
-                    }
-                },
-                delivery = inbox.recv(), if takes_more => {
-                    let Some(delivery) = delivery else { return };
+                Some(result) = requests.next(), if has_room => self.results.tell(result).await,
+                delivery = self.inbox.recv(), if takes_more => {
+                    let Some(delivery) = delivery else { break };
                     self.tally.count_request();
                     match Asked::read(&delivery.payload) {
                         Some(asked) => {
                             let body = asked.body.or_else(|| self.body.clone());
                             let (client, request) = (Arc::clone(&self.client), Arc::clone(&self.request));
                             let tally = Arc::clone(&self.tally);
-                            requests.spawn(async move {
+                            let id = asked.id.clone();
+                            requests.begin(id, async move {
                                 let outcome = client.request(&request, body).await;
                                 tally.count_end(end(&outcome));
                                 message::result(asked.id.as_ref(), wall(), outcome)
@@ -102,6 +116,9 @@ impl Worker {
                 }
             }
         }
+        let deadline = self.inbox.deadline();
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + self.patience);
+        requests.finish(&mut self.results, &self.tally, deadline).await;
     }
 
     /// Asks at the plan's interval, and never before the answer to the request before.
@@ -110,15 +127,22 @@ impl Worker {
         loop {
             let begun = Instant::now();
             self.tally.count_request();
-            let outcome = self.client.request(&self.request, self.body.clone()).await;
+            let outcome = tokio::select! {
+                outcome = self.client.request(&self.request, self.body.clone()) => outcome,
+                // Nobody has asked for it.
+                _ = self.inbox.recv() => break,
+            };
             self.tally.count_end(end(&outcome));
             let next = begun + self.request.interval;
             let next = match delays.after(self.polled(outcome).await) {
                 None => next,
                 Some(delay) => next.max(Instant::now() + delay),
             };
-            self.wait_until(next).await;
+            if self.wait_until(next).await.is_none() {
+                break;
+            }
         }
+        self.results.finish().await;
     }
 
     /// Publishes what a request has brought; false if it has brought no value.
@@ -141,12 +165,14 @@ impl Worker {
         }
     }
 
-    /// Waits until `next`, and until the broker has taken enough of what was published; passes on what is due meanwhile.
-    async fn wait_until(&mut self, next: Instant) {
+    /// Waits until `next`, and until the broker has taken enough of what was published; passes on what is due meanwhile. `None`: this
+    /// is the end.
+    async fn wait_until(&mut self, next: Instant) -> Option<()> {
         loop {
             let has_room = self.results.has_room();
             tokio::select! {
-                () = sleep_until(next), if has_room => return,
+                () = sleep_until(next), if has_room => return Some(()),
+                _ = self.inbox.recv() => return None,
                 () = self.results.moved() => self.results.pass_due().await,
             }
         }

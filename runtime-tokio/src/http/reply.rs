@@ -271,8 +271,10 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
             Err(larger_than_the_broker_takes().certainly_unpublished())
         }
         // The broker may have it.
-        Err(error @ (RequestError::Stopped | RequestError::Withdrawn)) => {
-            Err(Failure::unavailable(error.to_string()))
+        Err(error @ RequestError::Stopped) => Err(Failure::unavailable(error.to_string())),
+        // No client should send it again without a thought.
+        Err(error @ RequestError::Withdrawn) => {
+            Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
         }
         Err(error) => Err(Failure::unavailable(error.to_string()).certainly_unpublished()),
     }
@@ -416,7 +418,6 @@ mod tests {
             completion(Err(RequestError::NotReady)),
             completion(Err(RequestError::Busy)),
             completion(Err(RequestError::Stopped)),
-            completion(Err(RequestError::Withdrawn)),
             completion(Err(RequestError::Gone)),
             completion(Err(RequestError::Refused(Refusal::TooManyInFlight { limit: 1 }))),
         ];
@@ -425,6 +426,12 @@ mod tests {
             assert_eq!(reply.status(), 503);
             assert_eq!(reply.headers()[RETRY_AFTER], "1");
         }
+        let reply = completion(Err(RequestError::Withdrawn)).unwrap_err();
+        let reply = reply.into_reply(ErrorFormat::Envelope);
+        assert_eq!(
+            (reply.status(), reply.headers().get(RETRY_AFTER)),
+            (503_u16.try_into().unwrap(), None)
+        );
         let reply = completion(Err(RequestError::Refused(Refusal::TooLarge))).unwrap_err();
         assert_eq!(reply.status(), 413);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use syncline_core::session::Publication;
 
-use crate::driver::{AgentHandle, Inbox, Outbox, Subscription, mailbox};
+use crate::driver::{AgentHandle, Inbox, Outbox, Source, mailbox};
 use crate::rules::{Arrival, Counters, Departure, Evaluators, Pipeline, at};
 use crate::service::plan::{FlowPlan, FlowTarget};
 use crate::task::Task;
@@ -32,15 +32,16 @@ pub struct MappedFlow {
 }
 
 /// An item of a mapping whose messages are waiting for it already.
-pub(crate) struct Subscribed(Flow);
+pub(crate) struct Subscribed(Flow, Source);
 
 impl Subscribed {
-    /// Subscribes to what `flow`, of `plan`, takes in.
+    /// Subscribes to what `flow`, of `plan`, takes in, in the place of what took it in `before`: that gets no more from then on.
     pub(crate) fn new(
         agent: &AgentHandle,
         flow: &MappedFlow,
         plan: &FlowPlan,
         evaluators: Option<&Evaluators>,
+        before: Option<Source>,
     ) -> Self {
         let MappedFlow {
             service,
@@ -53,12 +54,18 @@ impl Subscribed {
             from: agent,
             to: agent,
         };
-        Self(Flow::subscribed(ends, plan, owner, counters, evaluators))
+        let (flow, source) = Flow::subscribed(ends, plan, owner, counters, evaluators, before);
+        Self(flow, source)
     }
 
-    /// Lets the messages flow, until the driver ends or the task is dropped.
-    pub(crate) fn start(self) -> Task {
-        Task::start(self.0.run())
+    /// Lets the messages flow once `first` is done, until the source or the driver ends, or the task is dropped.
+    pub(crate) fn start(self, first: impl Future<Output = ()> + Send + 'static) -> (Task, Source) {
+        let Self(flow, source) = self;
+        let task = Task::start(async move {
+            first.await;
+            flow.run().await;
+        });
+        (task, source)
     }
 }
 
@@ -77,27 +84,26 @@ pub(crate) struct Flow {
     pipeline: Pipeline,
     target: FlowTarget,
     outbox: Outbox,
-    /// They last as long as the flow.
-    _subscriptions: Vec<Subscription>,
 }
 
 impl Flow {
-    /// A flow that has subscribed; the log calls it `owner`.
+    /// A flow that has subscribed, in one step in the place of `before`; the log calls it `owner`.
     pub(crate) fn subscribed(
         ends: FlowEnds<'_>,
         plan: &FlowPlan,
         owner: Arc<str>,
         counters: &Arc<Counters>,
         evaluators: Option<&Evaluators>,
-    ) -> Self {
+        before: Option<Source>,
+    ) -> (Self, Source) {
         let FlowEnds { from, to } = ends;
-        let (mailbox, inbox) = mailbox(Arc::clone(&owner), Arc::clone(counters));
+        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(counters));
         let sources = plan.subscribe.iter().enumerate();
-        let subscriptions = sources
-            .map(|(number, source)| from.subscribe(source.filter.clone(), source.qos, mailbox.sink(number)))
-            .collect();
+        let wanted =
+            sources.map(|(number, source)| (source.filter.clone(), source.qos, mailbox.sink(number)));
+        let source = Source::subscribed(from, closer, wanted, before);
         let evaluators = evaluators.filter(|_| plan.rules.has_expression()).cloned();
-        Self {
+        let flow = Self {
             origins: plan.subscribe.iter().map(Origin::of).collect(),
             inbox,
             pipeline: Pipeline::new(
@@ -108,11 +114,11 @@ impl Flow {
             ),
             target: plan.publish.clone(),
             outbox: Outbox::new(to.clone(), owner, Arc::clone(counters)),
-            _subscriptions: subscriptions,
-        }
+        };
+        (flow, source)
     }
 
-    /// Runs until there will be no more messages.
+    /// Runs until there will be no more messages, and until what came of those before is published.
     pub(crate) async fn run(mut self) {
         loop {
             let due = self.pipeline.due();
@@ -120,7 +126,7 @@ impl Flow {
             let departure = tokio::select! {
                 () = self.outbox.acknowledged() => None,
                 delivery = self.inbox.recv(), if has_room => {
-                    let Some(delivery) = delivery else { return };
+                    let Some(delivery) = delivery else { break };
                     let arrival = Arrival {
                         context: self.origins[delivery.source].context(&delivery.topic),
                         payload: delivery.payload,
@@ -133,6 +139,10 @@ impl Flow {
                 self.publish(departure);
             }
         }
+        while let Some(departure) = self.pipeline.handle_end().await {
+            self.publish(departure);
+        }
+        self.outbox.settled().await;
     }
 
     fn publish(&mut self, departure: Departure) {

@@ -183,12 +183,22 @@ impl Chain {
 
     /// Passes on a batch that is complete at `now`; `None` when there is none. To be called until then.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Step> {
+        self.pass_batch(now, |batch| batch.due().is_some_and(|due| due <= now))
+    }
+
+    /// Passes on a batch that has begun, complete or not, for there will be no more messages; `None` when there is none. To be called
+    /// until then.
+    pub fn handle_end(&mut self, now: Instant) -> Option<Step> {
+        self.pass_batch(now, |_| true)
+    }
+
+    fn pass_batch(&mut self, now: Instant, passes: impl Fn(&Batch) -> bool) -> Option<Step> {
         let (rule, batch, context) =
             self.memories
                 .iter_mut()
                 .enumerate()
                 .find_map(|(rule, memory)| match memory {
-                    Memory::Burst(batch, context) if batch.due().is_some_and(|due| due <= now) => {
+                    Memory::Burst(batch, context) if passes(batch) => {
                         let context = context.take()?;
                         Some((rule, batch.complete(), context))
                     }

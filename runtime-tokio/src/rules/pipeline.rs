@@ -80,6 +80,18 @@ impl Pipeline {
         self.go_on(now, step).await.ok()
     }
 
+    /// Passes on one batch that is not complete, for there will be no more messages; `None` when there are none left.
+    pub(crate) async fn handle_end(&mut self) -> Option<Departure> {
+        loop {
+            let now = self.now();
+            let step = self.chain.handle_end(now)?;
+            // A rule behind `burst` may have stopped it, or keep it for a batch of its own.
+            if let Ok(departure) = self.go_on(now, step).await {
+                return Some(departure);
+            }
+        }
+    }
+
     fn now(&self) -> Instant {
         let micros = u64::try_from(self.start.elapsed().as_micros());
         Instant::from_micros(micros.unwrap_or(u64::MAX))

@@ -125,6 +125,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         tls: Arc::new(settings.outgoing_tls),
         evaluators: None,
         folder: folder.clone(),
+        drain_time: settings.drain_time,
     });
     let mut change = resources.prepare(plan)?;
     let (removed, added) = resources.places(&change);

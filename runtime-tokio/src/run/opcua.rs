@@ -164,9 +164,9 @@ impl Start<'_> {
         let provider = provides.map(|(topic, qos, rules, shape)| {
             let counters: Arc<Counters> = Arc::default();
             let pipeline = self.pipeline(rules, &counters);
-            let mailbox = mailbox(Arc::clone(&self.owner), counters);
+            let (mailbox, inbox, _) = mailbox(Arc::clone(&self.owner), counters);
             let variable = (self.server.values(), id.clone(), shape);
-            Provider::start(&self.agent, topic, qos, pipeline, mailbox, variable)
+            Provider::start(&self.agent, topic, qos, pipeline, (mailbox, inbox), variable)
         });
         Ok(self.server.keep(id, provider))
     }
@@ -203,7 +203,7 @@ impl Start<'_> {
             node: node.clone(),
         });
         let pipeline = self.pipeline(rules, &Arc::default());
-        let rules = pipeline.map(|pipeline| NodeRules::start(pipeline, treq, None));
+        let rules = pipeline.map(|pipeline| NodeRules::start(pipeline, treq, None).0);
         Ok(Some(Transaction::new(node, rules, transaction)))
     }
 
@@ -216,7 +216,8 @@ impl Start<'_> {
                 qos,
                 retain: false,
             };
-            NodeRules::start(pipeline, topic, Some(batches))
+            // Its task ends by itself once the node has gone.
+            NodeRules::start(pipeline, topic, Some(batches)).0
         });
         Publisher::new(self.agent.clone(), topic, qos, rules)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::front::Front;
 use super::opcua::{OpcuaFront, tell_of_change};
@@ -23,6 +23,8 @@ use crate::tls;
 
 /// Time for the answers to requests that are cancelled when the drain time is over.
 const CANCEL_TIME: Duration = Duration::from_secs(1);
+/// Least time for messages that are on their way through mappings and endpoints, when held requests have taken all of the drain time.
+const LAST_TIME: Duration = Duration::from_secs(1);
 /// Time for the link to the broker to tell how many requests are held.
 const REPORT_TIME: Duration = Duration::from_secs(1);
 /// Time for the orderly end of the link to the broker. The session has its own bound below this.
@@ -128,7 +130,8 @@ impl RunningAgent {
                 opcua.server.drained().await;
             }
         };
-        if timeout(drain_time, drained()).await.is_err() {
+        let deadline = Instant::now() + drain_time;
+        if timeout_at(deadline, drained()).await.is_err() {
             tracing::info!("cancelling the requests that are still held");
             agent.cancel_all();
             if timeout(CANCEL_TIME, drained()).await.is_err() {
@@ -140,7 +143,7 @@ impl RunningAgent {
             let _ = timeout(CANCEL_TIME, opcua.server.close()).await;
         }
         // Held requests may have needed them until now.
-        resources.stop().await;
+        resources.stop(deadline.max(Instant::now() + LAST_TIME)).await;
         agent.stop();
         if !driver.is_finished() {
             let abort = driver.abort_handle();

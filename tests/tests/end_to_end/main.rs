@@ -15,6 +15,7 @@ mod deployment;
 mod endpoints;
 mod flowsync_http;
 mod half_open;
+mod handover;
 mod harness;
 mod http_nodes;
 mod http_protection;

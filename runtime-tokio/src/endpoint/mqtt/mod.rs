@@ -16,11 +16,11 @@ use writer::Writer;
 
 use super::Means;
 use super::tally::Tally;
+use crate::driver::Source;
 use crate::mapping::{Flow, FlowEnds};
 use crate::service::plan::{
     EndpointPlan, EndpointTarget, FlowPlan, FlowSource, FlowTarget, TopicPart, TopicTemplate,
 };
-use crate::task::Task;
 
 /// An endpoint of another broker that is subscribed, and waits to be started.
 pub(crate) enum Subscribed {
@@ -36,7 +36,8 @@ pub(super) fn subscribe(
     other: &Other,
     plan: &EndpointPlan,
     tally: &Arc<Tally>,
-) -> Option<Subscribed> {
+    before: Option<Source>,
+) -> Option<(Subscribed, Source)> {
     let owner: Arc<str> = plan.to_string().into();
     match &plan.target {
         EndpointTarget::MqttSubscribe {
@@ -65,8 +66,8 @@ pub(super) fn subscribe(
                 to: &means.agent,
             };
             let evaluators = means.evaluators.as_ref();
-            let flow = Flow::subscribed(ends, &flow, owner, tally.messages(), evaluators);
-            Some(Subscribed::Flow(Box::new(flow)))
+            let (flow, source) = Flow::subscribed(ends, &flow, owner, tally.messages(), evaluators, before);
+            Some((Subscribed::Flow(Box::new(flow)), source))
         }
         EndpointTarget::MqttPublish { topic, qos, retain } => {
             let target = writer::Target {
@@ -74,19 +75,19 @@ pub(super) fn subscribe(
                 qos: *qos,
                 retain: *retain,
             };
-            let writer = Writer::new(means, other, plan, target, &owner, tally)?;
-            Some(Subscribed::Writer(Box::new(writer)))
+            let (writer, source) = Writer::new(means, other, plan, target, &owner, tally, before)?;
+            Some((Subscribed::Writer(Box::new(writer)), source))
         }
         EndpointTarget::Http(_) => None,
     }
 }
 
 impl Subscribed {
-    /// Has it work until the task is dropped, or there will be no more messages.
-    pub(super) fn start(self) -> Task {
+    /// Works until there will be no more messages.
+    pub(super) async fn run(self) {
         match self {
-            Self::Flow(flow) => Task::start(flow.run()),
-            Self::Writer(writer) => Task::start(writer.run()),
+            Self::Flow(flow) => flow.run().await,
+            Self::Writer(writer) => writer.run().await,
         }
     }
 }

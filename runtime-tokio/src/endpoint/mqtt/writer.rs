@@ -7,16 +7,16 @@ use bytes::Bytes;
 use syncline_core::codec::QoS;
 use syncline_core::session::Publication;
 use syncline_core::topic::{TopicFilter, TopicName};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::link::Other;
-use crate::driver::{AgentHandle, Inbox, Offline, PublishError, Submitted, Subscription, mailbox};
+use crate::driver::{AgentHandle, Inbox, Offline, PublishError, Source, Submitted, mailbox};
+use crate::endpoint::Means;
 use crate::endpoint::message::{self, wall};
 use crate::endpoint::results::Results;
 use crate::endpoint::state::LinkState;
 use crate::endpoint::tally::{Cause, Tally};
-use crate::endpoint::{Means, REQUESTS};
+use crate::endpoint::under_way::UnderWay;
 use crate::rules::Json;
 use crate::service::plan::EndpointPlan;
 
@@ -36,9 +36,10 @@ pub(crate) struct Writer {
     state: Arc<LinkState>,
     target: Target,
     inbox: Inbox,
-    _subscription: Subscription,
     results: Results,
     tally: Arc<Tally>,
+    /// For what is under way when there are no more messages.
+    patience: Duration,
 }
 
 /// A message that was not written, and why.
@@ -56,43 +57,42 @@ impl Writer {
         target: Target,
         owner: &Arc<str>,
         tally: &Arc<Tally>,
-    ) -> Option<Self> {
+        before: Option<Source>,
+    ) -> Option<(Self, Source)> {
         let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
-        let (mailbox, inbox) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
-        Some(Self {
+        let (mailbox, inbox, closer) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
+        let wanted = std::iter::once((listened, plan.qos, mailbox.sink(0)));
+        let source = Source::subscribed(&means.agent, closer, wanted, before);
+        let writer = Self {
             other: other.agent.clone(),
             state: Arc::clone(&other.state),
             target,
             inbox,
-            _subscription: means.agent.subscribe(listened, plan.qos, mailbox.sink(0)),
             results: Results::new(means, plan, owner, tally),
             tally: Arc::clone(tally),
-        })
+            patience: means.drain_time,
+        };
+        Some((writer, source))
     }
 
-    /// Runs until there will be no more messages.
+    /// Runs until there will be no more messages, and until what they have begun has ended.
     pub(super) async fn run(mut self) {
-        let mut under_way: JoinSet<Json> = JoinSet::new();
+        let mut under_way = UnderWay::default();
         loop {
             let has_room = self.results.has_room();
-            let takes_more = has_room && under_way.len() < REQUESTS;
+            let takes_more = has_room && under_way.has_room();
             tokio::select! {
                 () = self.results.moved() => self.results.pass_due().await,
-                Some(result) = under_way.join_next(), if has_room => match result {
-                    Ok(result) => self.results.pass(result).await,
-                    Err(error) => {
-                        self.results.outbox.fail(&format_args!("its message ended without a result: {error}"));
-                    }
-                },
+                Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
                 delivery = self.inbox.recv(), if takes_more => {
-                    let Some(delivery) = delivery else { return };
+                    let Some(delivery) = delivery else { break };
                     self.tally.count_request();
                     let id = message::id(&delivery.payload);
                     // On its way before the next message is looked at: they keep their order.
                     match self.submit(delivery.payload) {
                         Ok(submitted) => {
                             let (state, tally) = (Arc::clone(&self.state), Arc::clone(&self.tally));
-                            under_way.spawn(async move {
+                            under_way.begin(id.clone(), async move {
                                 let end = written(submitted, &state).await;
                                 told(id.as_ref(), end, &tally)
                             });
@@ -106,6 +106,9 @@ impl Writer {
                 }
             }
         }
+        let deadline = self.inbox.deadline();
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + self.patience);
+        under_way.finish(&mut self.results, &self.tally, deadline).await;
     }
 
     fn submit(&self, payload: Bytes) -> Result<Submitted, PublishError> {
@@ -120,6 +123,13 @@ impl Writer {
 async fn written(submitted: Submitted, state: &LinkState) -> Result<(), Unwritten> {
     match timeout(ACKNOWLEDGEMENT_TIME, submitted).await {
         Ok(Ok(())) => Ok(()),
+        Ok(Err(PublishError::Stopped)) => Err(Unwritten {
+            cause: Cause::Unreachable,
+            text: format!(
+                "the connection to {} was ended before it had acknowledged the message, which it may have",
+                state.address()
+            ),
+        }),
         Ok(Err(error)) => Err(unwritten(&error, state)),
         Err(_) => Err(Unwritten {
             cause: Cause::Timeout,

@@ -2,13 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::super::RunError;
 use super::connections::{self, Link};
 use super::table::{Difference, Kind, ResourceId, Table};
+use crate::driver::Source;
 use crate::endpoint::{Means, Tally, Way};
 use crate::service::plan::{EndpointPlan, Plan};
 use crate::task::Task;
+
+/// Time to tell what has not ended in time.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
 
 /// Endpoints, with what they need.
 pub(super) struct Endpoints {
@@ -29,7 +36,30 @@ pub(super) struct Settings {
 pub(super) struct Running {
     pub(super) tally: Arc<Tally>,
     /// Absent where its connection could not be made.
-    task: Option<Task>,
+    work: Option<Work>,
+}
+
+struct Work {
+    task: Task,
+    source: Source,
+    is_fed_by_connection: bool,
+    /// For its orderly end.
+    patience: Duration,
+}
+
+impl Running {
+    /// Whether its messages end with its connection.
+    pub(super) fn is_fed_by_connection(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.is_fed_by_connection)
+    }
+
+    /// Takes no more, and ends soon after `deadline` at the latest; brokers keep the subscriptions.
+    pub(super) async fn leave(self, deadline: Instant) {
+        if let Some(Work { task, source, .. }) = self.work {
+            source.close(deadline);
+            task.finish(deadline - Instant::now() + LAST_WORDS_TIME).await;
+        }
+    }
 }
 
 /// The endpoints that `plan` has, and how they differ from those that work.
@@ -63,21 +93,41 @@ impl Kind for Endpoints {
 
     async fn start(&self, _: &ResourceId, settings: &Settings, (): (), before: Option<Running>) -> Running {
         let tally = Arc::default();
+        let patience = self.means.drain_time;
+        let before = before.and_then(|before| before.work);
+        let (old, source) = before.map(|work| (work.task, work.source)).unzip();
+        let finish = async move {
+            if let Some(old) = old {
+                old.finish(patience + LAST_WORDS_TIME).await;
+            }
+        };
         let way = self.ways.get(&settings.of);
-        // First, so that the broker never hears that nobody listens.
-        let subscribed = way.and_then(|way| way.subscribe(&self.means, &settings.plan, &tally));
-        if let Some(before) = before {
-            Self::stop(before).await;
-        }
-        Running {
-            tally,
-            task: subscribed.map(|subscribed| subscribed.start()),
-        }
+        let subscribed = way.and_then(|way| way.subscribe(&self.means, &settings.plan, &tally, source));
+        let work = match subscribed {
+            Some((subscribed, source)) => Some(Work {
+                is_fed_by_connection: subscribed.is_fed_by_connection(),
+                task: subscribed.start(finish),
+                source,
+                patience,
+            }),
+            None => {
+                finish.await;
+                None
+            }
+        };
+        Running { tally, work }
     }
 
     async fn stop(running: Running) {
-        if let Some(task) = running.task {
-            task.stop().await;
+        if let Some(Work {
+            task,
+            source,
+            patience,
+            ..
+        }) = running.work
+        {
+            drop(source);
+            task.finish(patience + LAST_WORDS_TIME).await;
         }
     }
 }

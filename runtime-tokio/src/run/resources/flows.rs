@@ -1,14 +1,21 @@
-//! Items of mappings: each is a task that is subscribed before the one in whose place it comes is gone.
+//! Items of mappings: each is a task that takes over the subscriptions of the one in whose place it comes, in one step, and begins once
+//! that has worked off what it was given.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::super::RunError;
 use super::table::{Difference, Kind, ResourceId, Table};
-use crate::driver::AgentHandle;
+use crate::driver::{AgentHandle, Source};
 use crate::mapping::{MappedFlow, Subscribed};
 use crate::rules::Evaluators;
 use crate::service::plan::{FlowPlan, Plan};
 use crate::task::Task;
+
+/// Time that an item has to work off what it was given before its end.
+const FINISH_TIME: Duration = Duration::from_secs(5);
 
 /// Items of mappings, with what they need.
 pub(super) struct Flows {
@@ -20,6 +27,15 @@ pub(super) struct Flows {
 pub(super) struct Running {
     pub(super) flow: MappedFlow,
     task: Task,
+    source: Source,
+}
+
+impl Running {
+    /// Takes no more, and ends by `deadline` at the latest; the broker keeps the subscriptions.
+    pub(super) async fn leave(self, deadline: Instant) {
+        self.source.close(deadline);
+        self.task.finish(deadline - Instant::now()).await;
+    }
 }
 
 /// The items of mappings that `plan` has, and how they differ from those that run.
@@ -56,18 +72,19 @@ impl Kind for Flows {
             item: id.item,
             counters: Arc::default(),
         };
-        // First, so that the broker never hears that nobody listens.
-        let subscribed = Subscribed::new(&self.agent, &flow, settings, self.evaluators.as_ref());
-        if let Some(before) = before {
-            Self::stop(before).await;
-        }
-        Running {
-            flow,
-            task: subscribed.start(),
-        }
+        let (old, source) = before.map(|before| (before.task, before.source)).unzip();
+        let subscribed = Subscribed::new(&self.agent, &flow, settings, self.evaluators.as_ref(), source);
+        // Messages keep their order.
+        let (task, source) = subscribed.start(async {
+            if let Some(old) = old {
+                old.finish(FINISH_TIME).await;
+            }
+        });
+        Running { flow, task, source }
     }
 
     async fn stop(running: Running) {
-        running.task.stop().await;
+        drop(running.source);
+        running.task.finish(FINISH_TIME).await;
     }
 }

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::flowsync::{NodeConfig, NodeId};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use self::connections::Connections;
 use self::endpoints::Endpoints;
@@ -149,9 +151,23 @@ impl Resources {
         self.means.evaluators.as_ref()
     }
 
-    /// Ends it all with the agent: connections first, so that a session which the other side keeps keeps its subscriptions.
-    pub(super) async fn stop(self) {
+    /// Ends it all with the agent, by `deadline` where that takes time: what messages have begun is done before. Sessions that the other
+    /// side keeps keep their subscriptions.
+    pub(super) async fn stop(self, deadline: Instant) {
+        let nodes = self.nodes.into_all().map(|served| served.leave(deadline));
+        nodes.collect::<JoinSet<()>>().join_all().await;
+        // Whose messages come from the other system, as long as there is a connection to it, ends after that.
+        let (fed, others): (Vec<_>, Vec<_>) = self
+            .endpoints
+            .into_all()
+            .partition(endpoints::Running::is_fed_by_connection);
+        let others = others.into_iter().map(|endpoint| endpoint.leave(deadline));
+        others.collect::<JoinSet<()>>().join_all().await;
         self.connections.stop().await;
+        let fed = fed.into_iter().map(|endpoint| endpoint.leave(deadline));
+        fed.collect::<JoinSet<()>>().join_all().await;
+        let flows = self.flows.into_all().map(|flow| flow.leave(deadline));
+        flows.collect::<JoinSet<()>>().join_all().await;
     }
 
     /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address.

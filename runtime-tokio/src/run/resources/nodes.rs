@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use syncline_core::flowsync::{NodeConfig, NodeId};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::{NodeFault, RunError};
 use super::rules::Rules;
@@ -36,6 +38,21 @@ pub(super) struct Served {
     pub(super) action: Action,
     /// Where it holds requests.
     pub(super) node: Option<Node>,
+    /// Its rules, which end by themselves once nobody asks for them any more.
+    rules: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Waits until its rules have ended, at most until `deadline`. What it serves has ended before.
+    pub(super) async fn leave(self, deadline: Instant) {
+        let Self { action, rules, .. } = self;
+        drop(action);
+        if let Some(rules) = rules
+            && timeout_at(deadline, rules).await.is_err()
+        {
+            tracing::warn!("the rules of a node have not ended in time: what `burst` has kept is lost");
+        }
+    }
 }
 
 /// The nodes that `plan` has, and how they differ from those that work.
@@ -142,27 +159,32 @@ impl Kind for Nodes {
         let served = match (&plan.operation, place) {
             (HttpOperation::Transaction { transaction, .. }, Place::Taken(node)) => {
                 let held = Transaction::new(node.clone());
+                let (rules, task) = rules.start().unzip();
                 Served {
-                    action: Action::Transaction(Arc::new(match rules.start() {
+                    action: Action::Transaction(Arc::new(match rules {
                         Some(rules) => held.ruled(rules, transaction),
                         None => held,
                     })),
                     node: Some(node),
+                    rules: task,
                 }
             }
             (HttpOperation::Receive { retain }, _) => {
                 let receiver = Receiver::new(self.agent.clone(), &plan.topic, plan.qos, *retain);
+                let (rules, task) = rules.start().unzip();
                 Served {
-                    action: Action::Receive(Arc::new(match rules.start() {
+                    action: Action::Receive(Arc::new(match rules {
                         Some(rules) => receiver.ruled(rules),
                         None => receiver,
                     })),
                     node: None,
+                    rules: task,
                 }
             }
             (HttpOperation::Provide, _) => Served {
                 action: Action::Provide(Arc::new(rules.provider())),
                 node: None,
+                rules: None,
             },
             (HttpOperation::Transaction { .. }, Place::None | Place::Wanted(_)) => {
                 unreachable!("the driver has given every transaction its place")

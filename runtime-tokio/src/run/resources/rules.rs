@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use crate::driver::{AgentHandle, Outbox, mailbox};
 use crate::http::{Batches, NodeRules, Provider};
 use crate::rules::{Counters, Evaluators, Pipeline};
@@ -18,7 +20,7 @@ pub(super) struct Rules<'a> {
 
 impl Rules<'_> {
     /// What clients send goes through them; `None` where there are none.
-    pub(super) fn start(self) -> Option<NodeRules> {
+    pub(super) fn start(self) -> Option<(NodeRules, JoinHandle<()>)> {
         let counters: Arc<Counters> = Arc::default();
         let pipeline = self.pipeline(&counters)?;
         let Self {
@@ -49,7 +51,8 @@ impl Rules<'_> {
         } = self;
         match pipeline {
             Some(pipeline) => {
-                Provider::ruled(&agent, &plan.topic, plan.qos, pipeline, mailbox(owner, counters))
+                let (mailbox, inbox, _) = mailbox(owner, counters);
+                Provider::ruled(&agent, &plan.topic, plan.qos, pipeline, (mailbox, inbox))
             }
             None => Provider::new(&agent, &plan.topic, plan.qos),
         }

@@ -156,7 +156,12 @@ impl<K: Kind> Table<K> {
 
     /// Ends all of it.
     pub(super) async fn stop(self) {
-        stop_all::<K>(self.0.into_values().map(|(_, running)| running)).await;
+        stop_all::<K>(self.into_all()).await;
+    }
+
+    /// All that run, for good.
+    pub(super) fn into_all(self) -> impl Iterator<Item = K::Running> {
+        self.0.into_values().map(|(_, running)| running)
     }
 }
 
