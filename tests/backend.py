@@ -45,9 +45,11 @@ class Handler(BaseHTTPRequestHandler):
         try:
             time.sleep(0.15)
             reads += 1
-            self.answer(200, json.dumps({"reads": reads} | self.client()).encode())
+            body = json.dumps({"reads": reads} | self.client()).encode()
         finally:
+            # Before the answer: who has that may ask again before this goes on.
             reading.release()
+        self.answer(200, body)
 
     def do_POST(self):
         """Takes an order."""
