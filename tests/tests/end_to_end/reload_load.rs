@@ -106,7 +106,9 @@ fn a_hundred_reloads_under_load_fail_no_request_and_leave_nothing_behind() {
         after.memory < before.memory + STEADY,
         "{before:?}, then {after:?}"
     );
-    assert_eq!((after.threads, after.files), (before.threads, before.files));
+    // A connection or two come and go at either look; one left behind by each reload would be a hundred.
+    assert!(after.threads <= before.threads + 1, "{before:?}, then {after:?}");
+    assert!(after.files <= before.files + 2, "{before:?}, then {after:?}");
 
     // The last round is an even one.
     let filters = |name: &str, count: u32, end: &str| -> Vec<String> {
