@@ -857,7 +857,8 @@ enum syncline_setting
    */
   SYNCLINE_SETTING_SESSION_EXPIRY_SECONDS = 9,
   /**
-   * QoS 1 and 2 messages that the server may have unacknowledged, 1 to 65535. Default 1024.
+   * QoS 1 and 2 messages that the server may have unacknowledged, 1 to 65535; more are handed out all the same where it sends them, up
+   * to SYNCLINE_LIMIT_MAX_OVERSHOOT_BYTES. Default 1024.
    */
   SYNCLINE_SETTING_RECEIVE_MAXIMUM = 10,
   /**

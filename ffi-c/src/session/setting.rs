@@ -37,7 +37,8 @@ pub enum Setting {
     RequestProblemInformation = 8,
     /// How long the Session outlives its connection, in seconds; UINT32_MAX: for ever. Default 3600.
     SessionExpirySeconds = 9,
-    /// QoS 1 and 2 messages that the server may have unacknowledged, 1 to 65535. Default 1024.
+    /// QoS 1 and 2 messages that the server may have unacknowledged, 1 to 65535; more are handed out all the same where it sends them, up
+    /// to SYNCLINE_LIMIT_MAX_OVERSHOOT_BYTES. Default 1024.
     ReceiveMaximum = 10,
     /// Largest packet accepted from the server, SYNCLINE_LIMIT_MIN_PACKET_SIZE to SYNCLINE_LIMIT_MAX_PACKET_SIZE bytes.
     /// Default 4194304.

@@ -243,7 +243,7 @@ class Config:
     session_expiry: int | None = 3600
     """How long the Session outlives its connection, in whole seconds; ``None``: for ever."""
     receive_maximum: int = 1024
-    """QoS 1 and 2 messages that the server may have unacknowledged."""
+    """QoS 1 and 2 messages that the server may have unacknowledged; more are handed out where it sends them, up to 16 MiB."""
     max_packet_size: int = 4 << 20
     """Largest packet accepted from the server, in bytes."""
     max_in_flight: int = 65_535

@@ -24,8 +24,6 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(means: &Means, plan: &EndpointPlan, owner: &Arc<str>, tally: &Tally) -> Self {
-        let evaluators = means.evaluators.as_ref();
-        let evaluators = evaluators.filter(|_| plan.rules.has_expression()).cloned();
         let counters = tally.messages();
         Self {
             topic: plan.operation.publishes_to().clone(),
@@ -33,7 +31,7 @@ impl Results {
             retain: plan.retain,
             pipeline: Pipeline::new(
                 plan.rules.clone(),
-                evaluators,
+                means.evaluators.as_ref(),
                 Arc::clone(owner),
                 Arc::clone(counters),
             ),

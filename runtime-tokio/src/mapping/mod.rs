@@ -102,7 +102,6 @@ impl Flow {
         let wanted =
             sources.map(|(number, source)| (source.filter.clone(), source.qos, mailbox.sink(number)));
         let source = Source::subscribed(from, closer, wanted, before);
-        let evaluators = evaluators.filter(|_| plan.rules.has_expression()).cloned();
         let flow = Self {
             origins: plan.subscribe.iter().map(Origin::of).collect(),
             inbox,

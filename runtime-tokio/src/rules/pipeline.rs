@@ -37,12 +37,14 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
+    /// Takes messages through `rules`. Without an expression among them it keeps none of the `evaluators`.
     pub(crate) fn new(
         rules: RuleList,
-        evaluators: Option<Evaluators>,
+        evaluators: Option<&Evaluators>,
         owner: Arc<str>,
         counters: Arc<Counters>,
     ) -> Self {
+        let evaluators = evaluators.filter(|_| rules.has_expression()).cloned();
         Self {
             chain: Chain::new(rules),
             evaluators,

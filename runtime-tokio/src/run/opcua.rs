@@ -223,11 +223,10 @@ impl Start<'_> {
     }
 
     fn pipeline(&self, rules: &RuleList, counters: &Arc<Counters>) -> Option<Pipeline> {
-        let evaluators = self.evaluators.filter(|_| rules.has_expression()).cloned();
         (!rules.is_empty()).then(|| {
             Pipeline::new(
                 rules.clone(),
-                evaluators,
+                self.evaluators,
                 Arc::clone(&self.owner),
                 Arc::clone(counters),
             )

@@ -60,11 +60,10 @@ impl Rules<'_> {
 
     fn pipeline(&self, counters: &Arc<Counters>) -> Option<Pipeline> {
         let rules = &self.plan.rules;
-        let evaluators = self.evaluators.filter(|_| rules.has_expression()).cloned();
         (!rules.is_empty()).then(|| {
             Pipeline::new(
                 rules.clone(),
-                evaluators,
+                self.evaluators,
                 Arc::clone(&self.owner),
                 Arc::clone(counters),
             )
