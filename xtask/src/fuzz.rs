@@ -27,14 +27,21 @@ pub(crate) fn manifest() -> PathBuf {
     crate::root().join("fuzz/Cargo.toml")
 }
 
-/// Builds every target in `fuzz/fuzz_targets/` and runs each for `seconds`.
+/// Builds the targets in `fuzz/fuzz_targets/` that `only` names, or all where it names none, and runs each for `seconds`.
 ///
 /// # Errors
-/// Names the targets that found something; libFuzzer has then printed the input and where it was kept.
-pub(crate) fn run(seconds: u32) -> Result<()> {
+/// For a name that no target has. Names the targets that found something; libFuzzer has then printed the input and where it was kept.
+pub(crate) fn run(seconds: u32, only: &[String]) -> Result<()> {
+    let mut targets = targets()?;
+    if let Some(unknown) = only.iter().find(|name| !targets.contains(name)) {
+        bail!(
+            "no fuzz target is called `{unknown}`; there are {}",
+            targets.join(", ")
+        );
+    }
+    targets.retain(|name| only.is_empty() || only.contains(name));
     install::ensure(&[install::GXX])?;
     let triple = host_triple()?;
-    let targets = targets()?;
     let (sanitized, plain): (Vec<_>, Vec<_>) = targets
         .iter()
         .map(String::as_str)
@@ -81,7 +88,7 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
     plan.run()
 }
 
-/// Builds targets into a folder, perhaps with a variable that unlocks what `flags` ask for.
+/// Builds targets, if any, into a folder, perhaps with a variable that unlocks what `flags` ask for.
 fn build(
     targets: &[&str],
     triple: &str,
@@ -89,6 +96,9 @@ fn build(
     flags: &str,
     unlock: Option<&'static str>,
 ) -> Result<()> {
+    if targets.is_empty() {
+        return Ok(());
+    }
     // With `--target`, the flags reach the targets and not the build scripts, which could not be linked with them.
     let cargo = Tool::cargo("build")
         .args(["--release", "--target", triple, "--manifest-path"])

@@ -29,7 +29,8 @@ usage: cargo xtask <command>
   test [--quick]        run every test; --quick leaves out those that need a server
   ci                    formatting, clippy, documentation, then every test
   header [--check]      write ffi-c/include/syncline.h; --check only compares
-  fuzz [--seconds N]    run every fuzz target for N seconds each (default 60)
+  fuzz [--seconds N] [--only NAME,...]
+                        run every fuzz target, or those named, for N seconds each (default 60)
   bench packets         measure codec and session beside other libraries
   bench transactions [OPTIONS]
                         measure whole transactions beside other gateways; --help tells the options
@@ -44,7 +45,7 @@ enum Task {
     Test { quick: bool },
     Ci,
     Header { check: bool },
-    Fuzz { seconds: u32 },
+    Fuzz { seconds: u32, only: Vec<String> },
     Bench(fn() -> Result<()>),
     BenchTransactions(Vec<OsString>),
     DistC(Destination),
@@ -60,7 +61,10 @@ fn parse() -> Result<Task> {
             "test" => Task::Test { quick: false },
             "ci" => Task::Ci,
             "header" => Task::Header { check: false },
-            "fuzz" => Task::Fuzz { seconds: 60 },
+            "fuzz" => Task::Fuzz {
+                seconds: 60,
+                only: Vec::new(),
+            },
             "bench" => match parser.value()?.string()?.as_str() {
                 "packets" => Task::Bench(bench::packets),
                 "transactions" => Task::BenchTransactions(parser.raw_args()?.collect()),
@@ -80,7 +84,10 @@ fn parse() -> Result<Task> {
         match (&mut task, arg) {
             (Task::Test { quick }, Long("quick")) => *quick = true,
             (Task::Header { check }, Long("check")) => *check = true,
-            (Task::Fuzz { seconds }, Long("seconds")) => *seconds = parser.value()?.parse()?,
+            (Task::Fuzz { seconds, .. }, Long("seconds")) => *seconds = parser.value()?.parse()?,
+            (Task::Fuzz { only, .. }, Long("only")) => {
+                only.extend(parser.value()?.string()?.split(',').map(str::to_owned));
+            }
             (Task::DistC(_), Long("check")) => task = Task::CheckDistC,
             (Task::DistC(destination), Long("prefix")) => destination.prefix = parser.value()?.into(),
             (Task::DistC(destination), Long("destdir")) => {
@@ -103,7 +110,7 @@ fn run(task: &Task) -> Result<()> {
         }
         Task::Header { check: true } => header::check(),
         Task::Header { check: false } => header::write(),
-        Task::Fuzz { seconds } => fuzz::run(*seconds),
+        Task::Fuzz { seconds, only } => fuzz::run(*seconds, only),
         Task::Bench(run) => run(),
         Task::BenchTransactions(arguments) => bench::transactions(arguments),
         Task::CheckDistC => dist_c::check::run(),

@@ -64,17 +64,17 @@ fn ten_thousand_requests_are_held_at_once_and_each_gets_its_own_reply() {
         let first = round(&agent, responder).await;
         eprintln!("bytes for each held request: {}", first.per_request());
         assert!(first.per_request() <= PER_REQUEST, "{first:?}");
-        // Every place is free again, and those who come later take the room of those before. The allocator keeps a part of that for each
-        // thread, so the second round may still add to it.
+        // Every place is free again, and those who come later take the room of those before. What the allocator cannot reuse grows less
+        // with each round, and no more after the fourth: of twelve, the last eight stay within 1 %.
         let mut held = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..4 {
             let (subscribed, is_subscribed) = oneshot::channel();
             let responder = tokio::spawn(hold_back(broker.port(), agent.id(), subscribed));
             is_subscribed.await.expect("the responder subscribes");
             held.push(round(&agent, responder).await.held);
         }
         eprintln!("held at first {}, then {held:?}", first.held);
-        assert!(held[1] <= held[0] + held[0] / 10, "{first:?}, then {held:?}");
+        assert!(held[3] <= held[2] + held[2] / 20, "{first:?}, then {held:?}");
     });
 }
 
