@@ -202,14 +202,15 @@ class Tasks:
         return counts
 
     async def follow(self, task: dict[str, Any]) -> Any:
-        """Monitors a node until it has had the last of the expected values; all values that were told."""
+        """Monitors a node until it has had the last of the expected values; all that was told, of what is bad the status."""
         told: list[Any] = []
         done = asyncio.Event()
 
         class Handler:
-            def datachange_notification(self, _node: Any, value: Any, _data: Any) -> None:
-                told.append(value)
-                if value == task["until"]:
+            def datachange_notification(self, _node: Any, value: Any, data: Any) -> None:
+                status = data.monitored_item.Value.StatusCode
+                told.append(value if status is None or status.is_good() else status.name)
+                if told[-1] == task["until"]:
                     done.set()
 
         client = self.sessions[task["session"]].client

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::agent::run;
+use crate::agent::{run, syncline};
 use crate::process::Process;
 use crate::{port, wait, workspace};
 
@@ -60,6 +60,46 @@ impl OpcuaAgent {
     #[must_use]
     pub fn url(&self) -> String {
         format!("opc.tcp://127.0.0.1:{}/UA/CybusOpcuaServer", self.port)
+    }
+
+    /// What `syncline status --json` says.
+    ///
+    /// # Panics
+    /// When the agent does not answer.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let mut command = syncline();
+        command
+            .args(["status", "--json"])
+            .env("SYNCLINE_DATA_DIR", self.data());
+        let output = command.output().expect("the program can be started");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Gives a commissioning file of the agent another content, and waits until it has been taken up: what came of that.
+    ///
+    /// # Panics
+    /// When nothing comes of it.
+    pub fn reload(&self, file: &Path, text: &str) -> Value {
+        let ended = || {
+            let reloads = self.status()["reloads"].clone();
+            let ended = reloads["succeeded"].as_u64()? + reloads["failed"].as_u64()?;
+            Some((ended, reloads))
+        };
+        let before = ended().expect("counts").0;
+        let beside = self.folder.path().join("beside");
+        std::fs::write(&beside, text).expect("a writable temporary folder");
+        std::fs::rename(&beside, file).expect("folders on one disk");
+        wait::until("another reload has ended", 6 * wait::PATIENCE, || {
+            ended()
+                .filter(|(ended, _)| *ended > before)
+                .map(|(_, reloads)| reloads)
+        })
     }
 
     /// The port of the server.

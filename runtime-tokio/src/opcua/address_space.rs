@@ -13,6 +13,9 @@ use super::text;
 use super::value::Shape;
 use crate::service::plan::{ArgumentPlan, NodeKind, OpcuaNodePlan, OpcuaOperation};
 
+/// The properties of a method.
+const ARGUMENTS: [&str; 2] = ["InputArguments", "OutputArguments"];
+
 /// Adds a node below `parent`, or below the server's objects; `false` where its id is in use.
 pub(super) fn insert(
     space: &mut AddressSpace,
@@ -77,10 +80,24 @@ pub(super) fn insert(
 
 /// Removes a node with what belongs to it alone.
 pub(super) fn remove(space: &mut AddressSpace, id: &NodeId) {
-    for name in ["InputArguments", "OutputArguments"] {
+    for name in ARGUMENTS {
         space.delete(&arguments_id(id, name), true);
     }
     space.delete(id, true);
+}
+
+/// Has a node stand below a parent that was added after it.
+pub(super) fn hold(space: &mut AddressSpace, parent: &NodeId, id: &NodeId) {
+    space.insert_reference(parent, id, ReferenceTypeId::HasComponent);
+}
+
+/// All ids that a node takes up, its own and those of what belongs to it alone.
+pub(super) fn ids(id: &NodeId, plan: &OpcuaNodePlan) -> Vec<NodeId> {
+    let mut ids = vec![id.clone()];
+    if matches!(plan.kind, NodeKind::Method { .. }) {
+        ids.extend(ARGUMENTS.map(|name| arguments_id(id, name)));
+    }
+    ids
 }
 
 /// What clients may do with a variable: one that only provides, or that has nothing to do with MQTT, is not theirs to write.

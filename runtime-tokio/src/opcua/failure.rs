@@ -16,6 +16,8 @@ use crate::rules::{self, Cause};
 pub(super) struct Failure {
     pub(super) status: StatusCode,
     text: Cow<'static, str>,
+    /// Whether the node's place was gone when the request came to it.
+    is_gone: bool,
 }
 
 impl Failure {
@@ -23,7 +25,13 @@ impl Failure {
         Self {
             status,
             text: text.into(),
+            is_gone: false,
         }
+    }
+
+    /// Whether the node was changed or removed before it took the request, which is as if it had never been made.
+    pub(super) fn is_of_a_node_gone(&self) -> bool {
+        self.is_gone
     }
 
     pub(super) fn busy() -> Self {
@@ -92,10 +100,15 @@ fn refused(error: RequestError) -> Failure {
             StatusCode::BadServerTooBusy
         }
         RequestError::Refused(Refusal::TooLarge) => StatusCode::BadRequestTooLarge,
-        RequestError::Refused(Refusal::NoSuchNode) | RequestError::Stopped => StatusCode::BadShutdown,
+        // The node may have carried it out, which its client could not know of an id that does not exist.
+        RequestError::Withdrawn | RequestError::Stopped => StatusCode::BadShutdown,
+        RequestError::Gone => StatusCode::BadNodeIdUnknown,
         _ => StatusCode::BadNoCommunication,
     };
-    Failure::new(status, error.to_string())
+    Failure {
+        is_gone: matches!(error, RequestError::Gone),
+        ..Failure::new(status, error.to_string())
+    }
 }
 
 /// Why a value was not published.

@@ -10,6 +10,7 @@
 
 mod address_space;
 mod authentication;
+mod content;
 mod failure;
 mod held;
 mod identity;
@@ -24,11 +25,13 @@ mod text;
 mod transaction;
 mod value;
 
+pub(crate) use content::{Content, Kept, NewNode, ids};
 pub(crate) use method::Method;
 pub(crate) use nodes::{Behaviour, Writing};
+pub(crate) use opcua::types::{NodeId, Variant};
 pub(crate) use provider::Provider;
 pub(crate) use publisher::Publisher;
 pub use server::OpcuaError;
-pub(crate) use server::{Running, ServedNode, Server, ServerSettings};
+pub(crate) use server::{Running, Server, ServerSettings, last_namespace};
 pub(crate) use transaction::Transaction;
 pub(crate) use value::Shape;

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -16,6 +17,8 @@ use opcua::server::node_manager::memory::{InMemoryNodeManager, InMemoryNodeManag
 use opcua::server::node_manager::{MethodCall, ParsedWriteValue, RequestContext, ServerContext, WriteNode};
 use opcua::sync::RwLock as SpaceLock;
 use opcua::types::{AttributeId, DataValue, DateTime, NodeId, StatusCode, TimestampsToReturn, Variant};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::held::Held;
@@ -30,6 +33,9 @@ pub(super) type Space = InMemoryNodeManager<Nodes>;
 /// Milliseconds between two samples of a value: every change is told, so there is no interval, and 0 would mean the server's
 /// own, in which a burst could lose its last value.
 const SAMPLING_INTERVAL: f64 = 1e-4;
+
+/// Longest wait for the nodes that come in the place of others.
+const EXCHANGE_TIME: Duration = Duration::from_secs(1);
 
 /// What a node does besides being there.
 #[derive(Debug)]
@@ -57,6 +63,8 @@ pub(super) struct Nodes {
     namespaces: Vec<NamespaceMetadata>,
     behaviours: RwLock<HashMap<NodeId, Arc<Behaviour>>>,
     pub(super) held: Arc<Held>,
+    /// How often nodes were exchanged.
+    exchanges: watch::Sender<u64>,
     is_stopping: AtomicBool,
 }
 
@@ -66,18 +74,27 @@ impl Nodes {
             namespaces,
             behaviours: RwLock::default(),
             held: Arc::default(),
+            exchanges: watch::Sender::default(),
             is_stopping: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn insert(&self, id: NodeId, behaviour: Behaviour) {
+    /// Forgets what nodes do, and learns what others do.
+    pub(super) fn exchange(&self, removed: &[NodeId], added: Vec<(NodeId, Behaviour)>) {
         let mut behaviours = self.behaviours.write().unwrap_or_else(PoisonError::into_inner);
-        behaviours.insert(id, Arc::new(behaviour));
+        for id in removed {
+            behaviours.remove(id);
+        }
+        let added = added.into_iter();
+        behaviours.extend(added.map(|(id, behaviour)| (id, Arc::new(behaviour))));
+        drop(behaviours);
+        self.exchanges.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn remove(&self, id: &NodeId) {
+    /// Forgets what all nodes do.
+    pub(super) fn clear(&self) {
         let mut behaviours = self.behaviours.write().unwrap_or_else(PoisonError::into_inner);
-        behaviours.remove(id);
+        behaviours.clear();
     }
 
     /// From now on every Write and Call is answered with `BadShutdown`; those that are held go on.
@@ -115,15 +132,38 @@ impl Nodes {
         }
     }
 
+    /// Waits for the exchange that a request has come before, since the place of its node is gone; `false` where none comes. `count` is
+    /// how many there were when it began.
+    async fn exchanged(&self, count: u64) -> bool {
+        let mut exchanges = self.exchanges.subscribe();
+        let another = exchanges.wait_for(|exchanges| *exchanges != count);
+        timeout(EXCHANGE_TIME, another).await.is_ok()
+    }
+
     async fn written(
         &self,
         context: &RequestContext,
         space: &SpaceLock<AddressSpace>,
         write: &ParsedWriteValue,
     ) -> Result<(), Failure> {
+        loop {
+            let count = *self.exchanges.borrow();
+            match self.written_as_it_is(context, space, write).await {
+                Err(failure) if failure.is_of_a_node_gone() && Box::pin(self.exchanged(count)).await => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn written_as_it_is(
+        &self,
+        context: &RequestContext,
+        space: &SpaceLock<AddressSpace>,
+        write: &ParsedWriteValue,
+    ) -> Result<(), Failure> {
         check_writable(context, &space.read(), write)?;
-        let behaviour = self.behaviour(&write.node_id);
-        let Some(Behaviour::Written(shape, writing)) = behaviour.as_deref() else {
+        let behaviour = self.behaviour(&write.node_id).ok_or(StatusCode::BadNotWritable)?;
+        let Behaviour::Written(shape, writing) = &*behaviour else {
             return Err(StatusCode::BadNotWritable.into());
         };
         let value = write.value.value.as_ref().unwrap_or(&Variant::Empty);
@@ -142,25 +182,49 @@ impl Nodes {
             server_timestamp: Some(now),
             ..DataValue::null()
         };
-        take(context, space, &write.node_id, taken);
+        let mut space = space.write();
+        // The node may have gone while the request was held, and another may have its id.
+        let current = self.behaviour(&write.node_id);
+        if current.is_some_and(|current| Arc::ptr_eq(&current, &behaviour)) {
+            take(context, &mut space, &write.node_id, taken);
+        }
         Ok(())
     }
 
+    async fn called(
+        &self,
+        context: &RequestContext,
+        call: &MethodCall,
+    ) -> Result<Result<Vec<Variant>, Refused>, Failure> {
+        loop {
+            let count = *self.exchanges.borrow();
+            match self.called_as_it_is(context, call).await {
+                Err(failure) if failure.is_of_a_node_gone() && Box::pin(self.exchanged(count)).await => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn called_as_it_is(
+        &self,
+        context: &RequestContext,
+        call: &MethodCall,
+    ) -> Result<Result<Vec<Variant>, Refused>, Failure> {
+        let behaviour = self.behaviour(call.method_id());
+        let Some(Behaviour::Called(method)) = behaviour.as_deref() else {
+            return Err(StatusCode::BadNotExecutable.into());
+        };
+        let value = match method.value(call.arguments()) {
+            Ok(value) => value,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        self.check_running()?;
+        let _slot = self.held.take(context.session_id())?;
+        method.call(value).await.map(Ok)
+    }
+
     async fn call_one(&self, context: &RequestContext, call: &mut MethodCall) {
-        let result = contained(async {
-            let behaviour = self.behaviour(call.method_id());
-            let Some(Behaviour::Called(method)) = behaviour.as_deref() else {
-                return Err(StatusCode::BadNotExecutable.into());
-            };
-            let value = match method.value(call.arguments()) {
-                Ok(value) => value,
-                Err(refused) => return Ok(Err(refused)),
-            };
-            self.check_running()?;
-            let _slot = self.held.take(context.session_id())?;
-            method.call(value).await.map(Ok)
-        });
-        match result.await {
+        match contained(self.called(context, call)).await {
             Ok(Ok(outputs)) => {
                 call.set_outputs(outputs);
                 call.set_status(StatusCode::Good);
@@ -196,9 +260,7 @@ fn check_writable(
 }
 
 /// Gives the node a value, and tells everyone who monitors it.
-fn take(context: &RequestContext, space: &SpaceLock<AddressSpace>, id: &NodeId, value: DataValue) {
-    let mut space = space.write();
-    // The node may have gone while the request was held.
+fn take(context: &RequestContext, space: &mut AddressSpace, id: &NodeId, value: DataValue) {
     let Some(NodeType::Variable(variable)) = space.find_mut(id) else {
         return;
     };

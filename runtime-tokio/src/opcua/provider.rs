@@ -11,7 +11,7 @@ use syncline_core::codec::QoS;
 use syncline_core::topic::{TopicFilter, TopicName};
 use tokio::task::JoinHandle;
 
-use super::server::Values;
+use super::content::Content;
 use super::value::Shape;
 use crate::driver::{AgentHandle, Inbox, Mailbox, Subscription};
 use crate::envelope::{value_of, value_of_result};
@@ -37,11 +37,11 @@ impl Provider {
         qos: QoS,
         pipeline: Option<Pipeline>,
         (mailbox, inbox): (Mailbox, Inbox),
-        variable: (Values, NodeId, Shape),
+        variable: (Content, NodeId, Shape),
     ) -> Self {
-        let (values, id, shape) = variable;
+        let (content, id, shape) = variable;
         let filter = TopicFilter::new(topic.as_str().to_owned()).ok();
-        let follower = Follower { values, id, shape };
+        let follower = Follower { content, id, shape };
         Self {
             task: tokio::spawn(follower.run(inbox, pipeline)),
             _subscription: filter.map(|filter| agent.subscribe(filter, qos, mailbox.sink(0))),
@@ -56,7 +56,7 @@ impl Drop for Provider {
 }
 
 struct Follower {
-    values: Values,
+    content: Content,
     id: NodeId,
     shape: Shape,
 }
@@ -113,7 +113,7 @@ impl Follower {
             server_timestamp: Some(now),
             ..DataValue::null()
         };
-        self.values.set(&self.id, value);
+        self.content.set(&self.id, value);
     }
 }
 

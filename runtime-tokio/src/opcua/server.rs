@@ -11,16 +11,15 @@ use opcua::server::diagnostics::NamespaceMetadata;
 use opcua::server::node_manager::ServerContext;
 use opcua::server::node_manager::memory::{CoreNodeManagerBuilder, InMemoryNodeManagerBuilder};
 use opcua::server::{ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle};
-use opcua::types::{BuildInfo, DataValue, DateTime, MessageSecurityMode, NodeId, UAString, Variant};
+use opcua::types::{BuildInfo, DateTime, MessageSecurityMode, UAString};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::address_space;
 use super::authentication::Users;
+use super::content::Content;
 use super::identity::Identity;
 use super::limits;
-use super::nodes::{Behaviour, Nodes, Space};
-use super::provider::Provider;
+use super::nodes::{Nodes, Space};
 use super::text::parse_node_id;
 use crate::service::plan::{OpcuaNodePlan, OpcuaServerPlan, SecurityMode, SecurityPolicy};
 
@@ -85,49 +84,25 @@ pub(crate) struct Server {
     library: opcua::server::Server,
     handle: ServerHandle,
     space: Arc<Space>,
-    url: String,
+    content: Content,
 }
 
 /// A server that is served. It ends when this is dropped.
-#[derive(Debug)]
 pub(crate) struct Running {
-    handle: Handle,
-    space: Shared,
+    handle: ServerHandle,
+    space: Arc<Space>,
     task: JoinHandle<()>,
 }
 
-/// Gives variables their values, and tells everyone who monitors them.
-#[derive(Debug, Clone)]
-pub(crate) struct Values {
-    handle: Handle,
-    space: Shared,
-}
-
-/// A node that is there until this is dropped.
-#[derive(Debug)]
-pub(crate) struct ServedNode {
-    space: Shared,
-    id: NodeId,
-    _provider: Option<Provider>,
-}
-
-/// The library's handle, which has nothing to show.
-#[derive(Clone)]
-struct Handle(ServerHandle);
-
-/// The address space, which is too much to show.
-#[derive(Clone)]
-struct Shared(Arc<Space>);
-
-impl fmt::Debug for Handle {
+impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Handle")
+        f.debug_tuple("Server").field(&self.content).finish()
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.inner().fmt(f)
+        f.debug_tuple("Running").field(self.space.inner()).finish()
     }
 }
 
@@ -144,7 +119,7 @@ impl Server {
             .unwrap_or_else(|| format!("urn:syncline:{}", settings.agent));
         let data = settings.data.ok_or(OpcuaError::NoDataFolder)?;
         let identity = Identity::prepare(data, &uri, plan, &host)?;
-        let namespaces = namespaces(&uri, &plan.nodes);
+        let namespaces = namespaces(&uri, last_namespace(&plan.nodes));
         let nodes = move |context: ServerContext, space: &mut AddressSpace| {
             let uris: Vec<&str> = namespaces.iter().map(String::as_str).collect();
             let indices = add_namespaces(&context, space, &uris);
@@ -185,56 +160,16 @@ impl Server {
         let space = handle.node_managers().get_of_type::<Space>();
         let space = space.ok_or_else(|| OpcuaError::Configuration("it has no nodes".to_owned()))?;
         Ok(Self {
+            content: Content::new(handle.clone(), Arc::clone(&space), url),
             library,
             handle,
             space,
-            url,
         })
     }
 
-    /// The URL that clients connect to.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// What gives its variables their values.
-    pub(crate) fn values(&self) -> Values {
-        Values {
-            handle: Handle(self.handle.clone()),
-            space: Shared(Arc::clone(&self.space)),
-        }
-    }
-
-    /// Adds a node below `parent`.
-    pub(crate) fn add(
-        &self,
-        plan: &OpcuaNodePlan,
-        parent: Option<&OpcuaNodePlan>,
-        initial: Option<Variant>,
-        behaviour: Behaviour,
-    ) -> Result<NodeId, OpcuaError> {
-        let id = |plan: &OpcuaNodePlan| {
-            parse_node_id(&plan.node_id).ok_or_else(|| OpcuaError::NodeId(plan.node_id.clone()))
-        };
-        let (id, parent) = (id(plan)?, parent.map(id).transpose()?);
-        let is_new = {
-            let mut space = self.space.address_space().write();
-            address_space::insert(&mut space, plan, &id, parent.as_ref(), initial)
-        };
-        if !is_new {
-            return Err(OpcuaError::NodeId(plan.node_id.clone()));
-        }
-        self.space.inner().insert(id.clone(), behaviour);
-        Ok(id)
-    }
-
-    /// What keeps a node that was added; with it goes what gives it its values.
-    pub(crate) fn keep(&self, id: NodeId, provider: Option<Provider>) -> ServedNode {
-        ServedNode {
-            space: Shared(Arc::clone(&self.space)),
-            id,
-            _provider: provider,
-        }
+    /// What it serves.
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
     }
 
     /// Serves clients from now on.
@@ -250,23 +185,19 @@ impl Server {
                 tracing::error!(%error, "the OPC UA server has ended");
             }
         });
-        Running {
-            handle: Handle(handle),
-            space: Shared(space),
-            task,
-        }
+        Running { handle, space, task }
     }
 }
 
 impl Running {
     /// Takes no more Writes and Calls; those that are held go on.
     pub(crate) fn stop_taking(&self) {
-        self.space.0.inner().stop();
+        self.space.inner().stop();
     }
 
     /// Waits until no Write and no Call is held.
     pub(crate) async fn drained(&self) {
-        self.space.0.inner().held.none().await;
+        self.space.inner().held.none().await;
     }
 
     /// Waits until the server has ended by itself.
@@ -276,35 +207,17 @@ impl Running {
 
     /// Tells the clients that the server ends, closes their connections, and waits for that.
     pub(crate) async fn close(mut self) {
-        self.handle.0.cancel();
+        // The library may keep its nodes for longer, and their rules end with them.
+        self.space.inner().clear();
+        self.handle.cancel();
         self.ended().await;
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.handle.0.cancel();
+        self.handle.cancel();
         self.task.abort();
-    }
-}
-
-impl Values {
-    /// A node that is gone takes none.
-    pub(super) fn set(&self, id: &NodeId, value: DataValue) {
-        if let Err(status) = self
-            .space
-            .0
-            .set_value(self.handle.0.subscriptions(), id, None, value)
-        {
-            tracing::debug!(%status, "the node {id} has taken no value");
-        }
-    }
-}
-
-impl Drop for ServedNode {
-    fn drop(&mut self) {
-        self.space.0.inner().remove(&self.id);
-        address_space::remove(&mut self.space.0.address_space().write(), &self.id);
     }
 }
 
@@ -375,10 +288,14 @@ fn library_mode(mode: SecurityMode) -> MessageSecurityMode {
     }
 }
 
-/// The names of the namespaces 1 to the last that a node is in; the first is the server's own (Part 3, §8.2.2).
-fn namespaces(uri: &str, nodes: &[OpcuaNodePlan]) -> Vec<String> {
+/// The last namespace that a node is in.
+pub(crate) fn last_namespace(nodes: &[OpcuaNodePlan]) -> u16 {
     let ids = nodes.iter().filter_map(|node| parse_node_id(&node.node_id));
-    let last = ids.map(|id| id.namespace).max().unwrap_or(1).max(1);
+    ids.map(|id| id.namespace).max().unwrap_or(1).max(1)
+}
+
+/// The names of the namespaces 1 to the last; the first is the server's own (Part 3, §8.2.2).
+fn namespaces(uri: &str, last: u16) -> Vec<String> {
     let name = |index: u16| match index {
         1 => uri.to_owned(),
         index => format!("{uri}:{index}"),

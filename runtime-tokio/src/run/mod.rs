@@ -22,10 +22,10 @@ use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
 use self::front::Front;
 pub(crate) use self::inventory::Inventory;
-pub use self::inventory::ServedNode;
+pub use self::inventory::{ServedMethod, ServedNode};
 use self::listener::listen;
 pub(crate) use self::login::login;
-use self::opcua::{Place, start_opcua};
+use self::opcua::OpcuaFront;
 pub use self::resources::Changes;
 use self::resources::Resources;
 pub use self::running::RunningAgent;
@@ -85,6 +85,8 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let tls = BrokerTls::new(&settings)?;
     let mut front = Front::new(&settings);
     let opened = front.prepare(plan)?;
+    let mut opcua = OpcuaFront::new(&settings);
+    let served = opcua.prepare(plan).await?;
     let admin = settings
         .admin_listen
         .map(|address| listen("SYNCLINE_ADMIN_LISTEN", address))
@@ -127,21 +129,15 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         folder: folder.clone(),
         drain_time: settings.drain_time,
     });
-    let mut change = resources.prepare(plan)?;
-    let (removed, added) = resources.places(&change);
+    let mut change = resources.prepare(plan, served.site())?;
+    let (removed, added) = resources.places(&mut change);
     let places = driver.change_nodes(&removed, added)?;
     let router = resources.adopt_nodes(&mut change, places).await;
     front.adopt(plan, router, opened);
-    change.tell(plan, &front.base());
+    opcua.adopt(served).await;
+    change.tell(plan, &front.base(), opcua.url());
     resources.adopt(change).await;
 
-    let place = Place {
-        agent: &name,
-        listen: settings.opcua_listen,
-        data: settings.data_dir.as_deref(),
-        allow_insecure: settings.allow_insecure,
-    };
-    let opcua = start_opcua(&mut driver, plan, place, resources.evaluators())?;
     let driver = tokio::spawn(driver.run());
     let inventory = Current::default();
     let view = View {

@@ -1,251 +1,270 @@
-//! The OPC UA server of a plan: its listener, its nodes one by one, and what they need.
+//! The OPC UA server: there while the plan has one, over every change of its nodes. Other settings take a new server.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use syncline_core::codec::QoS;
-use syncline_core::flowsync::NodeConfig;
-use syncline_core::topic::TopicName;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use super::listener::listen;
-use super::{NodeFault, OpcuaListen, RunError, ServedNode};
-use crate::driver::{AgentHandle, Driver, Node, Outbox, mailbox};
-use crate::node_rules::{Batches, NodeRules};
-use crate::opcua::{
-    Behaviour, Method, Provider, Publisher, Running, Server, ServerSettings, Shape, Transaction, Writing,
-};
-use crate::rules::{Counters, Evaluators, Pipeline, RuleList};
-use crate::service::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, Plan, TransactionPlan};
+use super::{OpcuaListen, RunError, Settings};
+use crate::opcua::{Content, OpcuaError, Running, Server, ServerSettings, last_namespace};
+use crate::service::plan::{OpcuaServerPlan, Plan};
 
-/// The running server, and the handles of its nodes: each is there as long as its handle.
+/// Time for the answers to what a server holds that ends.
+const CANCEL_TIME: Duration = Duration::from_secs(1);
+
+/// The OPC UA server, where there is one, and what it takes to make it.
 #[derive(Debug)]
 pub(super) struct OpcuaFront {
-    pub(super) server: Running,
-    /// Its transaction nodes.
-    pub(super) served: Vec<ServedNode>,
-    plan: OpcuaServerPlan,
-    pub(super) _nodes: Vec<crate::opcua::ServedNode>,
-}
-
-/// Where the server is, and what protects it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
     /// Name of this agent.
-    pub(super) agent: &'a str,
-    pub(super) listen: OpcuaListen,
+    agent: String,
+    listen: OpcuaListen,
     /// The data folder.
-    pub(super) data: Option<&'a Path>,
-    pub(super) allow_insecure: bool,
+    data: Option<PathBuf>,
+    allow_insecure: bool,
+    /// Servers since the start.
+    generations: u64,
+    open: Option<Open>,
 }
 
-/// Starts the server of `plan`, where it has one.
-pub(super) fn start_opcua(
-    driver: &mut Driver,
-    plan: &Plan,
-    place: Place<'_>,
-    evaluators: Option<&Evaluators>,
-) -> Result<Option<OpcuaFront>, RunError> {
-    let mut servers = plan.services.iter().flat_map(|service| {
-        service
-            .opcua_servers
-            .iter()
-            .map(move |server| (service.id.as_str(), server))
-    });
-    let Some((service, plan)) = servers.next() else {
-        return Ok(None);
-    };
-    let address = SocketAddr::new(place.listen.ip, place.listen.port.unwrap_or(plan.port));
-    let (listener, address) = listen("SYNCLINE_OPCUA_LISTEN", address)?;
-    let server = Server::new(
-        plan,
-        ServerSettings {
-            agent: place.agent,
-            address,
-            data: place.data,
-            allow_insecure: place.allow_insecure,
-        },
-    )?;
-    let (mut nodes, mut served) = (Vec::new(), Vec::new());
-    for node in &plan.nodes {
-        let start = Start {
-            server: &server,
-            plan,
-            service,
-            node,
-            agent: driver.handle(),
-            evaluators,
-            owner: format!("node {} of service {service}", node.resource).into(),
+/// A server at work.
+#[derive(Debug)]
+struct Open {
+    plan: OpcuaServerPlan,
+    /// As it was asked for.
+    address: SocketAddr,
+    /// Kept for the server that may come after this one.
+    listener: std::net::TcpListener,
+    site: Site,
+    server: Running,
+}
+
+/// A server as its nodes see it.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub(super) content: Content,
+    /// Which of this agent's servers it is: what belongs to one does not belong to the next.
+    pub(super) generation: u64,
+}
+
+/// What becomes of the server; nothing of it is done yet.
+#[derive(Debug)]
+pub(super) enum OpcuaChange {
+    /// There is none then.
+    Closed,
+    /// It stays.
+    Kept(Site),
+    /// Another one comes.
+    New(Box<NewServer>),
+}
+
+/// A server that is yet to be served.
+#[derive(Debug)]
+pub(super) struct NewServer {
+    plan: OpcuaServerPlan,
+    address: SocketAddr,
+    /// The same twice, one for the server.
+    listener: std::net::TcpListener,
+    served: TcpListener,
+    site: Site,
+    server: Server,
+}
+
+impl OpcuaChange {
+    /// The server that there is then.
+    pub(super) fn site(&self) -> Option<&Site> {
+        match self {
+            Self::Closed => None,
+            Self::Kept(site) => Some(site),
+            Self::New(new) => Some(&new.site),
+        }
+    }
+}
+
+impl OpcuaFront {
+    /// As `settings` say, of the agent of this name; without a server.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            agent: settings.session.client_id.clone(),
+            listen: settings.opcua_listen,
+            data: settings.data_dir.clone(),
+            allow_insecure: settings.allow_insecure,
+            generations: 0,
+            open: None,
+        }
+    }
+
+    /// Makes the server that `plan` needs, where there is none or one with other settings.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or the server is not to be run so.
+    pub(super) async fn prepare(&mut self, plan: &Plan) -> Result<OpcuaChange, RunError> {
+        let mut servers = plan.services.iter().flat_map(|service| &service.opcua_servers);
+        let Some(plan) = servers.next() else {
+            return Ok(OpcuaChange::Closed);
         };
-        nodes.push(start.node(driver, &mut served)?);
+        if let Some(open) = &self.open
+            && open.suits(plan)
+        {
+            return Ok(OpcuaChange::Kept(open.site.clone()));
+        }
+        let address = SocketAddr::new(self.listen.ip, self.listen.port.unwrap_or(plan.port));
+        let listener = match self.open.as_ref().filter(|open| open.address == address) {
+            Some(open) => open.listener.try_clone(),
+            None => listen("SYNCLINE_OPCUA_LISTEN", address)?.0.into_std(),
+        };
+        let listener = listener.map_err(|source| cannot_listen(address, source))?;
+        let opened = listener.local_addr().and_then(|actual| {
+            let served = TcpListener::from_std(listener.try_clone()?)?;
+            Ok((actual, served))
+        });
+        let (actual, served) = opened.map_err(|source| cannot_listen(address, source))?;
+        let server = self.make(plan.clone(), actual).await?;
+        self.generations += 1;
+        Ok(OpcuaChange::New(Box::new(NewServer {
+            plan: plan.clone(),
+            address,
+            listener,
+            served,
+            site: Site {
+                content: server.content().clone(),
+                generation: self.generations,
+            },
+            server,
+        })))
     }
-    tracing::info!(nodes = nodes.len(), "serving OPC UA at {}", server.url());
-    Ok(Some(OpcuaFront {
-        server: server.serve(listener),
-        served,
-        plan: plan.clone(),
-        _nodes: nodes,
-    }))
-}
 
-/// Tells the log where `plan` asks for another OPC UA server than the one that runs, which does not change.
-pub(super) fn tell_of_change(running: Option<&OpcuaFront>, plan: &Plan) {
-    let wanted = plan
-        .services
-        .iter()
-        .flat_map(|service| &service.opcua_servers)
-        .next();
-    if wanted != running.map(|front| &front.plan) {
-        tracing::warn!(
-            "the OPC UA server of the commissioning files has changed: restart the agent to take that up"
-        );
+    /// On another thread, for it may make a key pair, and has the thousands of nodes that every server has.
+    async fn make(&self, plan: OpcuaServerPlan, address: SocketAddr) -> Result<Server, RunError> {
+        let (agent, data, allow_insecure) = (self.agent.clone(), self.data.clone(), self.allow_insecure);
+        let made = tokio::task::spawn_blocking(move || {
+            let settings = ServerSettings {
+                agent: &agent,
+                address,
+                data: data.as_deref(),
+                allow_insecure,
+            };
+            Server::new(&plan, settings)
+        });
+        let made = made
+            .await
+            .unwrap_or_else(|panic| Err(OpcuaError::Configuration(panic.to_string())));
+        Ok(made?)
     }
-}
 
-/// One node on its way to be served.
-struct Start<'a> {
-    server: &'a Server,
-    plan: &'a OpcuaServerPlan,
-    service: &'a str,
-    node: &'a OpcuaNodePlan,
-    agent: AgentHandle,
-    evaluators: Option<&'a Evaluators>,
-    /// What the log calls the node.
-    owner: Arc<str>,
-}
-
-impl Start<'_> {
-    fn node(
-        &self,
-        driver: &mut Driver,
-        served: &mut Vec<ServedNode>,
-    ) -> Result<crate::opcua::ServedNode, RunError> {
-        let mut provides = None;
-        let mut initial = None;
-        let behaviour = match &self.node.kind {
-            NodeKind::Object => Behaviour::Shown,
-            NodeKind::Variable {
-                data_type,
-                value_rank,
-                initial_value,
-                operation,
-            } => {
-                let shape = Shape::new(*data_type, *value_rank);
-                initial = initial_value.as_ref().and_then(|json| shape.value(json));
-                if let Some(transaction) = self.transaction(driver, "WRITE", served)? {
-                    Behaviour::Written(shape, Writing::Held(transaction))
-                } else if let Some(OpcuaOperation::Exchange {
-                    topic,
-                    provides: provided,
-                    receives,
-                    qos,
-                    rules,
-                }) = operation
-                {
-                    provides = provided.then_some((topic, *qos, rules, shape));
-                    match receives {
-                        true => {
-                            Behaviour::Written(shape, Writing::Published(self.publisher(topic, *qos, rules)))
-                        }
-                        false => Behaviour::Shown,
-                    }
-                } else {
-                    Behaviour::Shown
+    /// Carries `change` out; its nodes are there already.
+    pub(super) async fn adopt(&mut self, change: OpcuaChange) {
+        match change {
+            OpcuaChange::Kept(_) => {}
+            OpcuaChange::Closed => {
+                if let Some(open) = self.open.take() {
+                    tracing::info!(
+                        "closing the OPC UA server at {}: no service has one",
+                        open.site.content.url()
+                    );
+                    open.end().await;
                 }
             }
-            NodeKind::Method { input, output, .. } => match self.transaction(driver, "CALL", served)? {
-                Some(transaction) => Behaviour::Called(Method::new(input, output, transaction)),
-                None => Behaviour::Shown,
-            },
-        };
-        let above = |id: &String| self.plan.nodes.iter().find(|node| node.resource == *id);
-        let parent = self.node.parent.as_ref().and_then(above);
-        let id = self.server.add(self.node, parent, initial, behaviour)?;
-        let provider = provides.map(|(topic, qos, rules, shape)| {
-            let counters: Arc<Counters> = Arc::default();
-            let pipeline = self.pipeline(rules, &counters);
-            let (mailbox, inbox, _) = mailbox(Arc::clone(&self.owner), counters);
-            let variable = (self.server.values(), id.clone(), shape);
-            Provider::start(&self.agent, topic, qos, pipeline, (mailbox, inbox), variable)
-        });
-        Ok(self.server.keep(id, provider))
+            OpcuaChange::New(new) => {
+                let before = self.open.replace(new.open());
+                if let Some(before) = before {
+                    before.end().await;
+                }
+            }
+        }
     }
 
-    /// What holds the node's requests, where it is a transaction.
-    fn transaction(
-        &self,
-        driver: &mut Driver,
-        method: &str,
-        served: &mut Vec<ServedNode>,
-    ) -> Result<Option<Transaction>, RunError> {
-        let Some(OpcuaOperation::Transaction {
-            topic,
-            treq,
-            qos,
-            transaction,
-            rules,
-            ..
-        }) = self.node.operation()
-        else {
-            return Ok(None);
-        };
-        let node = add_transaction(driver, topic, *qos, transaction).map_err(|cause| RunError::Node {
-            service: self.service.to_owned(),
-            resource: self.node.resource.clone(),
-            cause,
-        })?;
-        served.push(ServedNode {
-            service: self.service.to_owned(),
-            resource: self.node.resource.clone(),
-            method: http::Method::from_bytes(method.as_bytes()).unwrap_or_default(),
-            url: format!("{} {}", self.server.url(), self.node.node_id),
-            topic: topic.as_str().to_owned(),
-            node: node.clone(),
-        });
-        let pipeline = self.pipeline(rules, &Arc::default());
-        let rules = pipeline.map(|pipeline| NodeRules::start(pipeline, treq, None).0);
-        Ok(Some(Transaction::new(node, rules, transaction)))
+    /// The URL that clients connect to, where there is a server.
+    pub(super) fn url(&self) -> Option<&str> {
+        self.open.as_ref().map(|open| open.site.content.url())
     }
 
-    fn publisher(&self, topic: &TopicName, qos: QoS, rules: &RuleList) -> Publisher {
-        let counters: Arc<Counters> = Arc::default();
-        let rules = self.pipeline(rules, &counters).map(|pipeline| {
-            let batches = Batches {
-                outbox: Outbox::new(self.agent.clone(), Arc::clone(&self.owner), counters),
-                topic: topic.clone(),
-                qos,
-                retain: false,
-            };
-            // Its task ends by itself once the node has gone.
-            NodeRules::start(pipeline, topic, Some(batches)).0
-        });
-        Publisher::new(self.agent.clone(), topic, qos, rules)
+    /// Waits for an end that nobody has asked for; for ever while there is no server.
+    pub(super) async fn ended(&mut self) {
+        match &mut self.open {
+            Some(open) => open.server.ended().await,
+            None => std::future::pending().await,
+        }
     }
 
-    fn pipeline(&self, rules: &RuleList, counters: &Arc<Counters>) -> Option<Pipeline> {
-        (!rules.is_empty()).then(|| {
-            Pipeline::new(
-                rules.clone(),
-                self.evaluators,
-                Arc::clone(&self.owner),
-                Arc::clone(counters),
-            )
-        })
+    /// Takes no more Writes and Calls; those that are held go on.
+    pub(super) fn stop_taking(&self) {
+        if let Some(open) = &self.open {
+            open.server.stop_taking();
+        }
+    }
+
+    /// Waits until no Write and no Call is held.
+    pub(super) async fn drained(&self) {
+        if let Some(open) = &self.open {
+            open.server.drained().await;
+        }
+    }
+
+    /// Closes the server, after all that is held has ended.
+    pub(super) async fn close(self) {
+        if let Some(open) = self.open {
+            open.close().await;
+        }
     }
 }
 
-/// Adds a transaction node to the driver.
-fn add_transaction(
-    driver: &mut Driver,
-    topic: &TopicName,
-    qos: QoS,
-    transaction: &TransactionPlan,
-) -> Result<Node, NodeFault> {
-    let config = NodeConfig::new(topic.as_str())
-        .and_then(|config| config.timeout(transaction.timeout))
-        .and_then(|config| config.max_in_flight(transaction.max_in_flight))
-        .map_err(NodeFault::Config)?
-        .qos(qos)
-        .timeout_error(transaction.timeout_error_code, &transaction.timeout_error_message);
-    driver.add_node(config).map_err(NodeFault::Refused)
+impl NewServer {
+    fn open(self: Box<Self>) -> Open {
+        let Self {
+            plan,
+            address,
+            listener,
+            served,
+            site,
+            server,
+        } = *self;
+        tracing::info!("serving OPC UA at {}", site.content.url());
+        Open {
+            server: server.serve(served),
+            plan,
+            address,
+            listener,
+            site,
+        }
+    }
+}
+
+impl Open {
+    /// Whether it can do all that `plan` asks for, besides nodes that come and go.
+    fn suits(&self, plan: &OpcuaServerPlan) -> bool {
+        // The library learns of namespaces at its start alone.
+        settings(plan) == settings(&self.plan)
+            && last_namespace(&plan.nodes) <= last_namespace(&self.plan.nodes)
+    }
+
+    /// Ends while the agent goes on: its nodes have let go of what they held.
+    async fn end(self) {
+        self.server.stop_taking();
+        let _ = timeout(CANCEL_TIME, self.server.drained()).await;
+        self.close().await;
+    }
+
+    async fn close(self) {
+        // Clients that take in nothing are not waited for.
+        let _ = timeout(CANCEL_TIME, self.server.close()).await;
+    }
+}
+
+/// All that a server depends on besides its nodes.
+fn settings(plan: &OpcuaServerPlan) -> OpcuaServerPlan {
+    OpcuaServerPlan {
+        nodes: Vec::new(),
+        ..plan.clone()
+    }
+}
+
+fn cannot_listen(address: SocketAddr, source: std::io::Error) -> RunError {
+    RunError::Listen {
+        variable: "SYNCLINE_OPCUA_LISTEN",
+        address,
+        source,
+    }
 }

@@ -17,9 +17,10 @@ impl RunningAgent {
     /// # Errors
     /// [`RunError`]; the plan before is in force as it was.
     pub async fn reload(&mut self, plan: &Plan) -> Result<Changes, RunError> {
-        let mut change = self.resources.prepare(plan)?;
+        let served = self.opcua.prepare(plan).await?;
+        let mut change = self.resources.prepare(plan, served.site())?;
         let opened = self.front.prepare(plan)?;
-        let (removed, added) = self.resources.places(&change);
+        let (removed, added) = self.resources.places(&mut change);
         let ended = RunError::Ended {
             task: "link to the broker",
         };
@@ -27,7 +28,8 @@ impl RunningAgent {
         let count = change.count();
         let router = self.resources.adopt_nodes(&mut change, places).await;
         self.front.adopt(plan, router, opened);
-        change.tell(plan, &self.front.base());
+        self.opcua.adopt(served).await;
+        change.tell(plan, &self.front.base(), self.opcua.url());
         self.resources.adopt(change).await;
         self.show(plan);
         Ok(count)

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::front::Front;
-use super::opcua::{OpcuaFront, tell_of_change};
+use super::opcua::OpcuaFront;
 use super::resources::Resources;
 use super::{Inventory, RunError, ServedNode};
 use crate::admin::ServedSocket;
@@ -34,8 +34,7 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 pub struct RunningAgent {
     pub(super) resources: Resources,
     pub(super) front: Front,
-    /// Absent where the plan has no OPC UA server.
-    pub(super) opcua: Option<OpcuaFront>,
+    pub(super) opcua: OpcuaFront,
     /// What those see who look at the agent.
     pub(super) inventory: Current<Inventory>,
     /// The same, as it was shown last.
@@ -71,10 +70,9 @@ impl RunningAgent {
 
     /// Shows `plan`, which runs, to everyone who looks.
     pub(super) fn show(&mut self, plan: &Plan) {
-        tell_of_change(self.opcua.as_ref(), plan);
-        let mut inventory = self.resources.inventory(plan, &self.front.base());
-        let opcua = self.opcua.iter().flat_map(|front| &front.served);
-        inventory.nodes.extend(opcua.cloned());
+        let inventory = self
+            .resources
+            .inventory(plan, &self.front.base(), self.opcua.url());
         self.inventory.replace(inventory);
         self.shown = self.inventory.load();
         self.agent.announce(plan.service_ids());
@@ -82,19 +80,13 @@ impl RunningAgent {
 
     /// Waits for a task that ends although nobody has stopped the agent, and tells why.
     pub async fn ended(&mut self) -> RunError {
-        let opcua = async {
-            match &mut self.opcua {
-                Some(front) => front.server.ended().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             ended = &mut self.driver => match ended {
                 Ok(Err(gave_up)) => gave_up.into(),
                 _ => RunError::Ended { task: "link to the broker" },
             },
             () = self.front.ended() => RunError::Ended { task: "HTTP listener" },
-            () = opcua => RunError::Ended { task: "OPC UA server" },
+            () = self.opcua.ended() => RunError::Ended { task: "OPC UA server" },
         }
     }
 
@@ -121,14 +113,10 @@ impl RunningAgent {
         if let Some((_, reload)) = tls {
             reload.abort();
         }
-        if let Some(opcua) = &opcua {
-            opcua.server.stop_taking();
-        }
+        opcua.stop_taking();
         let mut drained = async || {
             front.close().await;
-            if let Some(opcua) = &opcua {
-                opcua.server.drained().await;
-            }
+            opcua.drained().await;
         };
         let deadline = Instant::now() + drain_time;
         if timeout_at(deadline, drained()).await.is_err() {
@@ -138,10 +126,7 @@ impl RunningAgent {
                 front.abort();
             }
         }
-        if let Some(opcua) = opcua {
-            // Clients that take in nothing are not waited for.
-            let _ = timeout(CANCEL_TIME, opcua.server.close()).await;
-        }
+        opcua.close().await;
         // Held requests may have needed them until now.
         resources.stop(deadline.max(Instant::now() + LAST_TIME)).await;
         agent.stop();

@@ -400,9 +400,11 @@ fn node_id(reporter: &mut Reporter<'_>, value: &Value) -> Option<Placed<String>>
     }
     let text = reporter.text("nodeId", value)?;
     let identifier = match text.strip_prefix("ns=").map(|rest| rest.split_once(';')) {
-        None => Some(text),
-        Some(Some((namespace, identifier))) if namespace.parse::<u16>().is_ok() => Some(identifier),
-        Some(_) => None,
+        // Namespace 0 is OPC UA's own.
+        Some(Some((namespace, identifier))) if namespace.parse::<u16>().is_ok_and(|index| index > 0) => {
+            Some(identifier)
+        }
+        _ => None,
     };
     let sound = identifier
         .and_then(|identifier| identifier.split_once('='))

@@ -1,6 +1,8 @@
-//! Wrong OPC UA servers and nodes.
+//! Wrong OPC UA servers and nodes, and nodes of several services under one server.
 
-use super::{Case, assert_reported};
+use syncline::service::{Context, Severity, Source, plan_sources};
+
+use super::{Case, assert_reported, messages};
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
@@ -95,6 +97,13 @@ resources:
   n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32, nodeId: 'ns=1,s=x'}}
 ", &[
         r"5:112 `nodeId`: found the text `ns=1,s=x`, expected a `NodeId` such as `ns=1;s=name` or `ns=1;i=17`",
+    ]),
+    ("a node id of OPC UA's own namespace", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object, nodeId: i=85}}
+", &[
+        r"4:93 `nodeId`: found the text `i=85`, expected a `NodeId` such as `ns=1;s=name` or `ns=1;i=17`",
     ]),
     ("two nodes with one node id", r"metadata: {name: t}
 resources:
@@ -199,4 +208,80 @@ resources:
 #[test]
 fn wrong_opcua_resources_are_reported_at_their_place() {
     assert_reported(CASES);
+}
+
+const SERVER: &str = "metadata: {name: one}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {allowAnonymous: true}}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  own: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Variable, dataType: Int32}}
+";
+
+#[test]
+fn nodes_of_several_services_stand_under_one_server() {
+    let guest = "metadata: {name: two}
+resources:
+  leaf: {type: 'Cybus::Node::Opcua', properties: {parent: !ref branch, nodeType: Variable, dataType: Int32, operation: transaction}}
+  branch: {type: 'Cybus::Node::Opcua', properties: {parent: !ref one::root, nodeType: Object}}
+";
+    // Whichever file comes first.
+    for files in [[SERVER, guest], [guest, SERVER]] {
+        let sources = files.map(|text| Source::new("case.yml", text));
+        let plan = plan_sources(sources.into(), &Context::default()).unwrap().plan;
+        let servers = plan.services.iter().flat_map(|service| &service.opcua_servers);
+        let nodes: Vec<_> = servers.flat_map(|server| &server.nodes).collect();
+        let shown = nodes.iter().map(|node| {
+            let parent = node.parent.as_ref();
+            (
+                (node.service.as_str(), node.resource.as_str()),
+                parent.map(|parent| (parent.service.as_str(), parent.resource.as_str())),
+            )
+        });
+        let mut shown: Vec<_> = shown.collect();
+        assert_eq!(shown.first(), Some(&(("one", "root"), None)));
+        assert_eq!(shown.last(), Some(&(("two", "leaf"), Some(("two", "branch")))));
+        shown[1..3].sort_unstable();
+        assert_eq!(
+            shown[1..3],
+            [
+                (("one", "own"), Some(("one", "root"))),
+                (("two", "branch"), Some(("one", "root")))
+            ]
+        );
+        assert_eq!(
+            nodes[3].operation().map(|operation| operation.topic().as_str()),
+            Some("services/two/leaf")
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_between_services_is_reported_in_the_file_that_refers() {
+    for (parent, expected) in [
+        (
+            "one::own",
+            "3:63 `parent`: found the node `own`, expected an `Object`, which alone holds other nodes",
+        ),
+        ("one::rot", "3:63 the service `one` has no resource `rot`"),
+        ("three::root", "3:63 no file has the service id `three`"),
+        ("one::s", "3:63 the server `s` has a root node already"),
+    ] {
+        let guest = format!(
+            "metadata: {{name: two}}\nresources:\n  own: {{type: 'Cybus::Node::Opcua', properties: {{parent: !ref '{parent}', \
+             nodeType: Object, nodeId: ns=1;s=two}}}}\n"
+        );
+        let sources = vec![Source::new("one.yml", SERVER), Source::new("two.yml", &guest)];
+        let report = plan_sources(sources, &Context::default()).unwrap_err();
+        assert_eq!(messages(&report, Severity::Error), [expected], "{parent}");
+    }
+    let guest = "metadata: {name: two}
+resources:
+  own: {type: 'Cybus::Node::Opcua', properties: {parent: !ref one::root, nodeType: Object}}
+";
+    let sources = vec![Source::new("one.yml", SERVER), Source::new("two.yml", guest)];
+    let report = plan_sources(sources, &Context::default()).unwrap_err();
+    assert_eq!(
+        messages(&report, Severity::Error),
+        ["3:3 the node id `ns=1;s=own` is already that of another node"]
+    );
 }

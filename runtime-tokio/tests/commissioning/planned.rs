@@ -429,7 +429,7 @@ resources:
             (
                 node.node_id.as_str(),
                 node.browse_name.as_str(),
-                node.parent.as_deref(),
+                node.parent.as_ref().map(|parent| parent.resource.as_str()),
             )
         })
         .collect();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use syncline::service::plan::{
     ArgumentPlan, Capture, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan,
     EndpointTarget, FlowPlan, HttpNodePlan, HttpOperation, HttpScheme, HttpServerPlan, MappingPlan, NodeKind,
-    OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, Plan, RuleList, ServicePlan, TransactionPlan,
+    OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan, Plan, RuleList, ServicePlan,
+    TransactionPlan,
 };
 use syncline::service::{Diagnostic, Report, Severity};
 
@@ -134,9 +135,17 @@ fn opcua_server(server: &OpcuaServerPlan) -> Value {
 }
 
 fn opcua_node(node: &OpcuaNodePlan) -> Value {
+    let parent =
+        node.parent.as_ref().map(
+            |OpcuaParent { service, resource }| match *service == node.service {
+                true => resource.clone(),
+                false => format!("{service}::{resource}"),
+            },
+        );
     let mut shown = json!({
+        "service": node.service,
         "resource": node.resource,
-        "parent": node.parent,
+        "parent": parent,
         "nodeId": node.node_id,
         "browseName": node.browse_name,
     });

@@ -169,13 +169,13 @@ fn opcua_nodes(plan: &Plan) -> Vec<[String; 9]> {
     let mut rows = Vec::new();
     for service in &plan.services {
         for node in service.opcua_servers.iter().flat_map(|server| &server.nodes) {
-            rows.push(opcua_node(&service.id, node));
+            rows.push(opcua_node(node));
         }
     }
     rows
 }
 
-fn opcua_node(service: &str, node: &OpcuaNodePlan) -> [String; 9] {
+fn opcua_node(node: &OpcuaNodePlan) -> [String; 9] {
     let (kind, operation) = match &node.kind {
         NodeKind::Object => ("Object".to_owned(), None),
         NodeKind::Method { operation, .. } => ("Method".to_owned(), operation.as_ref()),
@@ -183,46 +183,18 @@ fn opcua_node(service: &str, node: &OpcuaNodePlan) -> [String; 9] {
             data_type, operation, ..
         } => (format!("Variable {}", data_type.name()), operation.as_ref()),
     };
-    let (name, topic, qos, [timeout, then, most]) = match operation {
-        None => ("-", "-".to_owned(), "-".to_owned(), no_patience()),
-        Some(OpcuaOperation::Transaction {
-            topic,
-            qos,
-            transaction,
-            ..
-        }) => (
-            "transaction",
-            topic.as_str().to_owned(),
-            (*qos as u8).to_string(),
-            patience(transaction),
-        ),
-        Some(OpcuaOperation::Exchange {
-            topic,
-            qos,
-            provides,
-            receives,
-            ..
-        }) => {
-            let name = match (provides, receives) {
-                (true, true) => "provide, receive",
-                (true, false) => "provide",
-                _ => "receive",
-            };
-            (
-                name,
-                topic.as_str().to_owned(),
-                (*qos as u8).to_string(),
-                no_patience(),
-            )
-        }
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let [timeout, then, most] = match operation {
+        Some(OpcuaOperation::Transaction { transaction, .. }) => patience(transaction),
+        Some(OpcuaOperation::Exchange { .. }) | None => no_patience(),
     };
     [
-        service.to_owned(),
+        node.service.clone(),
         node.node_id.clone(),
         kind,
-        name.to_owned(),
-        topic,
-        qos,
+        or_dash(operation.map(|operation| operation.name().to_owned())),
+        or_dash(operation.map(|operation| operation.topic().as_str().to_owned())),
+        or_dash(operation.map(|operation| (operation.qos() as u8).to_string())),
         timeout,
         then,
         most,

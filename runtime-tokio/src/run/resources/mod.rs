@@ -8,6 +8,8 @@ mod connections;
 mod endpoints;
 mod flows;
 mod nodes;
+mod opcua;
+mod places;
 mod rules;
 mod table;
 
@@ -22,19 +24,22 @@ use self::connections::Connections;
 use self::endpoints::Endpoints;
 use self::flows::Flows;
 use self::nodes::Nodes;
+use self::opcua::{Exchange, OpcuaNodes};
 pub use self::table::Changes;
 use self::table::{Difference, ResourceId, Table};
-use super::{Inventory, RunError, ServedNode};
+use super::opcua::Site;
+use super::{Inventory, RunError, ServedMethod, ServedNode};
 use crate::driver::Node;
 use crate::endpoint::{Connection, Means, WatchedConnection, WatchedEndpoint};
 use crate::http::Router;
 use crate::rules::{Evaluators, RuleList};
-use crate::service::plan::{ConnectionPlan, OpcuaNodePlan, Plan};
+use crate::service::plan::{ConnectionPlan, NodeKind, OpcuaNodePlan, Plan};
 
 /// All that runs of a plan.
 pub(super) struct Resources {
     means: Means,
     nodes: Table<Nodes>,
+    opcua: Table<OpcuaNodes>,
     flows: Table<Flows>,
     connections: Table<Connections>,
     endpoints: Table<Endpoints>,
@@ -46,6 +51,9 @@ pub(super) struct Change {
     means: Means,
     router: Router<()>,
     nodes: Difference<Nodes>,
+    opcua: Exchange,
+    /// The OPC UA server that there is then.
+    site: Option<Site>,
     /// Nodes that begin.
     begins: BTreeSet<ResourceId>,
     /// Nodes that end.
@@ -61,17 +69,18 @@ impl Resources {
         Self {
             means,
             nodes: Table::default(),
+            opcua: Table::default(),
             flows: Table::default(),
             connections: Table::default(),
             endpoints: Table::default(),
         }
     }
 
-    /// Does all that may fail about running `plan`.
+    /// Does all that may fail about running `plan`, whose OPC UA server is at `site`.
     ///
     /// # Errors
     /// [`RunError`]; what runs is as it was.
-    pub(super) fn prepare(&self, plan: &Plan) -> Result<Change, RunError> {
+    pub(super) fn prepare(&self, plan: &Plan, site: Option<&Site>) -> Result<Change, RunError> {
         let evaluators = match (has_expression(plan), &self.means.evaluators) {
             (false, _) => None,
             (true, Some(evaluators)) => Some(evaluators.clone()),
@@ -82,11 +91,16 @@ impl Resources {
             ..self.means.clone()
         };
         let nodes = nodes::compare(&self.nodes, plan)?;
+        let opcua = opcua::compare(&self.opcua, plan, site)?;
+        let begins = nodes.begins.iter().map(|begin| &begin.id);
+        let begins = begins.chain(opcua.difference.begins.iter().map(|begin| &begin.id));
         Ok(Change {
             router: Router::of(plan)?,
-            begins: nodes.begins.iter().map(|begin| begin.id.clone()).collect(),
-            ends: nodes.ends.clone(),
+            begins: begins.cloned().collect(),
+            ends: [&nodes.ends[..], &opcua.difference.ends].concat(),
             nodes,
+            opcua,
+            site: site.cloned(),
             flows: flows::compare(&self.flows, plan)?,
             connections: connections::compare(&self.connections, plan, &means)?,
             endpoints: endpoints::compare(&self.endpoints, plan)?,
@@ -95,21 +109,34 @@ impl Resources {
     }
 
     /// What `change` asks of the driver: which nodes it should remove, and which add.
-    pub(super) fn places(&self, change: &Change) -> (Vec<NodeId>, Vec<NodeConfig>) {
-        nodes::places(&self.nodes, &change.nodes)
+    pub(super) fn places(&self, change: &mut Change) -> (Vec<NodeId>, Vec<NodeConfig>) {
+        let (mut removed, mut added) = places::asked(&self.nodes, &mut change.nodes);
+        let (others_removed, others_added) = places::asked(&self.opcua, &mut change.opcua.difference);
+        removed.extend(others_removed);
+        added.extend(others_added);
+        (removed, added)
     }
 
     /// Carries `change` out as far as nodes go, now that the driver has made the `places` that it asks for, and returns the router
-    /// to those that work then.
+    /// to those of HTTP that work then.
     pub(super) async fn adopt_nodes(&mut self, change: &mut Change, places: Vec<Node>) -> Router {
+        let mut places = places.into_iter();
         let mut difference = std::mem::take(&mut change.nodes);
-        nodes::give(&mut difference, places);
+        places::give(&mut difference, &mut places);
         let nodes = Nodes {
             agent: self.means.agent.clone(),
             evaluators: change.means.evaluators.clone(),
         };
         self.nodes.end(&difference).await;
         self.nodes.begin(&nodes, difference).await;
+        let mut exchange = std::mem::take(&mut change.opcua);
+        places::give(&mut exchange.difference, &mut places);
+        let nodes = OpcuaNodes {
+            agent: self.means.agent.clone(),
+            evaluators: change.means.evaluators.clone(),
+            site: change.site.take(),
+        };
+        opcua::adopt(&mut self.opcua, nodes, exchange).await;
         std::mem::take(&mut change.router).serve(|service, resource| {
             let served = self.nodes.running(&nodes::id(service, resource))?;
             Some(served.action.clone())
@@ -146,16 +173,18 @@ impl Resources {
         self.means = change.means;
     }
 
-    /// The threads for expressions, where there are expressions.
-    pub(super) fn evaluators(&self) -> Option<&Evaluators> {
-        self.means.evaluators.as_ref()
-    }
-
     /// Ends it all with the agent, by `deadline` where that takes time: what messages have begun is done before. Sessions that the other
     /// side keeps keep their subscriptions.
     pub(super) async fn stop(self, deadline: Instant) {
-        let nodes = self.nodes.into_all().map(|served| served.leave(deadline));
-        nodes.collect::<JoinSet<()>>().join_all().await;
+        let mut nodes: JoinSet<()> = self
+            .nodes
+            .into_all()
+            .map(|served| served.leave(deadline))
+            .collect();
+        for served in self.opcua.into_all() {
+            nodes.spawn(served.leave(deadline));
+        }
+        nodes.join_all().await;
         // Whose messages come from the other system, as long as there is a connection to it, ends after that.
         let (fed, others): (Vec<_>, Vec<_>) = self
             .endpoints
@@ -170,8 +199,8 @@ impl Resources {
         flows.collect::<JoinSet<()>>().join_all().await;
     }
 
-    /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address.
-    pub(super) fn inventory(&self, plan: &Plan, base: &str) -> Inventory {
+    /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address, its OPC UA server is at `url`.
+    pub(super) fn inventory(&self, plan: &Plan, base: &str, url: Option<&str>) -> Inventory {
         let servers = plan.services.iter().flat_map(|service| {
             let servers = service.http_servers.iter();
             servers.map(move |server| (service, server))
@@ -182,17 +211,31 @@ impl Resources {
                 Some(ServedNode {
                     service: service.id.clone(),
                     resource: plan.resource.clone(),
-                    method: plan.method.clone(),
+                    method: ServedMethod::Http(plan.method.clone()),
                     url: format!("{base}{}{}", server.base_path, plan.route),
                     topic: plan.topic.as_str().to_owned(),
                     node: served.node.clone()?,
                 })
             })
         });
+        let opcua_nodes = opcua::servers(plan).flat_map(|server| &server.nodes);
+        let opcua_nodes = opcua_nodes.filter_map(|plan| {
+            Some(ServedNode {
+                service: plan.service.clone(),
+                resource: plan.resource.clone(),
+                method: match &plan.kind {
+                    NodeKind::Method { .. } => ServedMethod::Call,
+                    NodeKind::Variable { .. } | NodeKind::Object => ServedMethod::Write,
+                },
+                url: format!("{} {}", url?, plan.node_id),
+                topic: plan.operation()?.topic().as_str().to_owned(),
+                node: self.opcua.running(&opcua::id(plan))?.node.clone()?,
+            })
+        });
         let flows = flows::items(plan).filter_map(|(id, _)| self.flows.running(&id));
         let connections = connections::all(plan).filter_map(|(id, plan)| self.watched(id, plan));
         Inventory {
-            nodes: nodes.collect(),
+            nodes: nodes.chain(opcua_nodes).collect(),
             flows: flows.map(|running| running.flow.clone()).collect(),
             connections: connections.collect(),
         }
@@ -219,8 +262,8 @@ impl Resources {
 }
 
 impl Change {
-    /// Tells the log which nodes of `plan`, at `base`, it brings.
-    pub(super) fn tell(&self, plan: &Plan, base: &str) {
+    /// Tells the log which nodes of `plan`, at `base` and at `url`, it brings.
+    pub(super) fn tell(&self, plan: &Plan, base: &str, url: Option<&str>) {
         for service in &plan.services {
             for server in &service.http_servers {
                 for node in &server.nodes {
@@ -230,6 +273,15 @@ impl Change {
                         tracing::info!(method = %node.method, url, topic = node.topic.as_str(), operation, "serving a node");
                     }
                 }
+            }
+        }
+        for node in opcua::servers(plan).flat_map(|server| &server.nodes) {
+            if let Some(operation) = node.operation()
+                && self.begins.contains(&opcua::id(node))
+            {
+                let (id, topic) = (&node.node_id, operation.topic().as_str());
+                let operation = operation.name();
+                tracing::info!(url, id, topic, operation, "serving a node");
             }
         }
         for id in &self.ends {
@@ -247,7 +299,11 @@ impl Change {
 
     /// How many resources it concerns.
     pub(super) fn count(&self) -> Changes {
-        self.nodes.changes() + self.flows.changes() + self.connections.changes() + self.endpoints.changes()
+        self.nodes.changes()
+            + self.opcua.difference.changes()
+            + self.flows.changes()
+            + self.connections.changes()
+            + self.endpoints.changes()
     }
 }
 

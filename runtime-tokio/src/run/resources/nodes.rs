@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use syncline_core::flowsync::{NodeConfig, NodeId};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::super::{NodeFault, RunError};
-use super::rules::Rules;
+use super::super::RunError;
+use super::places::{Place, Placed};
+use super::rules::{self, Rules};
 use super::table::{Difference, Kind, ResourceId, Table};
 use crate::driver::{AgentHandle, Node};
 use crate::http::{Action, Receiver, Transaction};
 use crate::rules::Evaluators;
-use crate::service::plan::{HttpNodePlan, HttpOperation, Plan, TransactionPlan};
+use crate::service::plan::{HttpNodePlan, HttpOperation, Plan};
 
 /// HTTP nodes, with what they need.
 pub(super) struct Nodes {
@@ -22,16 +22,6 @@ pub(super) struct Nodes {
 
 /// All that the requests of a node depend on once they have come to it.
 pub(super) struct Settings(HttpNodePlan);
-
-/// A node's place in the driver, which holds its requests.
-pub(super) enum Place {
-    /// It needs none.
-    None,
-    /// It is to be asked for.
-    Wanted(NodeConfig),
-    /// It has one.
-    Taken(Node),
-}
 
 /// A node at work.
 pub(super) struct Served {
@@ -47,11 +37,7 @@ impl Served {
     pub(super) async fn leave(self, deadline: Instant) {
         let Self { action, rules, .. } = self;
         drop(action);
-        if let Some(rules) = rules
-            && timeout_at(deadline, rules).await.is_err()
-        {
-            tracing::warn!("the rules of a node have not ended in time: what `burst` has kept is lost");
-        }
+        rules::ended(rules, deadline).await;
     }
 }
 
@@ -74,27 +60,13 @@ pub(super) fn id(service: &str, resource: &str) -> ResourceId {
     }
 }
 
-/// What the difference asks of the driver: which nodes it should remove, and which add.
-pub(super) fn places(table: &Table<Nodes>, difference: &Difference<Nodes>) -> (Vec<NodeId>, Vec<NodeConfig>) {
-    let replaced = difference.begins.iter().filter(|begin| begin.replaces);
-    let removed = replaced.map(|begin| &begin.id).chain(&difference.ends);
-    let removed = removed.filter_map(|id| Some(table.running(id)?.node.as_ref()?.id()));
-    let added = difference
-        .begins
-        .iter()
-        .filter_map(|begin| match &begin.prepared {
-            Place::Wanted(config) => Some(config.clone()),
-            Place::None | Place::Taken(_) => None,
-        });
-    (removed.collect(), added.collect())
-}
+impl Placed for Nodes {
+    fn place(prepared: &mut Place) -> &mut Place {
+        prepared
+    }
 
-/// Gives the places that the driver has made to those who wanted them.
-pub(super) fn give(difference: &mut Difference<Nodes>, places: Vec<Node>) {
-    let wanted = difference.begins.iter_mut().map(|begin| &mut begin.prepared);
-    let wanted = wanted.filter(|place| matches!(place, Place::Wanted(_)));
-    for (place, node) in wanted.zip(places) {
-        *place = Place::Taken(node);
+    fn node(running: &Served) -> Option<&Node> {
+        running.node.as_ref()
     }
 }
 
@@ -120,22 +92,8 @@ impl Settings {
         let HttpOperation::Transaction { transaction, .. } = &self.0.operation else {
             return Ok(Place::None);
         };
-        let config = config(&self.0, transaction).map_err(|cause| RunError::Node {
-            service: id.service.clone(),
-            resource: id.resource.clone(),
-            cause,
-        })?;
-        Ok(Place::Wanted(config))
+        Place::wanted(id, &self.0.topic, self.0.qos, transaction)
     }
-}
-
-fn config(plan: &HttpNodePlan, transaction: &TransactionPlan) -> Result<NodeConfig, NodeFault> {
-    let config = NodeConfig::new(plan.topic.as_str())
-        .and_then(|config| config.timeout(transaction.timeout))
-        .and_then(|config| config.max_in_flight(transaction.max_in_flight))
-        .map_err(NodeFault::Config)?;
-    let (code, message) = (transaction.timeout_error_code, &transaction.timeout_error_message);
-    Ok(config.qos(plan.qos).timeout_error(code, message))
 }
 
 impl Kind for Nodes {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::driver::{AgentHandle, Outbox, mailbox};
 use crate::http::{Batches, NodeRules, Provider};
@@ -16,6 +17,15 @@ pub(super) struct Rules<'a> {
     /// What the log calls the node.
     pub(super) owner: Arc<str>,
     pub(super) evaluators: Option<&'a Evaluators>,
+}
+
+/// Waits until the rules of a node have ended, at most until `deadline`. Nobody asks for them any more.
+pub(super) async fn ended(rules: Option<JoinHandle<()>>, deadline: Instant) {
+    if let Some(rules) = rules
+        && timeout_at(deadline, rules).await.is_err()
+    {
+        tracing::warn!("the rules of a node have not ended in time: what `burst` has kept is lost");
+    }
 }
 
 impl Rules<'_> {

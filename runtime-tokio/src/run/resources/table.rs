@@ -172,6 +172,13 @@ async fn stop_all<K: Kind>(running: impl Iterator<Item = K::Running>) {
 }
 
 impl<K: Kind> Difference<K> {
+    /// Those of `table` that are to go, for good or for others in their place.
+    pub(super) fn gone<'t>(&'t self, table: &'t Table<K>) -> impl Iterator<Item = &'t K::Running> {
+        let replaced = self.begins.iter().filter(|begin| begin.replaces);
+        let ids = replaced.map(|begin| &begin.id).chain(&self.ends);
+        ids.filter_map(|id| table.running(id))
+    }
+
     pub(super) fn changes(&self) -> Changes {
         let changed = self.begins.iter().filter(|begin| begin.replaces).count();
         Changes {

@@ -9,6 +9,7 @@ mod resolve;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use syncline_core::topic::TopicName;
@@ -42,6 +43,7 @@ pub(super) fn build(documents: &[Document], complete: bool, context: &Context, r
             .map(|document| builder.service(document))
             .collect(),
     };
+    builder.opcua_nodes(documents, &mut plan);
     let own = context.mqtt_host.as_deref().zip(context.mqtt_port);
     let own = own.map(|(host, port)| cycle::Address::new(host, port));
     builder.endpoints(documents, own.as_ref(), &mut plan);
@@ -152,9 +154,9 @@ struct Topic {
     span: Span,
 }
 
-fn claim_once(
-    claims: &mut HashMap<String, Claim>,
-    key: String,
+fn claim_once<K: Eq + Hash>(
+    claims: &mut HashMap<K, Claim>,
+    key: K,
     claim: Claim,
     message: String,
     report: &mut Report,

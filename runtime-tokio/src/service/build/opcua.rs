@@ -5,28 +5,49 @@ use std::collections::{HashMap, HashSet};
 use super::super::diagnostic::{Diagnostic, quoted};
 use super::super::document::Document;
 use super::super::opcua::{self, Exchange, OpcuaNode};
-use super::super::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan};
+use super::super::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan, Plan};
 use super::super::resource::{Kind, Resource};
-use super::super::value::Reference;
 use super::{Builder, Claim, claim_once};
 
 /// Nodes above each other.
 const MAX_LEVELS: usize = 64;
 
-/// Where the way up from a node ends.
-#[derive(Debug, Clone, Copy)]
-enum Top<'d> {
-    /// At this server, after this many nodes.
-    Server(&'d Resource, usize),
-    /// At something that has been reported or will be.
+/// A node on its way into the plan.
+struct Candidate<'d> {
+    document: &'d Document,
+    resource: &'d Resource,
+    node: &'d OpcuaNode,
+    top: Top<'d>,
+}
+
+/// Where the way up from a node ends: at this server, after this many nodes.
+#[derive(Clone, Copy)]
+struct Top<'d> {
+    document: &'d Document,
+    server: &'d Resource,
+    depth: usize,
+}
+
+/// A way up that leads to no server.
+enum Lost {
+    /// It ends at something that has been reported or will be.
     Nowhere,
-    /// In a circle.
+    /// It goes in a circle.
     Circle,
-    /// Beyond [`MAX_LEVELS`].
+    /// It goes beyond [`MAX_LEVELS`].
     TooDeep,
 }
 
+/// Names that are taken below the servers.
+#[derive(Default)]
+struct Claims<'d> {
+    node_ids: HashMap<String, Claim>,
+    roots: HashMap<(&'d str, &'d str), Claim>,
+    left_out: HashSet<(&'d str, &'d str)>,
+}
+
 impl<'d> Builder<'d, '_> {
+    /// The servers of a file, without nodes yet.
     pub(super) fn opcua_servers(&mut self, document: &'d Document) -> Vec<OpcuaServerPlan> {
         let mut servers: Vec<OpcuaServerPlan> = Vec::new();
         for resource in &document.resources {
@@ -58,102 +79,155 @@ impl<'d> Builder<'d, '_> {
                 nodes: Vec::new(),
             });
         }
-        self.opcua_nodes(document, &mut servers);
         servers
     }
 
-    fn opcua_nodes(&mut self, document: &'d Document, servers: &mut [OpcuaServerPlan]) {
-        let mut nodes: Vec<(usize, &'d Resource, &'d OpcuaNode, &'d Resource)> = Vec::new();
-        for resource in &document.resources {
-            let Kind::OpcuaNode(node) = &resource.kind else {
-                continue;
-            };
-            self.check_opcua_parent(document, node);
-            match top(document, resource) {
-                Top::Server(server, depth) => nodes.push((depth, resource, node, server)),
-                Top::Nowhere => {}
-                Top::Circle => {
-                    let message = format!("the parents of {} go in a circle", quoted(&resource.id));
-                    self.error(document, node.parent.span, message);
-                }
-                Top::TooDeep => {
-                    let message = format!(
-                        "{} is nested too deep, expected at most {MAX_LEVELS} levels",
-                        quoted(&resource.id)
-                    );
-                    self.error(document, node.parent.span, message);
+    /// Adds the nodes of all files to their servers, which may be those of another service.
+    pub(super) fn opcua_nodes(&mut self, documents: &'d [Document], plan: &mut Plan) {
+        let mut candidates = Vec::new();
+        for document in documents {
+            for resource in &document.resources {
+                if let Kind::OpcuaNode(node) = &resource.kind {
+                    candidates.extend(self.opcua_candidate(document, resource, node));
                 }
             }
         }
-        // Stable: nodes of one depth stay in the order of the file.
-        nodes.sort_by_key(|(depth, ..)| *depth);
-        let mut node_ids: HashMap<String, Claim> = HashMap::new();
-        let mut roots: HashMap<String, Claim> = HashMap::new();
-        let mut left_out: HashSet<&str> = HashSet::new();
-        for (depth, resource, node, server) in nodes {
-            let parent = match &node.parent.value {
-                Reference::Own(id) if depth > 1 => Some(id.as_str()),
-                _ => None,
-            };
-            let reason = match (node.placement.obstacle(), parent) {
-                (Some(reason), _) => Some(reason),
-                (None, Some(parent)) if left_out.contains(parent) => {
-                    Some(format!("its parent {} is left out", quoted(parent)))
-                }
-                _ => None,
-            };
-            if let Some(reason) = reason {
-                self.leave_out(document, resource, &reason);
-                left_out.insert(&resource.id);
-                continue;
+        // Stable: nodes of one depth stay in the order of the files.
+        candidates.sort_by_key(|candidate| candidate.top.depth);
+        let mut claims = Claims::default();
+        for candidate in candidates {
+            self.place_opcua_node(&candidate, &mut claims, plan);
+        }
+    }
+
+    fn opcua_candidate(
+        &mut self,
+        document: &'d Document,
+        resource: &'d Resource,
+        node: &'d OpcuaNode,
+    ) -> Option<Candidate<'d>> {
+        self.check_opcua_parent(document, node);
+        let message = match self.top(document, resource) {
+            Ok(top) => {
+                return Some(Candidate {
+                    document,
+                    resource,
+                    node,
+                    top,
+                });
             }
-            let Some(planned) = servers.iter_mut().find(|planned| planned.resource == server.id) else {
-                let reason = format!("its server {} is left out", quoted(&server.id));
-                self.leave_out(document, resource, &reason);
-                left_out.insert(&resource.id);
-                continue;
-            };
-            if depth == 1 {
-                let claim = (document.source.clone(), node.parent.span);
-                let message = format!("the server {} has a root node already", quoted(&server.id));
-                claim_once(&mut roots, server.id.clone(), claim, message, self.report);
+            Err(Lost::Nowhere) => return None,
+            Err(Lost::Circle) => format!("the parents of {} go in a circle", quoted(&resource.id)),
+            Err(Lost::TooDeep) => format!(
+                "{} is nested too deep, expected at most {MAX_LEVELS} levels",
+                quoted(&resource.id)
+            ),
+        };
+        self.error(document, node.parent.span, message);
+        None
+    }
+
+    fn place_opcua_node(&mut self, candidate: &Candidate<'d>, claims: &mut Claims<'d>, plan: &mut Plan) {
+        let Candidate {
+            document,
+            resource,
+            node,
+            top,
+        } = *candidate;
+        let own = (document.id.as_str(), resource.id.as_str());
+        let parent = (top.depth > 1)
+            .then(|| self.index.known(document, &node.parent.value))
+            .flatten()
+            .map(|(document, parent)| (document.id.as_str(), parent.id.as_str()));
+        let server = (top.document.id.as_str(), top.server.id.as_str());
+        let planned = plan
+            .services
+            .iter_mut()
+            .filter(|service| service.id == server.0)
+            .flat_map(|service| &mut service.opcua_servers)
+            .find(|planned| planned.resource == server.1);
+        let reason = match (node.placement.obstacle(), parent) {
+            (Some(reason), _) => Some(reason),
+            (None, Some(parent)) if claims.left_out.contains(&parent) => {
+                Some(format!("its parent {} is left out", quoted(parent.1)))
             }
-            if let Some(node) = self.opcua_node(document, resource, node, parent, &mut node_ids) {
-                planned.nodes.push(node);
-            }
+            _ if planned.is_none() => Some(format!("its server {} is left out", quoted(server.1))),
+            _ => None,
+        };
+        let (None, Some(planned)) = (&reason, planned) else {
+            self.leave_out(document, resource, &reason.unwrap_or_default());
+            claims.left_out.insert(own);
+            return;
+        };
+        if top.depth == 1 {
+            let claim = (document.source.clone(), node.parent.span);
+            let message = format!("the server {} has a root node already", quoted(server.1));
+            claim_once(&mut claims.roots, server, claim, message, self.report);
+        }
+        if let Some(node) = self.opcua_node(candidate, parent, &mut claims.node_ids) {
+            planned.nodes.push(node);
         }
     }
 
     /// A node stands below a server or an object.
-    fn check_opcua_parent(&mut self, document: &Document, node: &OpcuaNode) {
-        let message = match &node.parent.value {
-            Reference::Own(id) => match document.resource(id).map(|parent| &parent.kind) {
-                Some(Kind::OpcuaServer(_) | Kind::Invalid) | None => return,
-                Some(Kind::OpcuaNode(parent)) if matches!(parent.kind, opcua::Kind::Object) => return,
-                Some(Kind::OpcuaNode(_)) => format!(
-                    "`parent`: found the node {}, expected an `Object`, which alone holds other nodes",
-                    quoted(id)
-                ),
-                Some(_) => format!(
-                    "`parent`: found the resource {}, expected a `Cybus::Server::Opcua` or a `Cybus::Node::Opcua`",
-                    quoted(id)
-                ),
-            },
-            Reference::Foreign { .. } => {
-                "`parent`: found a resource of another service, expected one of this file".to_owned()
-            }
+    fn check_opcua_parent(&mut self, document: &'d Document, node: &OpcuaNode) {
+        let Some((_, parent)) = self.index.find(document, &node.parent, self.report) else {
+            return;
+        };
+        let message = match &parent.kind {
+            Kind::OpcuaServer(_) | Kind::Invalid => return,
+            Kind::OpcuaNode(node) if matches!(node.kind, opcua::Kind::Object) => return,
+            Kind::OpcuaNode(_) => format!(
+                "`parent`: found the node {}, expected an `Object`, which alone holds other nodes",
+                quoted(&parent.id)
+            ),
+            _ => format!(
+                "`parent`: found the resource {}, expected a `Cybus::Server::Opcua` or a `Cybus::Node::Opcua`",
+                quoted(&parent.id)
+            ),
         };
         self.error(document, node.parent.span, message);
     }
 
+    /// Goes up from a node to its server.
+    fn top(&self, document: &'d Document, node: &'d Resource) -> Result<Top<'d>, Lost> {
+        let mut at = (document, node);
+        let mut passed: Vec<(&str, &str)> = Vec::new();
+        loop {
+            let (document, resource) = at;
+            let name = (document.id.as_str(), resource.id.as_str());
+            match &resource.kind {
+                Kind::OpcuaServer(_) => {
+                    return Ok(Top {
+                        document,
+                        server: resource,
+                        depth: passed.len(),
+                    });
+                }
+                Kind::OpcuaNode(_) if passed.contains(&name) => return Err(Lost::Circle),
+                Kind::OpcuaNode(_) if passed.len() == MAX_LEVELS => return Err(Lost::TooDeep),
+                Kind::OpcuaNode(node) => {
+                    passed.push(name);
+                    let above = self.index.known(document, &node.parent.value);
+                    at = above.ok_or(Lost::Nowhere)?;
+                }
+                _ => return Err(Lost::Nowhere),
+            }
+        }
+    }
+
     fn opcua_node(
         &mut self,
-        document: &'d Document,
-        resource: &Resource,
-        node: &OpcuaNode,
-        parent: Option<&str>,
+        candidate: &Candidate<'d>,
+        parent: Option<(&str, &str)>,
         node_ids: &mut HashMap<String, Claim>,
     ) -> Option<OpcuaNodePlan> {
+        let Candidate {
+            document,
+            resource,
+            node,
+            ..
+        } = *candidate;
         let node_id = match &node.node_id {
             Some(node_id) => node_id.value.clone(),
             None => format!("ns=1;s={}", resource.id),
@@ -191,8 +265,12 @@ impl<'d> Builder<'d, '_> {
             },
         };
         Some(OpcuaNodePlan {
+            service: document.id.clone(),
             resource: resource.id.clone(),
-            parent: parent.map(str::to_owned),
+            parent: parent.map(|(service, resource)| OpcuaParent {
+                service: service.to_owned(),
+                resource: resource.to_owned(),
+            }),
             node_id,
             browse_name: node.browse_name.clone().unwrap_or_else(|| resource.id.clone()),
             kind,
@@ -236,29 +314,5 @@ impl<'d> Builder<'d, '_> {
                 rules,
             },
         }))
-    }
-}
-
-/// Goes up from a node to its server.
-fn top<'d>(document: &'d Document, node: &'d Resource) -> Top<'d> {
-    let mut at = node;
-    let mut passed: Vec<&str> = Vec::new();
-    loop {
-        match &at.kind {
-            Kind::OpcuaServer(_) => return Top::Server(at, passed.len()),
-            Kind::OpcuaNode(_) if passed.contains(&at.id.as_str()) => return Top::Circle,
-            Kind::OpcuaNode(_) if passed.len() == MAX_LEVELS => return Top::TooDeep,
-            Kind::OpcuaNode(node) => {
-                let Reference::Own(parent) = &node.parent.value else {
-                    return Top::Nowhere;
-                };
-                let Some(parent) = document.resource(parent) else {
-                    return Top::Nowhere;
-                };
-                passed.push(&at.id);
-                at = parent;
-            }
-            _ => return Top::Nowhere,
-        }
     }
 }

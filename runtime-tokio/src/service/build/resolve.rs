@@ -48,6 +48,19 @@ impl<'d> Index<'d> {
         Self { services, complete }
     }
 
+    /// The resource that `reference`, which stands in `document`, names, where there is one.
+    pub(super) fn known(
+        &self,
+        document: &'d Document,
+        reference: &Reference,
+    ) -> Option<(&'d Document, &'d Resource)> {
+        let (document, resource) = match reference {
+            Reference::Own(resource) => (document, resource),
+            Reference::Foreign { service, resource } => (*self.services.get(service.as_str())?, resource),
+        };
+        Some((document, document.resource(resource)?))
+    }
+
     /// The resource that `reference`, which stands in `document`, names. `None` after a report.
     pub(super) fn find(
         &self,

@@ -17,8 +17,8 @@ pub use http::{HttpNodePlan, HttpOperation, HttpServerPlan, TransactionPlan};
 pub use mapping::{Capture, FlowPlan, FlowSource, FlowTarget, MappingPlan, TopicPart, TopicTemplate};
 pub use mqtt::{ClientCertificate, MqttConnection, MqttScheme, MqttWill, TlsMaterial};
 pub use opcua::{
-    ArgumentPlan, DataType, NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, SecurityMode,
-    SecurityPolicy,
+    ArgumentPlan, DataType, NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan,
+    SecurityMode, SecurityPolicy,
 };
 pub use secret::Secret;
 pub use topics::{Publication, Subscription};

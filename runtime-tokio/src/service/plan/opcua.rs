@@ -27,23 +27,34 @@ pub struct OpcuaServerPlan {
     pub security_policies: Vec<SecurityPolicy>,
     /// Message security modes that are offered.
     pub security_modes: Vec<SecurityMode>,
-    /// Nodes, each one after its parent.
+    /// Nodes, each one after its parent; some may be those of other services.
     pub nodes: Vec<OpcuaNodePlan>,
 }
 
 /// One `Cybus::Node::Opcua`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpcuaNodePlan {
+    /// `serviceId` of the file that it stands in.
+    pub service: String,
     /// Resource id.
     pub resource: String,
-    /// Resource id of the node above; absent for the server's root node.
-    pub parent: Option<String>,
+    /// The node above; absent for the server's root node.
+    pub parent: Option<OpcuaParent>,
     /// `NodeId` in its text form, for example `ns=1;s=root`.
     pub node_id: String,
     /// Name without namespace.
     pub browse_name: String,
     /// What it is.
     pub kind: NodeKind,
+}
+
+/// Which node is above another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpcuaParent {
+    /// `serviceId` of its file.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
 }
 
 impl OpcuaNodePlan {
@@ -136,6 +147,39 @@ pub enum OpcuaOperation {
         /// What messages go through.
         rules: RuleList,
     },
+}
+
+impl OpcuaOperation {
+    /// The topic, of a transaction the one that `treq` and `tres` are appended to.
+    #[must_use]
+    pub fn topic(&self) -> &TopicName {
+        match self {
+            Self::Transaction { topic, .. } | Self::Exchange { topic, .. } => topic,
+        }
+    }
+
+    /// Quality of service of its messages.
+    #[must_use]
+    pub fn qos(&self) -> QoS {
+        match self {
+            Self::Transaction { qos, .. } | Self::Exchange { qos, .. } => *qos,
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Transaction { .. } => "transaction",
+            Self::Exchange {
+                provides: true,
+                receives: true,
+                ..
+            } => "provide, receive",
+            Self::Exchange { provides: true, .. } => "provide",
+            Self::Exchange { .. } => "receive",
+        }
+    }
 }
 
 /// Declares an enum whose variants have one name each, with a table for reading and a name for writing.

@@ -77,7 +77,7 @@ impl Topics {
         }
         for node in service.opcua_servers.iter().flat_map(|server| &server.nodes) {
             if let Some(operation) = node.operation() {
-                self.opcua((&service.id, &node.resource), operation);
+                self.opcua((&node.service, &node.resource), operation);
             }
         }
         for endpoint in service

@@ -1,0 +1,137 @@
+//! What a server serves: nodes that come and go while clients use others, and their values.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use opcua::server::ServerHandle;
+use opcua::types::{AttributeId, DataValue, NodeId, StatusCode, TimestampsToReturn, Variant};
+
+use super::address_space;
+use super::nodes::{Behaviour, Space};
+use super::server::OpcuaError;
+use super::text::parse_node_id;
+use crate::service::plan::OpcuaNodePlan;
+
+/// The nodes of one server. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct Content {
+    handle: ServerHandle,
+    space: Arc<Space>,
+    url: Arc<str>,
+}
+
+/// A node that is to be served.
+#[derive(Debug)]
+pub(crate) struct NewNode<'p> {
+    pub(crate) plan: &'p OpcuaNodePlan,
+    pub(crate) id: NodeId,
+    /// The node above; none for the server's root node.
+    pub(crate) parent: Option<NodeId>,
+    /// Its first value.
+    pub(crate) initial: Option<Variant>,
+    pub(crate) behaviour: Behaviour,
+}
+
+/// A node that stays, below one that does not.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) id: NodeId,
+    pub(crate) parent: NodeId,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("url", &self.url)
+            .field("nodes", self.space.inner())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The ids of these nodes, in their order.
+///
+/// # Errors
+/// [`OpcuaError::NodeId`] for the first that cannot be used, or that another one has.
+pub(crate) fn ids(plans: &[OpcuaNodePlan]) -> Result<Vec<NodeId>, OpcuaError> {
+    let mut known = HashSet::new();
+    let mut ids = Vec::with_capacity(plans.len());
+    for plan in plans {
+        let unfit = || OpcuaError::NodeId(plan.node_id.clone());
+        // The namespace 0 is OPC UA's own.
+        let id = parse_node_id(&plan.node_id).filter(|id| id.namespace > 0);
+        let id = id.ok_or_else(unfit)?;
+        for own in address_space::ids(&id, plan) {
+            if !known.insert(own) {
+                return Err(unfit());
+            }
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+impl Content {
+    pub(super) fn new(handle: ServerHandle, space: Arc<Space>, url: String) -> Self {
+        Self {
+            handle,
+            space,
+            url: url.into(),
+        }
+    }
+
+    /// The URL that clients connect to.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Takes nodes away and adds others in one step, of which no client sees a part. The ids are those of [`ids`], each node comes after
+    /// its parent. Sessions and subscriptions stay; who monitors a node that is gone is told `BadNodeIdUnknown`.
+    pub(crate) fn exchange(&self, removed: &[NodeId], added: Vec<NewNode<'_>>, kept: &[Kept]) {
+        let mut space = self.space.address_space().write();
+        let mut concerned: HashSet<NodeId> = removed.iter().cloned().collect();
+        for id in removed {
+            address_space::remove(&mut space, id);
+        }
+        let mut behaviours = Vec::with_capacity(added.len());
+        for node in added {
+            let NewNode {
+                plan,
+                id,
+                parent,
+                initial,
+                behaviour,
+            } = node;
+            if !address_space::insert(&mut space, plan, &id, parent.as_ref(), initial) {
+                tracing::error!("the node id {id} is in use, this is a bug in syncline");
+            }
+            concerned.insert(id.clone());
+            behaviours.push((id, behaviour));
+        }
+        for Kept { id, parent } in kept {
+            address_space::hold(&mut space, parent, id);
+        }
+        self.space.inner().exchange(removed, behaviours);
+        // Under the lock, so that clients hear of values in the order in which the nodes take them.
+        let ids = concerned.iter().map(|id| (id, AttributeId::Value));
+        self.handle
+            .subscriptions()
+            .maybe_notify(ids, |id, attribute, range, encoding| {
+                let unknown = || DataValue::new_now_status(Variant::Empty, StatusCode::BadNodeIdUnknown);
+                match space.find(id) {
+                    Some(node) => {
+                        node.as_node()
+                            .get_attribute(TimestampsToReturn::Both, attribute, range, encoding)
+                    }
+                    None => Some(unknown()),
+                }
+            });
+    }
+
+    /// Gives a variable a value, and tells everyone who monitors it. A node that is gone takes none.
+    pub(super) fn set(&self, id: &NodeId, value: DataValue) {
+        if let Err(status) = self.space.set_value(self.handle.subscriptions(), id, None, value) {
+            tracing::debug!(%status, "the node {id} has taken no value");
+        }
+    }
+}
