@@ -1,4 +1,5 @@
-//! An agent that serves OPC UA, and asyncua as its client: an implementation that shares nothing with the server's.
+//! An agent that serves OPC UA, and its clients: asyncua and node-opcua, which share nothing with the server, nor with
+//! each other.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,6 +18,8 @@ use crate::{port, wait, workspace};
 
 /// Says which Python has asyncua.
 const PYTHON: &str = "SYNCLINE_OPCUA_PYTHON";
+/// Says which folder has node-opcua, and the Node.js that runs it.
+const NODE: &str = "SYNCLINE_OPCUA_NODE";
 
 /// A running agent whose commissioning file has an OPC UA server.
 #[derive(Debug)]
@@ -135,7 +138,37 @@ impl OpcuaAgent {
     }
 }
 
-/// A Python process with asyncua, whose tasks run all at once.
+/// The implementations of OPC UA that clients are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Library {
+    /// In Python; `tests/opcua/client.py` says which tasks there are.
+    Asyncua,
+    /// In JavaScript; `tests/opcua/client.js` says which tasks there are.
+    NodeOpcua,
+}
+
+impl Library {
+    /// The program that does tasks with it, and may keep files in `folder`.
+    fn command(self, folder: &Path) -> Command {
+        let scripts = workspace().join("tests/opcua");
+        match self {
+            Self::Asyncua => {
+                let mut command = Command::new(python());
+                command.arg(scripts.join("client.py"));
+                command.env("PYTHONDONTWRITEBYTECODE", "1");
+                command
+            }
+            Self::NodeOpcua => {
+                let packages = node();
+                let mut command = Command::new(packages.join("node"));
+                command.arg(scripts.join("client.js")).arg(packages).arg(folder);
+                command
+            }
+        }
+    }
+}
+
+/// A process with such a library, whose tasks run all at once.
 #[derive(Debug)]
 pub struct OpcuaClient {
     process: Child,
@@ -143,6 +176,7 @@ pub struct OpcuaClient {
     answers: Receiver<Value>,
     early: HashMap<u64, Value>,
     next: u64,
+    _folder: TempDir,
 }
 
 /// A task that was given.
@@ -151,19 +185,28 @@ pub struct OpcuaClient {
 pub struct Task(u64);
 
 impl OpcuaClient {
-    /// Starts it, without a connection.
+    /// Starts one on asyncua, without a connection.
     ///
     /// # Panics
     /// When there is no Python with asyncua.
     #[must_use]
     pub fn start() -> Self {
-        let mut process = Command::new(python())
-            .arg(workspace().join("tests/opcua/client.py"))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
+        Self::on(Library::Asyncua)
+    }
+
+    /// Starts one on `library`, without a connection.
+    ///
+    /// # Panics
+    /// When the library is not installed.
+    #[must_use]
+    pub fn on(library: Library) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut process = library
+            .command(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("Python starts");
+            .expect("the client starts");
         let tasks = process.stdin.take();
         let lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
         let (sender, answers) = mpsc::channel();
@@ -181,16 +224,26 @@ impl OpcuaClient {
             answers,
             early: HashMap::new(),
             next: 0,
+            _folder: folder,
         }
     }
 
-    /// The same, with a session called `a` at that URL.
+    /// One on asyncua, with a session called `a` at that URL.
     ///
     /// # Panics
     /// When the server does not let it in.
     #[must_use]
     pub fn connected(url: &str) -> Self {
-        let mut client = Self::start();
+        Self::connected_on(Library::Asyncua, url)
+    }
+
+    /// One on `library`, with a session called `a` at that URL.
+    ///
+    /// # Panics
+    /// When the server does not let it in.
+    #[must_use]
+    pub fn connected_on(library: Library, url: &str) -> Self {
+        let mut client = Self::on(library);
         let answer = client.ask(json!({"do": "connect", "session": "a", "url": url}));
         assert_eq!(answer["result"], "connected", "{answer}");
         client
@@ -304,4 +357,17 @@ fn python() -> PathBuf {
         python.display()
     );
     python
+}
+
+/// The folder in which `cargo xtask test` has installed the packages of npm, and `node` beside them.
+fn node() -> PathBuf {
+    let folder =
+        std::env::var_os(NODE).map_or_else(|| workspace().join("target/xtask/opcua-node"), PathBuf::from);
+    assert!(
+        folder.join("node").exists(),
+        "{} has no node-opcua: run the tests with `cargo xtask test`, which installs it, or set {NODE} to the folder \
+         `target/xtask/opcua-node` of a checkout where that was done",
+        folder.display()
+    );
+    folder
 }

@@ -9,6 +9,7 @@ mod header;
 mod install;
 mod jsonata;
 mod lint;
+mod node;
 mod plan;
 mod process;
 mod python;

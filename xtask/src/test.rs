@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::install;
 use crate::plan::Plan;
 use crate::process::Tool;
-use crate::{dist_c, ffi, python};
+use crate::{dist_c, ffi, node, python};
 
 /// The one test binary that needs servers: see `tests/tests/end_to_end/`.
 const END_TO_END: &str = "end_to_end";
@@ -80,7 +80,7 @@ fn end_to_end() -> Result<()> {
     Tool::cargo("build")
         .args(["--locked", "--package", "syncline", "--example", "responder"])
         .run()?;
-    let opcua_python = python::opcua_client()?;
+    let (opcua_python, opcua_node) = (python::opcua_client()?, node::opcua_client()?);
     let agent = agent();
     let examples = crate::target_dir().join("debug/examples");
     let (example, responder) = (examples.join("mio"), examples.join("responder"));
@@ -95,6 +95,7 @@ fn end_to_end() -> Result<()> {
             .env("SYNCLINE_MIO_EXAMPLE", example)
             .env("SYNCLINE_RESPONDER_EXAMPLE", responder)
             .env("SYNCLINE_OPCUA_PYTHON", opcua_python)
+            .env("SYNCLINE_OPCUA_NODE", opcua_node)
             .run();
     }
     // One at a time: each holds thousands of sockets or measures how long an answer took.
@@ -105,6 +106,7 @@ fn end_to_end() -> Result<()> {
         .env("SYNCLINE_MIO_EXAMPLE", example)
         .env("SYNCLINE_RESPONDER_EXAMPLE", responder)
         .env("SYNCLINE_OPCUA_PYTHON", opcua_python)
+        .env("SYNCLINE_OPCUA_NODE", opcua_node)
         .run()
 }
 

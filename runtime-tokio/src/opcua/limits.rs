@@ -47,4 +47,6 @@ pub(super) fn apply(limits: &mut Limits) {
     limits.subscriptions.max_monitored_items_per_sub = MONITORED_ITEMS;
     limits.subscriptions.max_monitored_item_queue_size = QUEUE;
     limits.subscriptions.max_pending_publish_requests = PUBLISH_REQUESTS;
+    // A client that sends five at once for one subscription would be refused.
+    limits.subscriptions.max_publish_requests_per_subscription = PUBLISH_REQUESTS;
 }

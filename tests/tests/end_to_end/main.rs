@@ -32,6 +32,7 @@ mod mqtt5_requests;
 mod mutual_tls;
 mod node_rules;
 mod opcua_reload;
+mod opcua_second_client;
 mod opcua_transactions;
 mod opcua_values;
 mod other_broker;
