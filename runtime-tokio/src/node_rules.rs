@@ -11,7 +11,7 @@ use syncline_core::topic::TopicName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::driver::Outbox;
+use crate::driver::{Outbox, Receipt};
 use crate::rules::{Arrival, Context, Departure, Dropped, Failure, Pipeline, Stop, at};
 
 /// Messages that wait for the rules of one node; a further one is refused.
@@ -107,7 +107,7 @@ impl Batches {
     fn publish(&mut self, Departure { payload, .. }: Departure) {
         let mut publication = Publication::new(self.topic.clone(), payload).qos(self.qos);
         publication.retain = self.retain;
-        self.outbox.publish(publication);
+        self.outbox.publish(publication, Receipt::default());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// A task; it is aborted when this is dropped.
 #[derive(Debug)]
@@ -24,10 +24,15 @@ impl Task {
     }
 
     /// Waits until the task has ended by itself, and ends it where it takes longer than `time`.
-    pub(crate) async fn finish(mut self, time: Duration) {
-        if timeout(time, &mut self.0).await.is_err() {
-            self.stop().await;
+    pub(crate) async fn finish(self, time: Duration) {
+        if let Some(task) = self.finish_until(Instant::now() + time).await {
+            task.stop().await;
         }
+    }
+
+    /// Waits until the task has ended by itself; `Some` if it has not by `deadline`.
+    pub(crate) async fn finish_until(mut self, deadline: Instant) -> Option<Self> {
+        timeout_at(deadline, &mut self.0).await.is_err().then_some(self)
     }
 }
 

@@ -80,6 +80,12 @@ pub(super) enum Control {
     },
     /// End it.
     Unsubscribe(u64),
+    /// The message of this receipt was handled.
+    Handled(u64),
+    /// The message of this receipt stays with the broker.
+    Left(u64),
+    /// Whatever was not handled by now stays with the broker.
+    LeaveRest,
     /// Tell how the transactions stand.
     Report(oneshot::Sender<Report>),
     /// Disconnect from the broker and end the driver.

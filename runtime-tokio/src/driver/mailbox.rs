@@ -8,6 +8,7 @@ use syncline_core::session::Message;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::receipt::Receipt;
 use super::subscriptions::Sink;
 use crate::rules::Counters;
 
@@ -23,6 +24,8 @@ pub(crate) struct Delivery {
     pub(crate) source: usize,
     pub(crate) topic: Arc<str>,
     pub(crate) payload: Bytes,
+    /// To be dropped when the message was handled.
+    pub(crate) receipt: Receipt,
 }
 
 /// The driver's end of a mailbox.
@@ -32,6 +35,7 @@ pub(crate) struct Mailbox {
     waiting: Arc<AtomicUsize>,
     counters: Arc<Counters>,
     owner: Arc<str>,
+    deadline: watch::Receiver<Option<Instant>>,
 }
 
 /// The task's end of a mailbox.
@@ -44,7 +48,7 @@ pub(crate) struct Inbox {
     deadline: watch::Receiver<Option<Instant>>,
 }
 
-/// Closes a mailbox: what waits is handed out still, and what comes after that is dropped and counted.
+/// Closes a mailbox: what waits is handed out still, and what comes after that stays with the broker.
 #[derive(Debug)]
 pub(crate) struct Closer(watch::Sender<Option<Instant>>);
 
@@ -58,13 +62,14 @@ pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inb
         waiting: Arc::clone(&waiting),
         counters: Arc::clone(&counters),
         owner: Arc::clone(&owner),
-        deadline,
+        deadline: deadline.clone(),
     };
     let mailbox = Mailbox {
         sender,
         waiting,
         counters,
         owner,
+        deadline,
     };
     (mailbox, inbox, Closer(close))
 }
@@ -80,12 +85,13 @@ impl Mailbox {
     /// Where the messages of a subscription go that is the task's number `source`.
     pub(crate) fn sink(&self, source: usize) -> Sink {
         let mailbox = self.clone();
-        Box::new(move |message: &Message| {
+        Box::new(move |message: &Message, receipt: &Receipt| {
             mailbox.deliver(Delivery {
                 source,
                 topic: message.topic().into(),
                 // Copied: who keeps the message must not keep the receive buffer.
                 payload: Bytes::copy_from_slice(message.payload()),
+                receipt: receipt.clone(),
             });
         })
     }
@@ -98,10 +104,12 @@ impl Mailbox {
             match self.sender.try_send(delivery) {
                 Ok(()) => return,
                 Err(mpsc::error::TrySendError::Full(_)) => {}
-                Err(mpsc::error::TrySendError::Closed(_)) => {
+                Err(mpsc::error::TrySendError::Closed(late)) => {
                     self.waiting.fetch_sub(len, Ordering::Relaxed);
-                    self.counters.count_overloaded();
-                    tracing::debug!("{}: a message that comes after its end is dropped", self.owner);
+                    if self.deadline.borrow().is_none() || !late.receipt.leave() {
+                        self.counters.count_overloaded();
+                        tracing::debug!("{}: a message that comes after its end is dropped", self.owner);
+                    }
                     return;
                 }
             }
@@ -145,13 +153,18 @@ impl Inbox {
 impl Drop for Inbox {
     /// Nothing that the broker believes to be delivered is lost without a word.
     fn drop(&mut self) {
-        let left = self.receiver.len();
-        if left > 0 {
-            for _ in 0..left {
+        self.receiver.close();
+        let stays = self.deadline.borrow().is_some();
+        let mut dropped = 0;
+        while let Ok(delivery) = self.receiver.try_recv() {
+            if !stays || !delivery.receipt.leave() {
+                dropped += 1;
                 self.counters.count_overloaded();
             }
+        }
+        if dropped > 0 {
             tracing::warn!(
-                "{}: ended before {left} messages that waited for it were handled",
+                "{}: ended before {dropped} messages that waited for it were handled",
                 self.owner
             );
         }
@@ -167,6 +180,7 @@ mod tests {
             source: 0,
             topic: Arc::from("t"),
             payload: Bytes::from(vec![0; len]),
+            receipt: Receipt::default(),
         }
     }
 

@@ -16,6 +16,7 @@ mod outbox;
 mod output;
 mod probe;
 mod publish;
+mod receipt;
 mod source;
 mod subscriptions;
 
@@ -29,7 +30,7 @@ use syncline_core::flowsync::{ChangeError, NodeConfig, NodeId, Outcome, Transact
 use syncline_core::registration::version::Likeness;
 use syncline_core::registration::{self, RequestId};
 use syncline_core::session::store::{RestoreError, Restored};
-use syncline_core::session::{Config, Disconnect, Unfinished, When};
+use syncline_core::session::{AckMode, Config, Disconnect, Unfinished, When};
 use syncline_core::time::{Duration, Instant, UnixMillis};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -40,13 +41,15 @@ pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
-pub(crate) use mailbox::{Inbox, Mailbox, mailbox};
+pub(crate) use mailbox::{Delivery, Inbox, Mailbox, mailbox};
 pub(crate) use outage::Naming;
 use outage::Outage;
 pub(crate) use outbox::Outbox;
 pub(crate) use probe::{ProbeError, probe};
 pub use publish::{Offline, PublishError, Submitted};
 use publish::{Publications, SUBMISSION_QUEUE, Submission};
+pub use receipt::Receipt;
+use receipt::Unacknowledged;
 pub(crate) use source::Source;
 use subscriptions::Subscriptions;
 pub use subscriptions::{Sink, Subscription};
@@ -95,6 +98,7 @@ pub struct Driver {
     nodes: HashMap<NodeId, watch::Sender<bool>>,
     publications: Publications,
     subscriptions: Subscriptions,
+    unacknowledged: Unacknowledged,
     senders: Arc<Senders>,
     inboxes: Inboxes,
     naming: Naming,
@@ -133,10 +137,12 @@ enum Phase {
 
 impl Driver {
     /// A driver that will connect to the broker that `dialer` reaches; an [`Endpoint`](crate::transport::Endpoint) alone is plain TCP.
+    /// It acknowledges messages as [`Receipt`] says, whatever `config` has.
     ///
     /// # Errors
     /// [`StartError`] when the configuration is wrong or the system has no entropy.
-    pub fn new(dialer: impl Into<Dialer>, config: Config) -> Result<Self, StartError> {
+    pub fn new(dialer: impl Into<Dialer>, mut config: Config) -> Result<Self, StartError> {
+        config.acks = AckMode::Manual;
         let mut seed = [0; syncline_core::rng::SEED_LEN];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let agent = Agent::new(config, seed).map_err(StartError::Config)?;
@@ -150,9 +156,10 @@ impl Driver {
     /// As [`Driver::new`], and when the system gives no thread.
     pub fn restore(
         dialer: impl Into<Dialer>,
-        config: Config,
+        mut config: Config,
         mut stored: StoredSession,
     ) -> Result<Self, StartError> {
+        config.acks = AckMode::Manual;
         let mut seed = [0; syncline_core::rng::SEED_LEN];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let restore =
@@ -205,6 +212,7 @@ impl Driver {
             nodes: HashMap::new(),
             publications: Publications::default(),
             subscriptions: Subscriptions::default(),
+            unacknowledged: Unacknowledged::default(),
             senders: Arc::new(Senders {
                 requests,
                 submissions,
@@ -333,13 +341,13 @@ impl Driver {
                 }
                 return how;
             }
-            timer.set(self.agent.poll_timeout(), self.start);
+            timer.set(self.deadline(), self.start);
             let clock = Clock(self.start);
             self.now.set(None);
             tokio::select! {
                 biased;
                 event = self.link.next(&mut self.agent, clock) => self.handle_link(event),
-                () = timer.elapsed() => self.agent.handle_timeout(self.now()),
+                () = timer.elapsed() => self.handle_timeout(),
                 () = resumed(self.resumes_at) => {
                     self.resumes_at = None;
                     self.agent.connect(self.now());
@@ -361,8 +369,8 @@ impl Driver {
     /// Gives every source its turn, so that none starves the others, and takes in together what is written together.
     fn catch_up(&mut self) {
         let now = self.now();
-        if self.agent.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.agent.handle_timeout(now);
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.handle_timeout();
         }
         while let Ok(control) = self.inboxes.control.try_recv() {
             self.handle_control(control);
@@ -385,6 +393,18 @@ impl Driver {
             };
             self.abort(token);
         }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) next has something to do.
+    fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.agent.poll_timeout(), self.unacknowledged.poll_timeout()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = self.now();
+        self.agent.handle_timeout(now);
+        self.unacknowledged.handle_timeout(now, &mut self.agent);
     }
 
     fn now(&self) -> Instant {
@@ -473,6 +493,9 @@ impl Driver {
                 }
             }
             Control::Unsubscribe(id) => self.subscriptions.remove(id, &mut self.agent),
+            Control::Handled(id) => self.unacknowledged.handled(id, &mut self.agent),
+            Control::Left(id) => self.unacknowledged.left(id),
+            Control::LeaveRest => self.unacknowledged.end(),
             Control::Report(asker) => drop(asker.send(self.report())),
             Control::Stop => {
                 let now = self.now();

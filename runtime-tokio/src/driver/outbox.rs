@@ -7,6 +7,7 @@ use syncline_core::session::Publication;
 
 use super::handle::AgentHandle;
 use super::publish::{Offline, PublishError, Submitted};
+use super::receipt::Receipt;
 use crate::rules::Counters;
 
 /// Messages of one task that the broker has not acknowledged.
@@ -19,7 +20,7 @@ const TROUBLES_TOLD: usize = 100;
 pub(crate) struct Outbox {
     agent: AgentHandle,
     /// In the order in which they were submitted, which is that of their acknowledgements.
-    unacknowledged: VecDeque<Submitted>,
+    unacknowledged: VecDeque<(Submitted, Receipt)>,
     counters: Arc<Counters>,
     /// What the log calls the task.
     owner: Arc<str>,
@@ -42,17 +43,18 @@ impl Outbox {
         self.unacknowledged.len() < UNACKNOWLEDGED
     }
 
-    /// Publishes; without a connection the message waits for one, within the session's bounds.
-    pub(crate) fn publish(&mut self, publication: Publication) {
+    /// Publishes; without a connection the message waits for one, within the session's bounds. What it was made of has been handled
+    /// when it has ended.
+    pub(crate) fn publish(&mut self, publication: Publication, made_of: Receipt) {
         match self.agent.submit(publication, Offline::Queue) {
-            Ok(submitted) => self.unacknowledged.push_back(submitted),
+            Ok(submitted) => self.unacknowledged.push_back((submitted, made_of)),
             Err(error) => self.ended(Err(error)),
         }
     }
 
     /// Waits for the end of the message that has waited longest; for ever where none does.
     pub(crate) async fn acknowledged(&mut self) {
-        let Some(submitted) = self.unacknowledged.front_mut() else {
+        let Some((submitted, _)) = self.unacknowledged.front_mut() else {
             return std::future::pending().await;
         };
         let result = submitted.await;

@@ -77,6 +77,7 @@ impl Driver {
             }
             Output::Disconnected(disconnected) => {
                 self.senders.online.store(false, Ordering::Relaxed);
+                self.unacknowledged.link_lost();
                 // Refused credentials are the registration's to tell of.
                 let registers = self.enrolment.is_some()
                     && matches!(disconnected.reason, DisconnectReason::Refused(code) if Registration::is_about_credentials(code));
@@ -98,7 +99,11 @@ impl Driver {
             }
             Output::NodeChanged(node, readiness) => self.handle_readiness(*node, *readiness),
             Output::Ignored(why) => tracing::debug!("ignoring a reply: {why}"),
-            Output::Message(message) => self.subscriptions.message(message, &self.agent),
+            Output::Message(message) => {
+                let receipt = self.unacknowledged.receipt(now, message, &self.senders.control);
+                self.subscriptions.message(message, &receipt, &self.agent);
+                self.unacknowledged.seen(message, receipt, &mut self.agent);
+            }
             Output::OpCompleted(op, completion) => self.publications.completed(*op, completion),
             // No authentication method is configured here, and the store is seen to before.
             Output::AuthChallenge(_) | Output::Store(_) | Output::Completed { .. } => {}

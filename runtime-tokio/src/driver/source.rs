@@ -1,5 +1,7 @@
 //! Where the messages of a task come from, and how that ends.
 
+use std::time::Duration;
+
 use syncline_core::codec::QoS;
 use syncline_core::topic::TopicFilter;
 use tokio::time::Instant;
@@ -7,6 +9,7 @@ use tokio::time::Instant;
 use super::handle::AgentHandle;
 use super::mailbox::{Closer, Mailbox};
 use super::subscriptions::{Sink, Subscription};
+use crate::task::Task;
 
 /// The subscriptions of one task. Its messages come for as long as this lasts; when they end, its inbox does, once it is empty.
 #[derive(Debug)]
@@ -42,8 +45,16 @@ impl Source {
         }
     }
 
-    /// Has the task take no more, and end by `deadline`; the broker keeps the subscriptions for as long as this lasts.
-    pub(crate) fn close(&self, deadline: Instant) {
+    /// Has `task`, whose source this is, take no more, and end by `deadline`, or by force when `mercy` is over as well. What it has not
+    /// handled then, and what comes meanwhile, stays with the broker, which keeps the subscriptions for as long as this lasts.
+    pub(crate) async fn leave(self, task: Task, deadline: Instant, mercy: Duration) -> Self {
         self.closer.close(deadline);
+        if let Some(task) = task.finish_until(deadline + mercy).await {
+            for subscription in &self.subscriptions {
+                subscription.leave_rest();
+            }
+            task.stop().await;
+        }
+        self
     }
 }

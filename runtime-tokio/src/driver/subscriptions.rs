@@ -15,9 +15,11 @@ use tokio::sync::watch;
 
 use super::handle::{AgentHandle, Control, Senders};
 use super::outage::Naming;
+use super::receipt::Receipt;
 
-/// Takes in the messages of a subscription: in the driver's task, so it must not take long.
-pub type Sink = Box<dyn FnMut(&Message) + Send>;
+/// Takes in the messages of a subscription: in the driver's task, so it must not take long. Who has not handled a message by then
+/// keeps a clone of its receipt until that is done.
+pub type Sink = Box<dyn FnMut(&Message, &Receipt) + Send>;
 
 /// A subscription that lasts until this is dropped.
 pub struct Subscription {
@@ -39,6 +41,12 @@ impl Subscription {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
+    }
+
+    /// Has all that comes by this driver's subscriptions, and was not handled by now, stay with the broker.
+    pub(super) fn leave_rest(&self) {
+        // A driver that has ended acknowledges nothing.
+        let _ = self.senders.control.send(Control::LeaveRest);
     }
 
     /// Waits until [`Subscription::is_ready`]; for ever if the driver has ended.
@@ -194,11 +202,11 @@ impl Subscriptions {
     }
 
     /// Hands a message to everyone it is for.
-    pub(super) fn message(&mut self, message: &Message, agent: &Agent) {
+    pub(super) fn message(&mut self, message: &Message, receipt: &Receipt, agent: &Agent) {
         for filter in agent.subscriptions_of(message) {
             let entries = self.by_filter.get_mut(filter);
             for entry in entries.into_iter().flat_map(BTreeMap::values_mut) {
-                (entry.sink)(message);
+                (entry.sink)(message, receipt);
             }
         }
     }

@@ -261,9 +261,4 @@ impl SubscribedEndpoint {
             }),
         }
     }
-
-    /// Whether its messages come from the other system, and end with the connection to it.
-    pub(crate) fn is_fed_by_connection(&self) -> bool {
-        matches!(self, Self::Mqtt(mqtt::Subscribed::Flow(_)))
-    }
 }

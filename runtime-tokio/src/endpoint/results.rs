@@ -9,7 +9,7 @@ use syncline_core::topic::TopicName;
 
 use super::Means;
 use super::tally::Tally;
-use crate::driver::Outbox;
+use crate::driver::{Outbox, Receipt};
 use crate::rules::{Arrival, Context, Departure, Json, Pipeline, at};
 use crate::service::plan::EndpointPlan;
 
@@ -98,6 +98,6 @@ impl Results {
         let Departure { payload, .. } = departure;
         let mut publication = Publication::new(self.topic.clone(), payload).qos(self.qos);
         publication.retain = self.retain;
-        self.outbox.publish(publication);
+        self.outbox.publish(publication, Receipt::default());
     }
 }

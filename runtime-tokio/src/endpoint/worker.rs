@@ -13,7 +13,7 @@ use super::probe::Delays;
 use super::results::Results;
 use super::tally::{Cause, Tally};
 use super::under_way::UnderWay;
-use crate::driver::{Inbox, Source, mailbox};
+use crate::driver::{Delivery, Inbox, Source, mailbox};
 use crate::rules::Json;
 use crate::service::plan::{EndpointPlan, HttpRequest, RetryStrategy};
 
@@ -96,7 +96,10 @@ impl Worker {
                 delivery = self.inbox.recv(), if takes_more => {
                     let Some(delivery) = delivery else { break };
                     self.tally.count_request();
-                    match Asked::read(&delivery.payload) {
+                    let Delivery { payload, receipt, .. } = delivery;
+                    // Whatever becomes of it, it is not asked for twice.
+                    drop(receipt);
+                    match Asked::read(&payload) {
                         Some(asked) => {
                             let body = asked.body.or_else(|| self.body.clone());
                             let (client, request) = (Arc::clone(&self.client), Arc::clone(&self.request));

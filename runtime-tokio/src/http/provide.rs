@@ -11,7 +11,7 @@ use syncline_core::session::Message;
 use syncline_core::topic::{TopicFilter, TopicName};
 
 use super::reply::{self, Failure, Reply};
-use crate::driver::{AgentHandle, Inbox, Mailbox, Sink, Subscription};
+use crate::driver::{AgentHandle, Inbox, Mailbox, Receipt, Sink, Subscription};
 use crate::envelope::{value_of, value_of_result};
 use crate::rules::{Arrival, Context, Departure, Pipeline, at};
 
@@ -34,7 +34,8 @@ impl Provider {
     pub fn new(agent: &AgentHandle, topic: &TopicName, qos: QoS) -> Self {
         let last = Last::default();
         let kept = last.clone();
-        let sink = move |message: &Message| kept.take(value_of(message.payload()), message.topic());
+        let sink =
+            move |message: &Message, _: &Receipt| kept.take(value_of(message.payload()), message.topic());
         Self::with(agent, topic, qos, last, Box::new(sink))
     }
 

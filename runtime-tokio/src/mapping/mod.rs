@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use syncline_core::session::Publication;
 
-use crate::driver::{AgentHandle, Inbox, Outbox, Source, mailbox};
+use crate::driver::{AgentHandle, Delivery, Inbox, Outbox, Receipt, Source, mailbox};
 use crate::rules::{Arrival, Counters, Departure, Evaluators, Pipeline, at};
 use crate::service::plan::{FlowPlan, FlowTarget};
 use crate::task::Task;
@@ -126,31 +126,34 @@ impl Flow {
                 () = self.outbox.acknowledged() => None,
                 delivery = self.inbox.recv(), if has_room => {
                     let Some(delivery) = delivery else { break };
-                    let arrival = Arrival {
-                        context: self.origins[delivery.source].context(&delivery.topic),
-                        payload: delivery.payload,
-                    };
-                    self.pipeline.handle_message(arrival).await
+                    let Delivery { source, topic, payload, receipt } = delivery;
+                    let context = self.origins[source].context(&topic);
+                    let departure = self.pipeline.handle_message(Arrival { payload, context }).await;
+                    departure.map(|departure| (departure, receipt))
                 }
-                () = at(due), if has_room => self.pipeline.handle_due().await,
+                () = at(due), if has_room => {
+                    // What a batch has gathered was handled when it was taken in.
+                    let batch = self.pipeline.handle_due().await;
+                    batch.map(|batch| (batch, Receipt::default()))
+                }
             };
-            if let Some(departure) = departure {
-                self.publish(departure);
+            if let Some((departure, made_of)) = departure {
+                self.publish(departure, made_of);
             }
         }
         while let Some(departure) = self.pipeline.handle_end().await {
-            self.publish(departure);
+            self.publish(departure, Receipt::default());
         }
         self.outbox.settled().await;
     }
 
-    fn publish(&mut self, departure: Departure) {
+    fn publish(&mut self, departure: Departure, made_of: Receipt) {
         let Departure { payload, context } = departure;
         match topic::name(&self.target.topic, &context.vars) {
             Ok(topic) => {
                 let mut publication = Publication::new(topic, payload).qos(self.target.qos);
                 publication.retain = self.target.retain;
-                self.outbox.publish(publication);
+                self.outbox.publish(publication, made_of);
             }
             Err(error) => self.outbox.fail(&error),
         }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::counters::Counting;
-use crate::driver::Sink;
+use crate::driver::{Receipt, Sink};
 
 /// Requests that wait; a further one is dropped and counted.
 const REQUESTS: usize = 1_000;
@@ -44,7 +44,7 @@ pub(super) fn inbox(counting: Arc<Counting>, patience: Duration) -> (Sink, Inbox
         receiver,
         waiting: Arc::clone(&waiting),
     };
-    let sink = move |message: &Message| {
+    let sink = move |message: &Message, _: &Receipt| {
         let asked = Asked::read(message.topic(), &message.properties());
         let Some(asked) = asked.filter(|_| !message.retain()) else {
             counting.ignored.one();

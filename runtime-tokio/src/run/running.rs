@@ -128,7 +128,7 @@ impl RunningAgent {
         }
         opcua.close().await;
         // Held requests may have needed them until now.
-        resources.stop(deadline.max(Instant::now() + LAST_TIME)).await;
+        let sources = resources.stop(deadline.max(Instant::now() + LAST_TIME)).await;
         agent.stop();
         if !driver.is_finished() {
             let abort = driver.abort_handle();
@@ -136,6 +136,7 @@ impl RunningAgent {
                 abort.abort();
             }
         }
+        drop(sources);
         drop(admin);
         drop(socket);
         // From here on the next agent may have it.

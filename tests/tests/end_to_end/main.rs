@@ -1,6 +1,7 @@
 //! The agent as users run it, against servers and clients as they have them: run by `cargo xtask test`.
 
 mod admin;
+mod at_least_once;
 mod back_pressure;
 mod backlog;
 mod broker_gone_wrong;

@@ -10,7 +10,7 @@ use syncline_core::topic::{TopicFilter, TopicName};
 use tokio::time::{Instant, timeout};
 
 use super::link::Other;
-use crate::driver::{AgentHandle, Inbox, Offline, PublishError, Source, Submitted, mailbox};
+use crate::driver::{AgentHandle, Delivery, Inbox, Offline, PublishError, Source, Submitted, mailbox};
 use crate::endpoint::Means;
 use crate::endpoint::message::{self, wall};
 use crate::endpoint::results::Results;
@@ -87,13 +87,15 @@ impl Writer {
                 delivery = self.inbox.recv(), if takes_more => {
                     let Some(delivery) = delivery else { break };
                     self.tally.count_request();
-                    let id = message::id(&delivery.payload);
+                    let Delivery { payload, receipt, .. } = delivery;
+                    let id = message::id(&payload);
                     // On its way before the next message is looked at: they keep their order.
-                    match self.submit(delivery.payload) {
+                    match self.submit(payload) {
                         Ok(submitted) => {
                             let (state, tally) = (Arc::clone(&self.state), Arc::clone(&self.tally));
                             under_way.begin(id.clone(), async move {
                                 let end = written(submitted, &state).await;
+                                drop(receipt);
                                 told(id.as_ref(), end, &tally)
                             });
                         }

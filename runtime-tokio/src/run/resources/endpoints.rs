@@ -42,23 +42,15 @@ pub(super) struct Running {
 struct Work {
     task: Task,
     source: Source,
-    is_fed_by_connection: bool,
     /// For its orderly end.
     patience: Duration,
 }
 
 impl Running {
-    /// Whether its messages end with its connection.
-    pub(super) fn is_fed_by_connection(&self) -> bool {
-        self.work.as_ref().is_some_and(|work| work.is_fed_by_connection)
-    }
-
-    /// Takes no more, and ends soon after `deadline` at the latest; brokers keep the subscriptions.
-    pub(super) async fn leave(self, deadline: Instant) {
-        if let Some(Work { task, source, .. }) = self.work {
-            source.close(deadline);
-            task.finish(deadline - Instant::now() + LAST_WORDS_TIME).await;
-        }
+    /// Takes no more, and ends soon after `deadline` at the latest; brokers keep the subscriptions for as long as the source lasts.
+    pub(super) async fn leave(self, deadline: Instant) -> Option<Source> {
+        let Work { task, source, .. } = self.work?;
+        Some(source.leave(task, deadline, LAST_WORDS_TIME).await)
     }
 }
 
@@ -105,7 +97,6 @@ impl Kind for Endpoints {
         let subscribed = way.and_then(|way| way.subscribe(&self.means, &settings.plan, &tally, source));
         let work = match subscribed {
             Some((subscribed, source)) => Some(Work {
-                is_fed_by_connection: subscribed.is_fed_by_connection(),
                 task: subscribed.start(finish),
                 source,
                 patience,

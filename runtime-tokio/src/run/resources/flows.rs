@@ -31,10 +31,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Takes no more, and ends by `deadline` at the latest; the broker keeps the subscriptions.
-    pub(super) async fn leave(self, deadline: Instant) {
-        self.source.close(deadline);
-        self.task.finish(deadline - Instant::now()).await;
+    /// Takes no more, and ends by `deadline` at the latest; the broker keeps the subscriptions for as long as the source lasts.
+    pub(super) async fn leave(self, deadline: Instant) -> Source {
+        self.source.leave(self.task, deadline, Duration::ZERO).await
     }
 }
 

@@ -29,7 +29,7 @@ pub use self::table::Changes;
 use self::table::{Difference, ResourceId, Table};
 use super::opcua::Site;
 use super::{Inventory, RunError, ServedMethod, ServedNode};
-use crate::driver::Node;
+use crate::driver::{Node, Source};
 use crate::endpoint::{Connection, Means, WatchedConnection, WatchedEndpoint};
 use crate::http::Router;
 use crate::rules::{Evaluators, RuleList};
@@ -173,9 +173,9 @@ impl Resources {
         self.means = change.means;
     }
 
-    /// Ends it all with the agent, by `deadline` where that takes time: what messages have begun is done before. Sessions that the other
-    /// side keeps keep their subscriptions.
-    pub(super) async fn stop(self, deadline: Instant) {
+    /// Ends it all with the agent, by `deadline` where that takes time: what messages have begun is done before. Brokers keep their
+    /// subscriptions, for the next run, where what this returns lasts until the agent has disconnected.
+    pub(super) async fn stop(self, deadline: Instant) -> Vec<Source> {
         let mut nodes: JoinSet<()> = self
             .nodes
             .into_all()
@@ -185,18 +185,13 @@ impl Resources {
             nodes.spawn(served.leave(deadline));
         }
         nodes.join_all().await;
-        // Whose messages come from the other system, as long as there is a connection to it, ends after that.
-        let (fed, others): (Vec<_>, Vec<_>) = self
-            .endpoints
-            .into_all()
-            .partition(endpoints::Running::is_fed_by_connection);
-        let others = others.into_iter().map(|endpoint| endpoint.leave(deadline));
-        others.collect::<JoinSet<()>>().join_all().await;
+        let endpoints = self.endpoints.into_all().map(|endpoint| endpoint.leave(deadline));
+        let mut sources = endpoints.collect::<JoinSet<_>>().join_all().await;
         self.connections.stop().await;
-        let fed = fed.into_iter().map(|endpoint| endpoint.leave(deadline));
-        fed.collect::<JoinSet<()>>().join_all().await;
         let flows = self.flows.into_all().map(|flow| flow.leave(deadline));
-        flows.collect::<JoinSet<()>>().join_all().await;
+        let flows = flows.collect::<JoinSet<_>>().join_all().await;
+        sources.extend(flows.into_iter().map(Some));
+        sources.into_iter().flatten().collect()
     }
 
     /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address, its OPC UA server is at `url`.

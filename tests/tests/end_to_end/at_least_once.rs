@@ -1,0 +1,215 @@
+//! Messages of QoS 1 on their way through mappings when the agent ends, in order or not: the broker keeps what was not handled.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use syncline_tests::agent::Agent;
+use syncline_tests::mosquitto::Mosquitto;
+use syncline_tests::mosquitto_clients::{Subscription, publish};
+use syncline_tests::wait;
+use tempfile::TempDir;
+
+use crate::reloading::{server, service};
+
+/// Messages of one flow.
+const MESSAGES: u64 = 2_000;
+/// Messages that are through before the agent is ended.
+const FIRST: u64 = 400;
+/// Messages that the publisher is ahead of what has come: fewer than may wait for a mapping, and more than come in a moment.
+const AHEAD: u64 = 200;
+
+/// Two mappings of one topic, one of them with a rule that takes its time.
+fn mappings() -> String {
+    let flow = |name: &str, rules: &str| {
+        format!(
+            "  {name}: {{type: 'Cybus::Mapping', properties: {{mappings: [{{subscribe: {{topic: in, qos: 1}}, \
+             publish: {{topic: out/{name}, qos: 1}}, rules: [{rules}]}}]}}}}\n"
+        )
+    };
+    let slow = flow(
+        "slow",
+        "{transform: {expression: '{ \"n\": n, \"sum\": $sum([1..20]) }'}}",
+    );
+    service("plant", &[server(), flow("fast", ""), slow])
+}
+
+fn plant(text: &str) -> (Mosquitto, Agent, TempDir) {
+    // What the agent is away for has to have room.
+    let broker = Mosquitto::start_with("max_queued_messages 0");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("plant.yml");
+    std::fs::write(&file, text).expect("a writable temporary folder");
+    let agent = Agent::start(&file, broker.port());
+    wait_until_ready(&agent);
+    (broker, agent, folder)
+}
+
+fn wait_until_ready(agent: &Agent) {
+    wait::until("the agent is ready", wait::PATIENCE, || {
+        let ready = agent.beside(&["health", "ready"]).output();
+        ready
+            .expect("the program can be started")
+            .status
+            .success()
+            .then_some(())
+    });
+}
+
+/// Publishes numbered messages at QoS 1.
+struct Publisher {
+    client: Child,
+    published: u64,
+}
+
+impl Publisher {
+    fn start(broker: &Mosquitto) -> Self {
+        let client = Command::new("mosquitto_pub")
+            .args(["-h", "127.0.0.1", "-t", "in", "-q", "1", "-l", "-p"])
+            .arg(broker.port().to_string())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("mosquitto_pub can be started");
+        Self { client, published: 0 }
+    }
+
+    /// Goes on until there are `count`.
+    fn publish(&mut self, count: u64) {
+        let lines = self.client.stdin.as_mut().expect("it was piped");
+        while self.published < count {
+            writeln!(lines, "{{\"n\":{}}}", self.published).expect("mosquitto_pub reads");
+            self.published += 1;
+        }
+    }
+
+    /// Waits until the broker has them all.
+    fn finish(mut self) {
+        drop(self.client.stdin.take());
+        assert!(self.client.wait().expect("it can be waited for").success());
+    }
+}
+
+/// What has come of one mapping.
+struct Flow {
+    messages: Subscription,
+    /// How often, by number.
+    came: BTreeMap<u64, u32>,
+}
+
+impl Flow {
+    fn of(broker: &Mosquitto, name: &str) -> Self {
+        Self {
+            messages: Subscription::start(broker, &format!("out/{name}")),
+            came: BTreeMap::new(),
+        }
+    }
+
+    /// How many different ones have come.
+    fn look(&mut self) -> u64 {
+        while let Some((_, message)) = self.messages.poll() {
+            *self
+                .came
+                .entry(message["n"].as_u64().expect("a number"))
+                .or_insert(0) += 1;
+        }
+        self.came.len() as u64
+    }
+
+    fn missing(&self) -> u64 {
+        MESSAGES - self.came.len() as u64
+    }
+
+    /// The numbers that came more than once.
+    fn doubled(&self) -> Vec<u64> {
+        let doubled = self.came.iter().filter(|(_, times)| **times > 1);
+        doubled.map(|(number, _)| *number).collect()
+    }
+}
+
+/// Ends the agent by `end` in the midst of a flow and starts it again, and returns what came twice, by mapping.
+fn doubled_after(end: impl FnOnce(&mut Agent)) -> [Vec<u64>; 2] {
+    let (broker, mut agent, _folder) = plant(&mappings());
+    let mut flows = ["fast", "slow"].map(|name| Flow::of(&broker, name));
+    let mut publisher = Publisher::start(&broker);
+    wait::until("the flow is in its midst", wait::PATIENCE, || {
+        let through = flows
+            .each_mut()
+            .map(Flow::look)
+            .into_iter()
+            .min()
+            .unwrap_or_default();
+        publisher.publish(through + AHEAD);
+        (through >= FIRST).then_some(())
+    });
+    end(&mut agent);
+    publisher.publish(FIRST + 2 * AHEAD);
+    let _agent = agent.restart();
+    wait::until("all messages have come", 2 * wait::PATIENCE, || {
+        let through = flows
+            .each_mut()
+            .map(Flow::look)
+            .into_iter()
+            .min()
+            .unwrap_or_default();
+        publisher.publish(MESSAGES.min(through + AHEAD));
+        let missing = flows.each_ref().map(Flow::missing);
+        (missing == [0, 0]).then_some(())
+    });
+    publisher.finish();
+    flows.map(|flow| flow.doubled())
+}
+
+#[test]
+fn a_kill_loses_no_message_of_a_mapping_and_doubles_only_what_was_on_its_way() {
+    // Its drop is a kill.
+    for doubled in doubled_after(|_| ()) {
+        println!("{} messages came more than once", doubled.len());
+        let (Some(first), Some(last)) = (doubled.first(), doubled.last()) else {
+            continue;
+        };
+        let on_its_way = last - first + 1;
+        assert_eq!(
+            doubled.len() as u64,
+            on_its_way,
+            "not what was on its way: {doubled:?}"
+        );
+        assert!(on_its_way <= AHEAD, "{on_its_way} were on their way");
+    }
+}
+
+#[test]
+fn a_stop_in_order_loses_no_message_of_a_mapping() {
+    let [fast, slow] = doubled_after(|agent| {
+        agent.terminate();
+        assert_eq!(agent.exit_code(), 143);
+    });
+    println!("{} and {} messages came more than once", fast.len(), slow.len());
+    // The slower one may have been given messages that the other has handled and that stay with the broker for its sake.
+    assert_eq!(slow, [0_u64; 0]);
+}
+
+#[test]
+fn a_mapping_that_is_slow_holds_up_no_other() {
+    let slow = "  slow: {type: 'Cybus::Mapping', properties: {mappings: [{subscribe: {topic: in, qos: 1}, \
+                publish: {topic: out, qos: 1}, rules: [{transform: {expression: '( $f := function() { $f() }; $f() )'}}]}]}}\n";
+    let other = "  other: {type: 'Cybus::Mapping', properties: {mappings: [{subscribe: {topic: else, qos: 1}, \
+                 publish: {topic: out/other, qos: 1}}]}}\n";
+    let (broker, _agent, _folder) = plant(&service("plant", &[server(), slow.to_owned(), other.to_owned()]));
+    let mut other = Flow::of(&broker, "other");
+    // Each costs the mapping half a second; Mosquitto sends 20, and no more before one of them is acknowledged.
+    let mut publisher = Publisher::start(&broker);
+    publisher.publish(60);
+    publisher.finish();
+    let begun = Instant::now();
+    publish(&broker, "else", "{\"n\":1}", &["-q", "1"]);
+    wait::until("the other mapping has its message", 2 * wait::PATIENCE, || {
+        (other.look() == 1).then_some(())
+    });
+    println!("it came after {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "it waited for the slow mapping: {:?}",
+        begun.elapsed()
+    );
+}
