@@ -163,6 +163,9 @@ impl Worker {
             },
         };
         let judged = self.pipeline.judge(arrival).await;
+        if judged.is_ok() {
+            self.pipeline.count_passed();
+        }
         drop(room);
         let _ = reply.send(judged.map(|departure| departure.payload));
     }

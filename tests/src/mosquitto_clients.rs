@@ -52,17 +52,30 @@ impl Subscription {
     /// # Panics
     /// When a payload is not JSON.
     pub fn poll(&mut self) -> Option<(String, Value)> {
+        self.poll_some(1).pop()
+    }
+
+    /// All messages that have come since the last one that was taken.
+    ///
+    /// # Panics
+    /// As [`poll`](Self::poll).
+    pub fn poll_all(&mut self) -> Vec<(String, Value)> {
+        self.poll_some(usize::MAX)
+    }
+
+    fn poll_some(&mut self, count: usize) -> Vec<(String, Value)> {
         let output = self.process.output();
-        let (complete, _) = output.rsplit_once('\n')?;
-        let message = complete
-            .lines()
-            .filter_map(|line| line.strip_prefix(MARK))
-            .nth(self.taken)?;
-        let (topic, payload) = message.split_once(' ').expect("topic and payload");
-        let payload = serde_json::from_str(payload)
-            .unwrap_or_else(|error| panic!("the payload on {topic} is not JSON ({error}): {payload}"));
-        self.taken += 1;
-        Some((topic.to_owned(), payload))
+        let (complete, _) = output.rsplit_once('\n').unwrap_or_default();
+        let messages = complete.lines().filter_map(|line| line.strip_prefix(MARK));
+        let taken = messages.skip(self.taken).take(count).map(|message| {
+            let (topic, payload) = message.split_once(' ').expect("topic and payload");
+            let payload = serde_json::from_str(payload)
+                .unwrap_or_else(|error| panic!("the payload on {topic} is not JSON ({error}): {payload}"));
+            (topic.to_owned(), payload)
+        });
+        let taken: Vec<_> = taken.collect();
+        self.taken += taken.len();
+        taken
     }
 }
 

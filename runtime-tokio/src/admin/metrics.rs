@@ -173,6 +173,7 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
                     ("timed_out", totals.timed_out),
                     ("aborted", totals.aborted),
                     ("cancelled", totals.cancelled),
+                    ("withdrawn", totals.withdrawn),
                     ("undeliverable", totals.undeliverable),
                 ],
             ),
@@ -212,6 +213,14 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             "syncline_last_reload_timestamp_seconds",
             "When the commissioning files were read last.",
             plain(last.at_seconds as f64),
+        ));
+    }
+    let rules = rule_samples(snapshot);
+    if !rules.is_empty() {
+        metrics.push(counter(
+            "syncline_node_rule_messages",
+            "Messages that came to the rules of nodes, by what became of them.",
+            rules,
         ));
     }
     if !snapshot.mappings.is_empty() {
@@ -287,6 +296,34 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+fn rule_samples(snapshot: &Snapshot) -> Vec<(Vec<(&'static str, String)>, f64)> {
+    let nodes = snapshot.nodes.iter();
+    let nodes = nodes.map(|node| (&node.service, &node.resource, &node.rules));
+    let exchanges = snapshot.exchanges.iter();
+    let exchanges = exchanges.map(|node| (&node.service, &node.resource, &node.rules));
+    let ruled = nodes
+        .chain(exchanges)
+        .filter_map(|(service, resource, rules)| Some((service, resource, rules.as_ref()?)));
+    let samples = ruled.flat_map(|(service, resource, rules)| {
+        let outcomes = [
+            ("passed", rules.passed),
+            ("stopped", rules.stopped),
+            ("failed", rules.failed),
+            ("overloaded", rules.overloaded),
+        ];
+        outcomes.map(|(outcome, count)| {
+            let labels = vec![
+                ("service", service.clone()),
+                ("node", resource.clone()),
+                ("outcome", outcome.to_owned()),
+            ];
+            (labels, count as f64)
+        })
+    });
+    samples.collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as above")]

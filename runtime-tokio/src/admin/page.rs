@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::status::Snapshot;
+use crate::status::{RuleStatus, Snapshot};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;\
@@ -38,8 +38,8 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         (
             "Requests",
             format!(
-                "{} held, {} answered, {} refused, {} timed out",
-                totals.open, totals.replied, totals.failed, totals.timed_out
+                "{} held, {} answered, {} refused, {} timed out, {} withdrawn",
+                totals.open, totals.replied, totals.failed, totals.timed_out, totals.withdrawn
             ),
         ),
     ];
@@ -66,7 +66,7 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
             row(&mut page, "", error)?;
         }
     }
-    page.push_str("</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State");
+    page.push_str("</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State<th>Rules");
     for node in &snapshot.nodes {
         let (class, state) = match node.ready {
             true => ("yes", "ready"),
@@ -74,12 +74,29 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         };
         write!(
             page,
-            "<tr><td>{}<td>{} {}<td>{}<td>{}<td class=\"{class}\">{state}",
+            "<tr><td>{}<td>{} {}<td>{}<td>{}<td class=\"{class}\">{state}<td>{}",
             Escaped(&node.service),
             Escaped(&node.method),
             Escaped(&node.url),
             Escaped(&node.topic),
-            node.in_flight
+            node.in_flight,
+            rules(node.rules.as_ref())
+        )?;
+    }
+    for node in &snapshot.exchanges {
+        let (class, state) = match node.ready {
+            true => ("yes", "ready"),
+            false => ("no", "waits for the broker"),
+        };
+        write!(
+            page,
+            "<tr><td>{}<td>{} {}<td>{}<td>{}<td class=\"{class}\">{state}<td>{}",
+            Escaped(&node.service),
+            Escaped(&node.method),
+            Escaped(&node.url),
+            Escaped(&node.topic),
+            Escaped(&node.operation),
+            rules(node.rules.as_ref())
         )?;
     }
     page.push_str("</table>");
@@ -126,6 +143,10 @@ fn connections(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
     }
     page.push_str("</table>");
     Ok(())
+}
+
+fn rules(rules: Option<&RuleStatus>) -> String {
+    rules.map_or_else(String::new, RuleStatus::to_string)
 }
 
 fn broker(snapshot: &Snapshot) -> String {

@@ -49,7 +49,7 @@ pub(super) fn flow(flow: &Flow, environment: &Environment) -> Exit {
     match &flow.command {
         FlowCommand::List { json, overrides } => match snapshot(overrides, environment) {
             Err(exit) => exit,
-            Ok((snapshot, _)) if *json => match serde_json::to_string(&snapshot.nodes) {
+            Ok((snapshot, _)) if *json => match serde_json::to_string(&served(&snapshot)) {
                 Ok(nodes) => output::data(&format!("{nodes}\n")),
                 Err(error) => run::failed(&error.to_string()),
             },
@@ -90,22 +90,54 @@ fn call(node: &str, value: &str, overrides: &Overrides, environment: &Environmen
     }
 }
 
+/// All nodes: those that hold requests can be called.
+fn served(snapshot: &Snapshot) -> Vec<Value> {
+    let transactions = snapshot.nodes.iter().filter_map(|node| {
+        let mut node = serde_json::to_value(node).ok()?;
+        node["operation"] = "transaction".into();
+        Some(node)
+    });
+    let exchanges = snapshot.exchanges.iter();
+    transactions
+        .chain(exchanges.filter_map(|node| serde_json::to_value(node).ok()))
+        .collect()
+}
+
 fn nodes(snapshot: &Snapshot) -> String {
-    let mut rows = vec![["SERVICE", "NODE", "METHOD", "URL", "TOPIC", "HELD", "STATE"].map(str::to_owned)];
+    let names = [
+        "SERVICE",
+        "NODE",
+        "OPERATION",
+        "METHOD",
+        "URL",
+        "TOPIC",
+        "HELD",
+        "STATE",
+    ];
+    let state = |ready| if ready { "ready" } else { "waits for the broker" }.to_owned();
+    let mut rows = vec![names.map(str::to_owned)];
     rows.extend(snapshot.nodes.iter().map(|node| {
         [
             node.service.clone(),
             node.resource.clone(),
+            "transaction".to_owned(),
             node.method.clone(),
             node.url.clone(),
             node.topic.clone(),
             node.in_flight.to_string(),
-            if node.ready {
-                "ready"
-            } else {
-                "waits for the broker"
-            }
-            .to_owned(),
+            state(node.ready),
+        ]
+    }));
+    rows.extend(snapshot.exchanges.iter().map(|node| {
+        [
+            node.service.clone(),
+            node.resource.clone(),
+            node.operation.clone(),
+            node.method.clone(),
+            node.url.clone(),
+            node.topic.clone(),
+            "-".to_owned(),
+            state(node.ready),
         ]
     }));
     match rows.len() {

@@ -97,6 +97,8 @@ pub(super) enum Control {
 pub struct Report {
     /// Totals since the start.
     pub counters: Counters,
+    /// How many of those that were cancelled were given up with their node, or with the agent, while somebody waited.
+    pub withdrawn: u64,
     /// Transactions that wait for a reply.
     pub open: usize,
     /// The same of each node.

@@ -109,6 +109,8 @@ pub struct Driver {
     pause: Option<Duration>,
     /// The end of that wait.
     resumes_at: Option<tokio::time::Instant>,
+    /// Requests that were given up with their node, or with the agent.
+    withdrawn: u64,
     /// All requests that are held are being given up.
     cancels: bool,
     phase: Phase,
@@ -232,6 +234,7 @@ impl Driver {
             received: false,
             pause: None,
             resumes_at: None,
+            withdrawn: 0,
             cancels: false,
             phase: Phase::Running,
         }
@@ -521,6 +524,7 @@ impl Driver {
         let in_flight = |node: &NodeId| (*node, self.agent.in_flight(*node));
         Report {
             counters: *self.agent.counters(),
+            withdrawn: self.withdrawn,
             open: self.agent.open_transactions(),
             in_flight: self.nodes.keys().map(in_flight).collect(),
             waiting: self.subscriptions.waiting(&self.agent),

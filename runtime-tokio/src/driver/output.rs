@@ -27,6 +27,9 @@ impl Driver {
                 Output::Completed { token, outcome, .. } => {
                     drained.get_or_insert(Drained::Completions);
                     if let Some(waiter) = self.waiters.remove(&token) {
+                        if outcome == Outcome::Cancelled {
+                            self.withdrawn += 1;
+                        }
                         let stops = self.cancels || self.phase != Phase::Running;
                         let _ = waiter.reply.send(match outcome {
                             Outcome::Cancelled if !stops => Err(RequestError::Withdrawn),

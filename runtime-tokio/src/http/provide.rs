@@ -63,7 +63,7 @@ impl Provider {
     }
 
     /// Whether a value that is published now would be seen.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.subscription.as_ref().is_some_and(Subscription::is_ready)
     }
 
@@ -118,6 +118,7 @@ impl Last {
                 () = at(due) => pipeline.handle_due().await,
             };
             if let Some(Departure { payload, context }) = departure {
+                pipeline.count_passed();
                 self.take(value_of_result(&payload), &context.topic);
             }
         }

@@ -69,6 +69,16 @@ pub enum Action {
     Provide(Arc<Provider>),
 }
 
+impl Action {
+    /// What provides, where that is what requests do.
+    pub(crate) fn provider(&self) -> Option<&Arc<Provider>> {
+        match self {
+            Self::Provide(provider) => Some(provider),
+            Self::Transaction(_) | Self::Receive(_) => None,
+        }
+    }
+}
+
 /// A node as the data plane needs it.
 #[derive(Debug)]
 pub struct Route<A = Action> {

@@ -84,6 +84,9 @@ impl Follower {
                 },
             };
             if let Some(Departure { payload, context }) = departure {
+                if let Some(pipeline) = &pipeline {
+                    pipeline.count_passed();
+                }
                 self.take(&payload, pipeline.is_some(), &context.topic);
             }
         }

@@ -94,6 +94,11 @@ impl Pipeline {
         }
     }
 
+    /// What has passed has gone on. For who publishes nothing that would be counted by itself.
+    pub(crate) fn count_passed(&self) {
+        self.counters.count_passed();
+    }
+
     fn now(&self) -> Instant {
         let micros = u64::try_from(self.start.elapsed().as_micros());
         Instant::from_micros(micros.unwrap_or(u64::MAX))

@@ -1,16 +1,21 @@
 //! What runs of a plan, for those who look at it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::driver::Node;
 use crate::endpoint::WatchedConnection;
+use crate::http::Provider;
 use crate::mapping::MappedFlow;
+use crate::rules::Counters;
 
 /// What runs of a plan, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     /// Transaction nodes.
     pub(crate) nodes: Vec<ServedNode>,
+    /// Nodes that receive or provide.
+    pub(crate) exchanges: Vec<ExchangeNode>,
     /// Items of mappings.
     pub(crate) flows: Vec<MappedFlow>,
     /// Connections, with their endpoints.
@@ -32,6 +37,29 @@ pub struct ServedNode {
     pub topic: String,
     /// The node itself.
     pub node: Node,
+    /// What its rules have made of messages, where it has any.
+    pub(crate) rules: Option<Arc<Counters>>,
+}
+
+/// A node that receives or provides.
+#[derive(Debug, Clone)]
+pub(crate) struct ExchangeNode {
+    /// `serviceId`.
+    pub(crate) service: String,
+    /// Resource id.
+    pub(crate) resource: String,
+    /// `receive`, `provide`, or both.
+    pub(crate) operation: &'static str,
+    /// How clients ask it.
+    pub(crate) method: String,
+    /// Absolute URL; of an OPC UA node that of its server, and its id.
+    pub(crate) url: String,
+    /// Its topic.
+    pub(crate) topic: String,
+    /// What an HTTP node provides.
+    pub(crate) provider: Option<Arc<Provider>>,
+    /// What its rules have made of messages, where it has any.
+    pub(crate) rules: Option<Arc<Counters>>,
 }
 
 /// How clients ask a node.

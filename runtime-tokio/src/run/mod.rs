@@ -21,6 +21,7 @@ pub(crate) use self::broker_tls::BrokerTls;
 use self::broker_tls::BrokerTrial;
 pub use self::error::{NodeFault, RunError};
 use self::front::Front;
+pub(crate) use self::inventory::ExchangeNode;
 pub(crate) use self::inventory::Inventory;
 pub use self::inventory::{ServedMethod, ServedNode};
 use self::listener::listen;
@@ -64,7 +65,8 @@ pub async fn run(
             found = watch.next(interval) => found,
         };
         // Once begun it is not given up, and takes a moment only.
-        running.take_up(found).await;
+        let is_in_force = running.take_up(found).await;
+        watch.settle(is_in_force);
     };
     running.stop().await;
     failure.map_or(Ok(()), Err)
@@ -132,6 +134,8 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let mut change = resources.prepare(plan, served.site())?;
     let (removed, added) = resources.places(&mut change);
     let places = driver.change_nodes(&removed, added)?;
+    // There are none yet that could end.
+    drop(resources.adopt_flows(&mut change).await);
     let router = resources.adopt_nodes(&mut change, places).await;
     front.adopt(plan, router, opened);
     opcua.adopt(served).await;
@@ -175,6 +179,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         agent,
         driver,
         status,
+        failure: None,
         admin,
         admin_access,
         socket,

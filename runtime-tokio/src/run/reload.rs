@@ -26,21 +26,25 @@ impl RunningAgent {
         };
         let places = self.agent.change_nodes(removed, added).await.ok_or(ended)??;
         let count = change.count();
+        let ended = self.resources.adopt_flows(&mut change).await;
         let router = self.resources.adopt_nodes(&mut change, places).await;
         self.front.adopt(plan, router, opened);
         self.opcua.adopt(served).await;
         change.tell(plan, &self.front.base(), self.opcua.url());
         self.resources.adopt(change).await;
+        ended.join_all().await;
         self.show(plan);
         Ok(count)
     }
 
-    /// Takes up what was `found`, and tells log and status what came of it.
-    pub(super) async fn take_up(&mut self, found: Found) {
+    /// Takes up what was `found`, and tells log and status what came of it. Whether that is all that can be done about it: what has
+    /// failed without a mistake in the files may succeed another time.
+    pub(super) async fn take_up(&mut self, found: Found) -> bool {
         let Found {
             reading,
             is_new,
             was_asked,
+            is_retry,
         } = found;
         if was_asked {
             // Whoever asks may have written those as well.
@@ -57,8 +61,17 @@ impl RunningAgent {
                     Ok(changes)
                 }
                 Err(error) => {
-                    tracing::error!("the plan before stays in force: {error}");
-                    Err(vec![error.to_string()])
+                    let error = error.to_string();
+                    if is_retry && self.failure.as_ref() == Some(&error) {
+                        tracing::debug!("the plan before still stays in force: {error}");
+                        return false;
+                    }
+                    tracing::error!(
+                        "the plan before stays in force: {error}; it is tried again until it succeeds or the files change"
+                    );
+                    self.failure = Some(error.clone());
+                    self.status.reloads().note(Err(vec![error]));
+                    return false;
                 }
             },
             Err(report) => {
@@ -67,7 +80,9 @@ impl RunningAgent {
                 Err(lines.collect())
             }
         };
+        self.failure = None;
         self.status.reloads().note(outcome);
+        true
     }
 }
 

@@ -42,6 +42,8 @@ pub struct RunningAgent {
     pub(super) agent: AgentHandle,
     pub(super) driver: JoinHandle<Result<(), GaveUp>>,
     pub(super) status: Status,
+    /// Why the last reload has failed, where it may succeed another time.
+    pub(super) failure: Option<String>,
     /// Absent where nobody asked for it.
     pub(super) admin: Option<Task>,
     /// Who may look there.

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use crate::rules::at;
 use crate::service::{Files, Reading, Stamp};
 
 /// Time between two looks at the files, unless told otherwise.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time until a reload is tried again that has failed for a reason outside of the files; it doubles each time.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+/// The longest that it becomes.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// Keeps an eye on the commissioning files of a plan that is in force.
 pub struct Watch {
@@ -22,6 +28,8 @@ pub struct Watch {
     /// How they were at the last look, where that is otherwise: they may be in the middle of being written.
     unsettled: Option<Stamp>,
     hangup: Arc<Notify>,
+    /// When what has failed is tried again, and how long that was put off.
+    retry: Option<(Instant, Duration)>,
 }
 
 /// Files that were read.
@@ -31,6 +39,8 @@ pub(super) struct Found {
     pub(super) is_new: bool,
     /// Whether somebody has asked for it.
     pub(super) was_asked: bool,
+    /// Whether it is only tried again.
+    pub(super) is_retry: bool,
 }
 
 impl Watch {
@@ -43,6 +53,7 @@ impl Watch {
             stamp: reading.stamp.clone(),
             unsettled: None,
             hangup,
+            retry: None,
         }
     }
 
@@ -53,12 +64,21 @@ impl Watch {
             let hangup = Arc::clone(&self.hangup);
             let found = tokio::select! {
                 () = hangup.notified() => self.read().await.map(|found| Found { was_asked: true, ..found }),
+                () = at(self.retry.map(|(at, _)| at)) => self.read().await.map(|found| Found { is_retry: true, ..found }),
                 () = sleep(interval) => self.look().await.filter(|found| found.is_new),
             };
             if let Some(found) = found {
                 return found;
             }
         }
+    }
+
+    /// What was found is in force or cannot be; or else it is tried again, after a while that grows.
+    pub(super) fn settle(&mut self, is_settled: bool) {
+        let delay = self
+            .retry
+            .map_or(FIRST_RETRY, |(_, delay)| LONGEST_RETRY.min(delay * 2));
+        self.retry = (!is_settled).then(|| (Instant::now() + delay, delay));
     }
 
     async fn look(&mut self) -> Option<Found> {
@@ -81,10 +101,14 @@ impl Watch {
         self.stamp = reading.stamp.clone();
         self.unsettled = None;
         let is_new = std::mem::replace(&mut self.digest, reading.digest) != reading.digest;
+        if is_new {
+            self.retry = None;
+        }
         Some(Found {
             reading,
             is_new,
             was_asked: false,
+            is_retry: false,
         })
     }
 
@@ -157,6 +181,22 @@ mod tests {
         std::fs::remove_file(bench.folder.path().join("a.yml")).unwrap();
         assert_eq!(bench.look().await, None);
         assert_eq!(bench.look().await.unwrap(), ["second"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_failed_is_tried_again_after_a_while_that_grows_until_it_succeeds() {
+        let mut bench = Bench::new();
+        let hour = Duration::from_secs(3600);
+        let begun = Instant::now();
+        bench.watch.settle(false);
+        for delays in [2, 2 + 4, 2 + 4 + 8] {
+            let found = bench.watch.next(hour).await;
+            assert!(found.is_retry && !found.is_new && !found.was_asked);
+            assert_eq!(begun.elapsed().as_secs(), delays);
+            bench.watch.settle(false);
+        }
+        bench.watch.settle(true);
+        assert_eq!(bench.watch.retry, None);
     }
 
     #[tokio::test]

@@ -14,8 +14,9 @@ pub(crate) use observer::Observer;
 pub(crate) use reloads::Reloads;
 pub(crate) use short_connections::ShortConnections;
 pub use snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, LastReload,
-    MappingStatus, NodeStatus, RegistrationStatus, ReloadStatus, Snapshot, TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, ExchangeStatus,
+    LastReload, MappingStatus, NodeStatus, RegistrationStatus, ReloadStatus, RuleStatus, Snapshot,
+    TransactionTotals,
 };
 pub(crate) use view::View;
 

@@ -38,6 +38,9 @@ pub struct Snapshot {
     pub certificate: Option<CertificateStatus>,
     /// Transaction nodes, in the order of the plan.
     pub nodes: Vec<NodeStatus>,
+    /// Nodes that receive or provide, in the order of the plan.
+    #[serde(default)]
+    pub exchanges: Vec<ExchangeStatus>,
     /// Items of mappings, in the order of the plan.
     #[serde(default)]
     pub mappings: Vec<MappingStatus>,
@@ -124,6 +127,63 @@ pub struct NodeStatus {
     pub ready: bool,
     /// Requests that are held.
     pub in_flight: usize,
+    /// What its rules have made of messages; `None` where it has none.
+    #[serde(default)]
+    pub rules: Option<RuleStatus>,
+}
+
+/// A node that receives or provides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExchangeStatus {
+    /// `serviceId`.
+    pub service: String,
+    /// Resource id.
+    pub resource: String,
+    /// `receive` or `provide`; an OPC UA variable may do both, `provide, receive`.
+    pub operation: String,
+    /// How clients ask it.
+    pub method: String,
+    /// Absolute URL; of an OPC UA node that of its server, and its id.
+    pub url: String,
+    /// The topic.
+    pub topic: String,
+    /// Whether there is a broker to publish to, and whether it has confirmed the subscription of an HTTP node that provides.
+    pub ready: bool,
+    /// What its rules have made of messages; `None` where it has none.
+    pub rules: Option<RuleStatus>,
+}
+
+/// What the rules of a node have made of messages since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleStatus {
+    /// Messages that came.
+    pub received: u64,
+    /// Messages that went on; a batch of `burst` is one.
+    pub passed: u64,
+    /// Messages that a rule stopped as it should.
+    pub stopped: u64,
+    /// Messages for which a rule failed, or that could not be published.
+    pub failed: u64,
+    /// Messages that were dropped because they came faster than they were handled.
+    pub overloaded: u64,
+}
+
+impl fmt::Display for RuleStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            received,
+            passed,
+            stopped,
+            failed,
+            overloaded,
+        } = self;
+        write!(
+            f,
+            "{received} received, {passed} passed, {stopped} stopped, {failed} failed, {overloaded} dropped"
+        )
+    }
 }
 
 /// One item of a mapping: how its messages have fared since the start.
@@ -260,6 +320,9 @@ pub struct TransactionTotals {
     pub timed_out: u64,
     pub aborted: u64,
     pub cancelled: u64,
+    /// Given up with their node, which was changed or removed, or with the agent; answered with 503.
+    #[serde(default)]
+    pub withdrawn: u64,
     pub undeliverable: u64,
     pub late: u64,
     pub duplicate: u64,
@@ -343,8 +406,8 @@ impl fmt::Display for Snapshot {
         let totals = &self.transactions;
         writeln!(
             f,
-            "requests   {} held, {} answered, {} refused, {} timed out",
-            totals.open, totals.replied, totals.failed, totals.timed_out
+            "requests   {} held, {} answered, {} refused, {} timed out, {} withdrawn",
+            totals.open, totals.replied, totals.failed, totals.timed_out, totals.withdrawn
         )?;
         if let Some(last) = &self.reloads.last {
             writeln!(f, "reload     {last}")?;
@@ -356,6 +419,16 @@ impl fmt::Display for Snapshot {
                 "node       {state}  {} {}  {}",
                 node.method, node.url, node.topic
             )?;
+            rules(f, node.rules.as_ref())?;
+        }
+        for node in &self.exchanges {
+            let state = if node.ready { "ready" } else { "waits " };
+            writeln!(
+                f,
+                "{:<10} {state}  {} {}  {}",
+                node.operation, node.method, node.url, node.topic
+            )?;
+            rules(f, node.rules.as_ref())?;
         }
         for mapping in &self.mappings {
             let MappingStatus {
@@ -405,4 +478,9 @@ impl fmt::Display for Snapshot {
         }
         Ok(())
     }
+}
+
+/// What the rules of a node have done, where it has any.
+fn rules(f: &mut fmt::Formatter<'_>, rules: Option<&RuleStatus>) -> fmt::Result {
+    rules.map_or(Ok(()), |rules| writeln!(f, "  rules    {rules}"))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::snapshot::{
-    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, MappingStatus,
-    NodeStatus, RegistrationStatus, Snapshot, TransactionTotals,
+    BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, ExchangeStatus,
+    MappingStatus, NodeStatus, RegistrationStatus, RuleStatus, Snapshot, TransactionTotals,
 };
 use super::{Link, Status};
 use crate::current::Current;
@@ -15,7 +15,8 @@ use crate::driver::{AgentHandle, Report};
 use crate::endpoint::{Cause, WatchedConnection, WatchedEndpoint};
 use crate::mapping::MappedFlow;
 use crate::presence::rfc3339;
-use crate::run::{Inventory, ServedNode};
+use crate::rules::Counters;
+use crate::run::{ExchangeNode, Inventory, ServedNode};
 use crate::tls;
 
 /// Time for the driver to answer: a turn of its loop, many times over.
@@ -125,7 +126,13 @@ impl View {
                     topic: served.topic.clone(),
                     ready: served.node.is_ready(),
                     in_flight: in_flight(served).unwrap_or_default(),
+                    rules: served.rules.as_deref().map(rules),
                 })
+                .collect(),
+            exchanges: inventory
+                .exchanges
+                .iter()
+                .map(|node| self.exchange(node))
                 .collect(),
             mappings: inventory.flows.iter().map(mapping).collect(),
             connections: inventory.connections.iter().map(connection).collect(),
@@ -139,6 +146,22 @@ impl View {
         }
     }
 
+    fn exchange(&self, node: &ExchangeNode) -> ExchangeStatus {
+        ExchangeStatus {
+            service: node.service.clone(),
+            resource: node.resource.clone(),
+            operation: node.operation.to_owned(),
+            method: node.method.clone(),
+            url: node.url.clone(),
+            topic: node.topic.clone(),
+            ready: match &node.provider {
+                Some(provider) => provider.is_ready(),
+                None => self.agent.is_online(),
+            },
+            rules: node.rules.as_deref().map(rules),
+        }
+    }
+
     fn certificate(&self) -> Option<CertificateStatus> {
         let identity = self.tls.as_ref()?.identity()?;
         let facts = identity.facts;
@@ -148,6 +171,16 @@ impl View {
             not_after: facts.not_after.rfc3339(),
             not_after_seconds: facts.not_after.unix_seconds(),
         })
+    }
+}
+
+fn rules(counters: &Counters) -> RuleStatus {
+    RuleStatus {
+        received: counters.received(),
+        passed: counters.passed(),
+        stopped: counters.stopped(),
+        failed: counters.failed(),
+        overloaded: counters.overloaded(),
     }
 }
 
@@ -207,7 +240,8 @@ fn totals(report: &Report) -> TransactionTotals {
         failed: counters.failed,
         timed_out: counters.timed_out,
         aborted: counters.aborted,
-        cancelled: counters.cancelled,
+        cancelled: counters.cancelled.saturating_sub(report.withdrawn),
+        withdrawn: report.withdrawn,
         undeliverable: counters.undeliverable,
         late: counters.late,
         duplicate: counters.duplicate,

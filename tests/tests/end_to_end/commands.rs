@@ -144,7 +144,7 @@ fn flow_call_makes_a_request_and_prints_the_value_or_the_error() {
     assert_eq!(code, 0);
     let row = list.lines().nth(1).expect("a node");
     assert!(
-        row.starts_with("example1  exampleNode  GET") && row.ends_with("ready"),
+        row.starts_with("example1  exampleNode  transaction  GET") && row.ends_with("ready"),
         "{list}"
     );
 }

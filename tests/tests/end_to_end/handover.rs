@@ -129,7 +129,8 @@ fn what_burst_keeps_is_published_before_a_mapping_is_changed_and_before_the_agen
     assert_eq!(next(&mut out), json!([1, 2, 3]));
 
     publish(&plant.broker, "in", "4", &["-q", "1"]);
-    kept(&plant, 1);
+    // The one after the edit counts on.
+    kept(&plant, 4);
     plant.agent.terminate();
     assert_eq!(plant.agent.exit_code(), 143);
     assert_eq!(rest(&plant, &mut out), [json!([4])]);

@@ -256,3 +256,26 @@ fn the_time_that_rules_take_is_a_part_of_the_time_that_a_request_is_held() {
         (504, json!({ "error": error }))
     );
 }
+
+#[test]
+fn what_the_rules_of_a_node_have_done_is_seen_in_the_status() {
+    let ruled = Ruled::start(
+        "      operation: serverReceives\n      method: POST\n      rules: [{transform: {expression: value}}, {filter: {expression: '$ > 1'}}]\n",
+    );
+    for (body, status) in [("1", 204), ("2", 200), ("3", 200)] {
+        assert_eq!(ruled.send(body).status, status);
+    }
+    let status = ruled.agent.beside(&["status", "--json"]).output();
+    let status: Value =
+        serde_json::from_slice(&status.expect("the program can be started").stdout).expect("JSON");
+    let node = &status["exchanges"][0];
+    assert_eq!(
+        (&node["resource"], &node["operation"], &node["ready"]),
+        (&json!("node"), &json!("receive"), &json!(true))
+    );
+    let rules = json!({ "received": 3, "passed": 2, "stopped": 1, "failed": 0, "overloaded": 0 });
+    assert_eq!(node["rules"], rules);
+    let list = ruled.agent.beside(&["flow", "list"]).output();
+    let list = String::from_utf8(list.expect("the program can be started").stdout).expect("text");
+    assert!(list.contains("ruled    node  receive    POST"), "{list}");
+}

@@ -363,6 +363,8 @@ fn with_a_session_that_is_kept_nothing_is_lost_while_the_agent_is_away() {
             .contains("Received DISCONNECT from test-agent-bridge-other")
     );
     assert!(wills.poll().is_none(), "it had said goodbye");
+    // What was not acknowledged would come again.
+    other.wait_for_log("Received PUBACK from test-agent-bridge-other (Mid: 2");
     // It ends as by a power cut now, and begins again.
     let _agent = agent.restart();
     assert_eq!(next(&mut wills).1, "bye");

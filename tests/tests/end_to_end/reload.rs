@@ -68,6 +68,11 @@ fn a_held_request_is_answered_after_a_reload_that_changes_everything_else() {
              before sending it again"
         );
     }
+    let totals = &plant.status()["transactions"];
+    assert_eq!(
+        (&totals["withdrawn"], &totals["cancelled"]),
+        (&json!(2), &json!(0))
+    );
     assert!(!kept.is_finished());
     let last = &plant.status()["reloads"]["last"];
     let counts = ["added", "changed", "removed", "unchanged"].map(|name| last[name].as_u64().unwrap());
@@ -273,7 +278,7 @@ fn the_listener_opens_with_the_first_http_server_and_closes_with_the_last() {
     plant.check_subscriptions(&["a"]);
     drop(other);
 
-    plant.agent.hang_up();
+    // It is tried again without being asked for.
     plant.wait_for_reloads(1, 1);
     assert_eq!(plant.agent.ask_when_ready("/data/plant/node", &[]).status, 200);
 
@@ -286,6 +291,32 @@ fn the_listener_opens_with_the_first_http_server_and_closes_with_the_last() {
     plant.replace(&with);
     plant.wait_for_reloads(3, 1);
     assert_eq!(plant.agent.ask_when_ready("/data/plant/node", &[]).status, 200);
+}
+
+#[test]
+fn the_first_request_of_a_new_node_finds_its_mapping_subscribed() {
+    let answering = |round: u32| {
+        let flow = format!(
+            "  flow{round}: {{type: 'Cybus::Mapping', properties: {{mappings: [{{subscribe: {{endpoint: !ref node{round}}}, \
+             publish: {{endpoint: !ref node{round}}}}}]}}}}\n"
+        );
+        let node = node(&format!("node{round}"), &format!("/node{round}"), 500);
+        service("plant", &[server(), node, flow])
+    };
+    let plant = Plant::start(&answering(0));
+    plant.wait_until_ready();
+    for round in 1..10 {
+        plant.replace(&answering(round));
+        plant.agent.hang_up();
+        let url = plant.agent.url(&format!("/data/plant/node{round}?round={round}"));
+        let first = wait::until("the new node is served", wait::PATIENCE, || {
+            Some(curl::ask(&url, &[])).filter(|response| !matches!(response.status, 404 | 503))
+        });
+        assert_eq!(
+            (first.status, first.json()),
+            (200, json!({ "round": round.to_string() }))
+        );
+    }
 }
 
 #[test]

@@ -84,7 +84,9 @@ impl Kind for Endpoints {
     type Running = Running;
 
     async fn start(&self, _: &ResourceId, settings: &Settings, (): (), before: Option<Running>) -> Running {
-        let tally = Arc::default();
+        let tally = before
+            .as_ref()
+            .map_or_else(Arc::default, |before| Arc::clone(&before.tally));
         let patience = self.means.drain_time;
         let before = before.and_then(|before| before.work);
         let (old, source) = before.map(|work| (work.task, work.source)).unzip();

@@ -69,7 +69,9 @@ impl Kind for Flows {
             service: id.service.clone(),
             resource: id.resource.clone(),
             item: id.item,
-            counters: Arc::default(),
+            counters: before
+                .as_ref()
+                .map_or_else(Arc::default, |before| Arc::clone(&before.flow.counters)),
         };
         let (old, source) = before.map(|before| (before.task, before.source)).unzip();
         let subscribed = Subscribed::new(&self.agent, &flow, settings, self.evaluators.as_ref(), source);
@@ -82,8 +84,8 @@ impl Kind for Flows {
         Running { flow, task, source }
     }
 
-    async fn stop(running: Running) {
+    fn stop(running: Running) -> impl Future<Output = ()> + Send + 'static {
         drop(running.source);
-        running.task.finish(FINISH_TIME).await;
+        running.task.finish(FINISH_TIME)
     }
 }

@@ -5,6 +5,7 @@
 //! other settings, and how it ends. To add a kind: a file with its `Kind` here, a table below, a line in each step.
 
 mod connections;
+mod counters;
 mod endpoints;
 mod flows;
 mod nodes;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::connections::Connections;
+use self::counters::RuleCounters;
 use self::endpoints::Endpoints;
 use self::flows::Flows;
 use self::nodes::Nodes;
@@ -28,16 +30,18 @@ use self::opcua::{Exchange, OpcuaNodes};
 pub use self::table::Changes;
 use self::table::{Difference, ResourceId, Table};
 use super::opcua::Site;
-use super::{Inventory, RunError, ServedMethod, ServedNode};
+use super::{ExchangeNode, Inventory, RunError, ServedMethod, ServedNode};
 use crate::driver::{Node, Source};
 use crate::endpoint::{Connection, Means, WatchedConnection, WatchedEndpoint};
 use crate::http::Router;
 use crate::rules::{Evaluators, RuleList};
-use crate::service::plan::{ConnectionPlan, NodeKind, OpcuaNodePlan, Plan};
+use crate::service::plan::{ConnectionPlan, NodeKind, OpcuaNodePlan, OpcuaOperation, Plan};
 
 /// All that runs of a plan.
 pub(super) struct Resources {
     means: Means,
+    /// Of the rules of nodes.
+    counters: RuleCounters,
     nodes: Table<Nodes>,
     opcua: Table<OpcuaNodes>,
     flows: Table<Flows>,
@@ -59,6 +63,8 @@ pub(super) struct Change {
     /// Nodes that end.
     ends: Vec<ResourceId>,
     flows: Difference<Flows>,
+    /// Items of mappings that begin.
+    mappings: usize,
     connections: Difference<Connections>,
     endpoints: Difference<Endpoints>,
 }
@@ -68,6 +74,7 @@ impl Resources {
     pub(super) fn new(means: Means) -> Self {
         Self {
             means,
+            counters: RuleCounters::default(),
             nodes: Table::default(),
             opcua: Table::default(),
             flows: Table::default(),
@@ -92,6 +99,7 @@ impl Resources {
         };
         let nodes = nodes::compare(&self.nodes, plan)?;
         let opcua = opcua::compare(&self.opcua, plan, site)?;
+        let flows = flows::compare(&self.flows, plan)?;
         let begins = nodes.begins.iter().map(|begin| &begin.id);
         let begins = begins.chain(opcua.difference.begins.iter().map(|begin| &begin.id));
         Ok(Change {
@@ -101,7 +109,8 @@ impl Resources {
             nodes,
             opcua,
             site: site.cloned(),
-            flows: flows::compare(&self.flows, plan)?,
+            mappings: flows.begins.len(),
+            flows,
             connections: connections::compare(&self.connections, plan, &means)?,
             endpoints: endpoints::compare(&self.endpoints, plan)?,
             means,
@@ -117,6 +126,19 @@ impl Resources {
         (removed, added)
     }
 
+    /// Carries `change` out as far as mappings go. Their subscriptions are on their way before anything that new nodes are asked for.
+    /// Those that are gone work off what they were given; what this returns waits for that.
+    pub(super) async fn adopt_flows(&mut self, change: &mut Change) -> JoinSet<()> {
+        let difference = std::mem::take(&mut change.flows);
+        let flows = Flows {
+            agent: self.means.agent.clone(),
+            evaluators: change.means.evaluators.clone(),
+        };
+        let ended = self.flows.end(&difference);
+        self.flows.begin(&flows, difference).await;
+        ended
+    }
+
     /// Carries `change` out as far as nodes go, now that the driver has made the `places` that it asks for, and returns the router
     /// to those of HTTP that work then.
     pub(super) async fn adopt_nodes(&mut self, change: &mut Change, places: Vec<Node>) -> Router {
@@ -126,14 +148,16 @@ impl Resources {
         let nodes = Nodes {
             agent: self.means.agent.clone(),
             evaluators: change.means.evaluators.clone(),
+            counters: self.counters.clone(),
         };
-        self.nodes.end(&difference).await;
+        self.nodes.end(&difference).join_all().await;
         self.nodes.begin(&nodes, difference).await;
         let mut exchange = std::mem::take(&mut change.opcua);
         places::give(&mut exchange.difference, &mut places);
         let nodes = OpcuaNodes {
             agent: self.means.agent.clone(),
             evaluators: change.means.evaluators.clone(),
+            counters: self.counters.clone(),
             site: change.site.take(),
         };
         opcua::adopt(&mut self.opcua, nodes, exchange).await;
@@ -145,10 +169,9 @@ impl Resources {
 
     /// Carries out the rest of `change`.
     pub(super) async fn adopt(&mut self, change: Change) {
-        let evaluators = change.means.evaluators.clone();
         // Endpoints take leave of the other side before their connection does.
-        self.endpoints.end(&change.endpoints).await;
-        self.connections.end(&change.connections).await;
+        self.endpoints.end(&change.endpoints).join_all().await;
+        self.connections.end(&change.connections).join_all().await;
         let connections = Connections {
             means: change.means.clone(),
         };
@@ -164,12 +187,9 @@ impl Resources {
         self.endpoints.begin(&endpoints, change.endpoints).await;
         // Who has subscribed misses nothing of what a kept session brings.
         self.connections.all_mut().flatten().for_each(Connection::begin);
-        self.flows.end(&change.flows).await;
-        let flows = Flows {
-            agent: self.means.agent.clone(),
-            evaluators,
-        };
-        self.flows.begin(&flows, change.flows).await;
+        let nodes = self.nodes.all().map(|(id, _)| id);
+        let nodes = nodes.chain(self.opcua.all().map(|(id, _)| id));
+        self.counters.keep(&nodes.cloned().collect());
         self.means = change.means;
     }
 
@@ -210,6 +230,7 @@ impl Resources {
                     url: format!("{base}{}{}", server.base_path, plan.route),
                     topic: plan.topic.as_str().to_owned(),
                     node: served.node.clone()?,
+                    rules: self.counters.find(&nodes::id(&service.id, &plan.resource)),
                 })
             })
         });
@@ -225,15 +246,58 @@ impl Resources {
                 url: format!("{} {}", url?, plan.node_id),
                 topic: plan.operation()?.topic().as_str().to_owned(),
                 node: self.opcua.running(&opcua::id(plan))?.node.clone()?,
+                rules: self.counters.find(&opcua::id(plan)),
             })
         });
         let flows = flows::items(plan).filter_map(|(id, _)| self.flows.running(&id));
         let connections = connections::all(plan).filter_map(|(id, plan)| self.watched(id, plan));
         Inventory {
             nodes: nodes.chain(opcua_nodes).collect(),
+            exchanges: self.exchanges(plan, base, url),
             flows: flows.map(|running| running.flow.clone()).collect(),
             connections: connections.collect(),
         }
+    }
+
+    /// The nodes that receive or provide.
+    fn exchanges(&self, plan: &Plan, base: &str, url: Option<&str>) -> Vec<ExchangeNode> {
+        let mut exchanges = Vec::new();
+        for service in &plan.services {
+            for server in &service.http_servers {
+                for node in &server.nodes {
+                    let id = nodes::id(&service.id, &node.resource);
+                    let Some(served) = self.nodes.running(&id).filter(|served| served.node.is_none()) else {
+                        continue;
+                    };
+                    exchanges.push(ExchangeNode {
+                        service: id.service.clone(),
+                        resource: id.resource.clone(),
+                        operation: node.operation.name(),
+                        method: node.method.to_string(),
+                        url: format!("{base}{}{}", server.base_path, node.route),
+                        topic: node.topic.as_str().to_owned(),
+                        provider: served.action.provider().cloned(),
+                        rules: self.counters.find(&id),
+                    });
+                }
+            }
+        }
+        for node in opcua::servers(plan).flat_map(|server| &server.nodes) {
+            if let Some(operation @ OpcuaOperation::Exchange { receives, .. }) = node.operation() {
+                let id = opcua::id(node);
+                exchanges.push(ExchangeNode {
+                    operation: operation.name(),
+                    method: if *receives { "Write" } else { "Read" }.to_owned(),
+                    url: format!("{} {}", url.unwrap_or_default(), node.node_id),
+                    topic: operation.topic().as_str().to_owned(),
+                    provider: None,
+                    rules: self.counters.find(&id),
+                    service: id.service,
+                    resource: id.resource,
+                });
+            }
+        }
+        exchanges
     }
 
     fn watched(&self, id: ResourceId, plan: &ConnectionPlan) -> Option<WatchedConnection> {
@@ -286,7 +350,7 @@ impl Change {
                 id.service
             );
         }
-        let (mappings, endpoints) = (self.flows.begins.len(), self.endpoints.begins.len());
+        let (mappings, endpoints) = (self.mappings, self.endpoints.begins.len());
         if mappings + endpoints > 0 {
             tracing::info!(mappings, endpoints, "messages flow");
         }

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::RunError;
+use super::counters::RuleCounters;
 use super::places::{Place, Placed};
 use super::rules::{self, Rules};
 use super::table::{Difference, Kind, ResourceId, Table};
@@ -18,6 +19,7 @@ use crate::service::plan::{HttpNodePlan, HttpOperation, Plan};
 pub(super) struct Nodes {
     pub(super) agent: AgentHandle,
     pub(super) evaluators: Option<Evaluators>,
+    pub(super) counters: RuleCounters,
 }
 
 /// All that the requests of a node depend on once they have come to it.
@@ -113,6 +115,10 @@ impl Kind for Nodes {
             plan,
             owner: format!("node {} of service {}", id.resource, id.service).into(),
             evaluators: self.evaluators.as_ref(),
+            counters: match plan.rules.is_empty() {
+                true => Arc::default(),
+                false => self.counters.of(id),
+            },
         };
         let served = match (&plan.operation, place) {
             (HttpOperation::Transaction { transaction, .. }, Place::Taken(node)) => {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::super::RunError;
 use super::super::opcua::Site;
+use super::counters::RuleCounters;
 use super::places::{Place, Placed};
 use super::rules;
 use super::table::{Begin, Difference, Kind, ResourceId, Table};
@@ -23,6 +24,7 @@ use crate::service::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerP
 pub(super) struct OpcuaNodes {
     pub(super) agent: AgentHandle,
     pub(super) evaluators: Option<Evaluators>,
+    pub(super) counters: RuleCounters,
     /// The server that there is then.
     pub(super) site: Option<Site>,
 }
@@ -149,7 +151,7 @@ pub(super) async fn adopt(table: &mut Table<OpcuaNodes>, kind: OpcuaNodes, excha
         let added = difference.begins.iter_mut().map(|begin| kind.enter(begin));
         site.content.exchange(&removed, added.collect(), &kept);
     }
-    table.end(&difference).await;
+    table.end(&difference).join_all().await;
     table.begin(&kind, difference).await;
 }
 
@@ -174,6 +176,13 @@ impl OpcuaNodes {
             parent: parent.clone(),
             initial,
             behaviour,
+        }
+    }
+
+    fn counters_of(&self, plan: &OpcuaNodePlan) -> Arc<Counters> {
+        match plan.rules().is_none_or(RuleList::is_empty) {
+            true => Arc::default(),
+            false => self.counters.of(&id(plan)),
         }
     }
 
@@ -248,7 +257,7 @@ impl Start<'_> {
         place: Option<&Node>,
         task: &mut Option<JoinHandle<()>>,
     ) -> Option<Writing> {
-        let counters: Arc<Counters> = Arc::default();
+        let counters = self.nodes.counters_of(self.plan);
         let (topic, rules, batches) = match operation {
             OpcuaOperation::Transaction { treq, rules, .. } => (treq, rules, None),
             OpcuaOperation::Exchange { receives: false, .. } => return None,
@@ -302,7 +311,7 @@ impl Start<'_> {
         else {
             return None;
         };
-        let counters: Arc<Counters> = Arc::default();
+        let counters = self.nodes.counters_of(self.plan);
         let pipeline = self.nodes.pipeline(rules, &self.owner, &counters);
         let (mailbox, inbox, _) = mailbox(Arc::clone(&self.owner), counters);
         let shape = Shape::new(*data_type, *value_rank);

@@ -17,6 +17,7 @@ pub(super) struct Rules<'a> {
     /// What the log calls the node.
     pub(super) owner: Arc<str>,
     pub(super) evaluators: Option<&'a Evaluators>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// Waits until the rules of a node have ended, at most until `deadline`. Nobody asks for them any more.
@@ -31,10 +32,13 @@ pub(super) async fn ended(rules: Option<JoinHandle<()>>, deadline: Instant) {
 impl Rules<'_> {
     /// What clients send goes through them; `None` where there are none.
     pub(super) fn start(self) -> Option<(NodeRules, JoinHandle<()>)> {
-        let counters: Arc<Counters> = Arc::default();
-        let pipeline = self.pipeline(&counters)?;
+        let pipeline = self.pipeline()?;
         let Self {
-            agent, plan, owner, ..
+            agent,
+            plan,
+            owner,
+            counters,
+            ..
         } = self;
         let (topic, batches) = match &plan.operation {
             HttpOperation::Transaction { treq, .. } => (treq, None),
@@ -54,10 +58,13 @@ impl Rules<'_> {
 
     /// What comes on the node's topic goes through them, where there are any.
     pub(super) fn provider(self) -> Provider {
-        let counters: Arc<Counters> = Arc::default();
-        let pipeline = self.pipeline(&counters);
+        let pipeline = self.pipeline();
         let Self {
-            agent, plan, owner, ..
+            agent,
+            plan,
+            owner,
+            counters,
+            ..
         } = self;
         match pipeline {
             Some(pipeline) => {
@@ -68,14 +75,14 @@ impl Rules<'_> {
         }
     }
 
-    fn pipeline(&self, counters: &Arc<Counters>) -> Option<Pipeline> {
+    fn pipeline(&self) -> Option<Pipeline> {
         let rules = &self.plan.rules;
         (!rules.is_empty()).then(|| {
             Pipeline::new(
                 rules.clone(),
                 self.evaluators,
                 Arc::clone(&self.owner),
-                Arc::clone(counters),
+                Arc::clone(&self.counters),
             )
         })
     }

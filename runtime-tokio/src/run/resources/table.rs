@@ -37,7 +37,7 @@ pub(super) trait Kind {
         before: Option<Self::Running>,
     ) -> Self::Running;
 
-    /// Ends one, and waits until that is done.
+    /// Ends one; the future waits until that is done. It takes no more from the moment of the call on.
     fn stop(running: Self::Running) -> impl Future<Output = ()> + Send + 'static;
 }
 
@@ -122,10 +122,10 @@ impl<K: Kind> Table<K> {
         Ok(difference)
     }
 
-    /// Ends what the plan does not ask for any more, all at once.
-    pub(super) async fn end(&mut self, difference: &Difference<K>) {
+    /// Ends what the plan does not ask for any more, all at once; what this returns waits until that is done.
+    pub(super) fn end(&mut self, difference: &Difference<K>) -> JoinSet<()> {
         let ended = difference.ends.iter().filter_map(|id| self.0.remove(id));
-        stop_all::<K>(ended.map(|(_, running)| running)).await;
+        stop_all::<K>(ended.map(|(_, running)| running))
     }
 
     /// Starts what the plan asks for beyond what runs.
@@ -156,7 +156,7 @@ impl<K: Kind> Table<K> {
 
     /// Ends all of it.
     pub(super) async fn stop(self) {
-        stop_all::<K>(self.into_all()).await;
+        stop_all::<K>(self.into_all()).join_all().await;
     }
 
     /// All that run, for good.
@@ -166,9 +166,8 @@ impl<K: Kind> Table<K> {
 }
 
 /// Each may take its time, so none waits for another.
-async fn stop_all<K: Kind>(running: impl Iterator<Item = K::Running>) {
-    let ends: JoinSet<()> = running.map(K::stop).collect();
-    ends.join_all().await;
+fn stop_all<K: Kind>(running: impl Iterator<Item = K::Running>) -> JoinSet<()> {
+    running.map(K::stop).collect()
 }
 
 impl<K: Kind> Difference<K> {
