@@ -31,6 +31,7 @@ mod mio_example;
 mod mqtt5_requests;
 mod mutual_tls;
 mod node_rules;
+mod opcua_endpoints;
 mod opcua_reload;
 mod opcua_transactions;
 mod opcua_values;
