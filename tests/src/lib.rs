@@ -28,6 +28,7 @@ pub mod mosquitto_clients;
 pub mod mqttbytes_oracle;
 pub mod notation;
 pub mod opcua;
+pub mod opcua_server;
 pub mod packets;
 pub mod port;
 pub mod process;

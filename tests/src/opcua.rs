@@ -346,7 +346,7 @@ impl Drop for OpcuaClient {
 }
 
 /// The interpreter of the environment that `cargo xtask test` has made.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = std::env::var_os(PYTHON).map_or_else(
         || workspace().join("target/xtask/opcua/venv/bin/python"),
         PathBuf::from,

@@ -14,9 +14,9 @@ use tracing_subscriber::registry::LookupSpan;
 use super::log_line::{Process, Record};
 use super::output;
 
-/// The library for OPC UA logs as an error whatever a client does wrong: anybody who reaches the port could fill the log.
+/// The library for OPC UA logs as an error whatever the other side does wrong: anybody who reaches the port could fill the log.
 const OPCUA_LIBRARY: &str =
-    "opcua_server=off,opcua_core=off,opcua_crypto=off,opcua_nodes=off,opcua_types=off";
+    "opcua_client=off,opcua_server=off,opcua_core=off,opcua_crypto=off,opcua_nodes=off,opcua_types=off";
 
 /// Starts the log of this process; a second call changes nothing.
 pub(super) fn start(level: LogLevel, format: LogFormat) {

@@ -144,6 +144,15 @@ impl Inbox {
         Some(delivery)
     }
 
+    /// Waits until it is closed: when its task should have ended then, where somebody has said so. It does not keep the messages.
+    pub(crate) fn closing(&self) -> impl Future<Output = Option<Instant>> + Send + use<> {
+        let mut deadline = self.deadline.clone();
+        async move {
+            let closed = deadline.wait_for(Option::is_some).await;
+            closed.ok().and_then(|deadline| *deadline)
+        }
+    }
+
     /// When its task should have ended, where the mailbox was closed.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         *self.deadline.borrow()

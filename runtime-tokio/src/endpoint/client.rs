@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::driver::StartError;
+use crate::opcua::OpcuaError;
 use crate::service::plan::{HttpConnection, HttpRequest, HttpScheme, Secret};
 use crate::tls::{self, Trust};
 use crate::transport::{DialError, Dialer, Endpoint, Transport};
@@ -67,6 +68,9 @@ pub enum ClientError {
     /// The session with another broker cannot be.
     #[error(transparent)]
     Session(#[from] StartError),
+    /// What OPC UA needs of the data folder is not there.
+    #[error(transparent)]
+    Opcua(#[from] OpcuaError),
     /// A header that HTTP does not know.
     #[error("the header `{0}` is no header of HTTP")]
     Header(String),

@@ -86,6 +86,22 @@ pub(super) fn written(id: Option<&Json>, now: UnixMillis) -> Json {
     told(id, now, ("result", &Json::boolean(true)))
 }
 
+/// What is told where a value was read.
+pub(super) fn read(id: Option<&Json>, now: UnixMillis, value: &Json) -> Json {
+    told(id, now, ("result", value))
+}
+
+/// What is told where `message` says why it was not done, and `code` in one word.
+pub(super) fn failed_by(id: Option<&Json>, now: UnixMillis, code: &str, message: &str) -> Json {
+    let members = [("code", &Json::string(code)), ("message", &Json::string(message))];
+    told(id, now, ("error", &Json::object(members)))
+}
+
+/// A value that was told with its time, as the message for `<topic>`.
+pub(super) fn followed(time: UnixMillis, value: &Json) -> Json {
+    Json::object([("timestamp", &timestamp(time)), ("value", value)])
+}
+
 /// What is told where `message` says why it was not done.
 pub(super) fn failed(id: Option<&Json>, now: UnixMillis, message: &str) -> Json {
     told(id, now, ("error", &failure(message)))

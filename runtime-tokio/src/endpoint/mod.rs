@@ -5,11 +5,12 @@
 //! <topic>/res, <topic>     ◀─ Worker ◀─ rules ◀──────┘
 //! ```
 //! Each endpoint is a task; those of one connection share its client, and with it its TCP connections. [`mqtt`] has those
-//! of other brokers.
+//! of other brokers, and [`opcua`] those of OPC UA servers.
 
 mod client;
 mod message;
 mod mqtt;
+mod opcua;
 mod probe;
 mod results;
 mod state;
@@ -63,7 +64,7 @@ pub(crate) struct WatchedConnection {
     pub(crate) service: String,
     /// Resource id.
     pub(crate) resource: String,
-    /// `Http` or `Mqtt`.
+    /// `Http`, `Mqtt` or `Opcua`.
     pub(crate) protocol: &'static str,
     pub(crate) state: Arc<LinkState>,
     pub(crate) endpoints: Vec<WatchedEndpoint>,
@@ -93,6 +94,8 @@ pub(crate) enum PreparedConnection {
     },
     /// With another broker.
     Mqtt(Box<PreparedLink>),
+    /// With an OPC UA server.
+    Opcua(Box<opcua::PreparedLink>, RetryStrategy),
 }
 
 /// A connection to another system, which its endpoints share. Dropping it ends it.
@@ -110,6 +113,8 @@ pub(crate) enum Way {
     Http(Arc<Client>, RetryStrategy),
     /// To another broker.
     Mqtt(Other),
+    /// To an OPC UA server.
+    Opcua(opcua::Other, RetryStrategy),
 }
 
 enum Upkeep {
@@ -118,6 +123,8 @@ enum Upkeep {
     Probing(Task),
     /// A session, yet to begin where there is a driver, which may be sent and not be shared.
     Session(Link, Mutex<Option<Box<Driver>>>),
+    /// A session with an OPC UA server, yet to begin where there is what keeps it up.
+    Opcua(opcua::Link, Option<Box<opcua::Upkeep>>),
 }
 
 /// An endpoint that is subscribed, and waits to be started: its messages wait as well.
@@ -126,6 +133,8 @@ pub(crate) enum SubscribedEndpoint {
     Http(Box<Worker>, RetryStrategy),
     /// Of another broker.
     Mqtt(mqtt::Subscribed),
+    /// Of an OPC UA server.
+    Opcua(opcua::Subscribed),
 }
 
 impl PreparedConnection {
@@ -143,6 +152,10 @@ impl PreparedConnection {
             },
             ConnectionProtocol::Mqtt(plan) => {
                 Self::Mqtt(Box::new(PreparedLink::new(means, service, connection, plan)?))
+            }
+            ConnectionProtocol::Opcua(plan) => {
+                let prepared = opcua::PreparedLink::new(means, service, connection, plan)?;
+                Self::Opcua(Box::new(prepared), connection.strategy)
             }
         })
     }
@@ -177,6 +190,14 @@ impl PreparedConnection {
                     upkeep: Upkeep::Session(link, Mutex::new(Some(Box::new(driver)))),
                 }
             }
+            Self::Opcua(prepared, strategy) => {
+                let (link, upkeep) = prepared.open(&owner);
+                Connection {
+                    state: Arc::clone(&link.other().state),
+                    way: Way::Opcua(link.other().clone(), strategy),
+                    upkeep: Upkeep::Opcua(link, Some(Box::new(upkeep))),
+                }
+            }
         })
     }
 }
@@ -206,16 +227,25 @@ impl Connection {
                     link.begin(*driver);
                 }
             }
+            (Upkeep::Opcua(link, upkeep), _) => {
+                if let Some(upkeep) = upkeep.take() {
+                    link.begin(*upkeep);
+                }
+            }
             _ => {}
         }
     }
 
     /// Ends it in order, and waits until that is done.
     pub(crate) async fn stop(self) {
-        match self.upkeep {
+        let Self { way, upkeep, .. } = self;
+        // Whose way is still in use is not ended at once.
+        drop(way);
+        match upkeep {
             Upkeep::Probe(..) => {}
             Upkeep::Probing(probing) => probing.stop().await,
             Upkeep::Session(link, _) => link.stop().await,
+            Upkeep::Opcua(link, _) => link.stop().await,
         }
     }
 }
@@ -238,7 +268,12 @@ impl Way {
                 let (subscribed, source) = mqtt::subscribe(means, other, plan, tally, before)?;
                 Some((SubscribedEndpoint::Mqtt(subscribed), source))
             }
-            (Self::Http(..), _) => None,
+            (Self::Opcua(other, strategy), EndpointTarget::Opcua(item)) => {
+                let (subscribed, source) =
+                    opcua::subscribe(means, (other, *strategy), plan, item, tally, before)?;
+                Some((SubscribedEndpoint::Opcua(subscribed), source))
+            }
+            (Self::Http(..) | Self::Opcua(..), _) => None,
         }
     }
 }
@@ -258,6 +293,13 @@ impl SubscribedEndpoint {
             Self::Mqtt(subscribed) => Task::start(async move {
                 before.await;
                 subscribed.run().await;
+            }),
+            Self::Opcua(subscribed) if subscribed.is_ordered() => Task::start(async move {
+                before.await;
+                subscribed.run().await;
+            }),
+            Self::Opcua(subscribed) => Task::start(async move {
+                tokio::join!(before, subscribed.run());
             }),
         }
     }

@@ -28,6 +28,11 @@ impl UnderWay {
         self.requests.len() < REQUESTS
     }
 
+    /// Whether there is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// Begins `request`, which ends with the message that tells its result.
     pub(super) fn begin(&mut self, id: Option<Json>, request: impl Future<Output = Json> + Send + 'static) {
         let task = self.requests.spawn(request).id();

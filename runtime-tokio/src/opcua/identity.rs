@@ -1,17 +1,19 @@
-//! The server's own certificate and key, made at its first start; and the folders of its clients' certificates.
+//! The agent's own certificate and key for OPC UA, made when they are first needed; and the folders of others' certificates.
 //!
 //! ```text
-//! <data>/opcua/own/certificate.der   shown to clients
+//! <data>/opcua/own/certificate.der   shown to the other side
 //! <data>/opcua/own/key.pem           for this user alone
-//! <data>/opcua/trusted/              certificates of clients that may come in
+//! <data>/opcua/trusted/              certificates of clients that may come in, and of servers that are believed
 //! <data>/opcua/rejected/             those that wanted to and may not
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opcua::crypto::{X509, X509Data};
+use x509_parser::extensions::GeneralName;
 
 use super::server::OpcuaError;
 use crate::data::{Disk, replace};
@@ -31,11 +33,15 @@ const PEM_LINE: usize = 64;
 
 /// Where the library finds certificates and keys.
 #[derive(Debug)]
-pub(super) struct Identity {
-    pub(super) folder: PathBuf,
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Identity {
+    /// Of everything here.
+    pub(crate) folder: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
+
+/// Held while a key pair is made: server and connections share one.
+static MAKING: Mutex<()> = Mutex::new(());
 
 impl Identity {
     /// Makes a key pair where there is none yet.
@@ -45,6 +51,13 @@ impl Identity {
         plan: &OpcuaServerPlan,
         host: &str,
     ) -> Result<Self, OpcuaError> {
+        let alternate = plan.alternate_hostname.as_deref();
+        let hosts = [Some(host), alternate].into_iter().flatten().map(str::to_owned);
+        Self::ensure(data, uri, hosts.collect())
+    }
+
+    /// The pair that there is, or a new one for the application `uri` on `hosts`: a moment's work.
+    pub(crate) fn ensure(data: &Path, uri: &str, hosts: Vec<String>) -> Result<Self, OpcuaError> {
         let folder = data.join(FOLDER);
         let own = folder.join(OWN);
         let identity = Self {
@@ -52,19 +65,42 @@ impl Identity {
             key: own.join(KEY),
             folder,
         };
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         if !(identity.certificate.is_file() && identity.key.is_file()) {
-            let alternate = plan.alternate_hostname.as_deref();
-            let hosts = [Some(host), alternate].into_iter().flatten().map(str::to_owned);
-            make(&own, uri, hosts.collect()).map_err(|cause| OpcuaError::Identity {
+            make(&own, uri, hosts).map_err(|cause| OpcuaError::Identity {
                 folder: own.display().to_string(),
                 cause,
             })?;
             tracing::info!(
-                "made a key pair for the OPC UA server: {}",
+                "made a key pair for OPC UA: {}",
                 identity.certificate.display()
             );
         }
         Ok(identity)
+    }
+
+    /// Where the certificate is that the agent shows.
+    pub(crate) fn certificate_in(data: &Path) -> PathBuf {
+        data.join(FOLDER).join(OWN).join(CERTIFICATE)
+    }
+
+    /// The application URI that the certificate is for, which the application that shows it has to say of itself (Part 6, §6.2.2).
+    pub(crate) fn application_uri(&self) -> Result<String, OpcuaError> {
+        let unusable = |cause: String| OpcuaError::Identity {
+            folder: self.folder.join(OWN).display().to_string(),
+            cause,
+        };
+        let der = std::fs::read(&self.certificate).map_err(|error| unusable(error.to_string()))?;
+        let uri = x509_parser::parse_x509_certificate(&der)
+            .ok()
+            .and_then(|(_, certificate)| {
+                let names = certificate.subject_alternative_name().ok()??;
+                names.value.general_names.iter().find_map(|name| match name {
+                    GeneralName::URI(uri) => Some((*uri).to_owned()),
+                    _ => None,
+                })
+            });
+        uri.ok_or_else(|| unusable("the certificate names no application".to_owned()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bounds on what clients of the OPC UA server can make grow.
+//! Bounds on what clients of the OPC UA server, and servers that the agent is a client of, can make grow.
 
 use opcua::server::Limits;
 
@@ -13,15 +13,15 @@ pub(super) const SESSION_TIME: u64 = 60 * 60 * 1000;
 /// Values in one Write, and methods in one Call.
 pub(super) const OPERATIONS: usize = 1_000;
 /// Bytes of one text or byte string.
-pub(super) const TEXT: usize = 1 << 20;
+pub(crate) const TEXT: usize = 1 << 20;
 /// Elements of one array.
-pub(super) const ARRAY: usize = 100_000;
+pub(crate) const ARRAY: usize = 100_000;
 /// Bytes of one message.
-pub(super) const MESSAGE: usize = 4 << 20;
+pub(crate) const MESSAGE: usize = 4 << 20;
 /// Bytes of one chunk of a message.
-pub(super) const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 /// Chunks of one message.
-pub(super) const CHUNKS: usize = MESSAGE / CHUNK + 1;
+pub(crate) const CHUNKS: usize = MESSAGE / CHUNK + 1;
 /// Values that wait in one monitored item.
 pub(super) const QUEUE: usize = 1_000;
 /// Subscriptions of one session.

@@ -32,10 +32,10 @@ const KEY_LIFETIME: u32 = u32::MAX;
 #[non_exhaustive]
 pub enum OpcuaError {
     /// There is nowhere to keep its key.
-    #[error("an OPC UA server keeps its key in the data folder, and there is none: set SYNCLINE_DATA_DIR")]
+    #[error("OPC UA keeps its key in the data folder, and there is none: set SYNCLINE_DATA_DIR")]
     NoDataFolder,
     /// Its key pair cannot be read or made.
-    #[error("the key pair of the OPC UA server in {folder} cannot be used: {cause}; see docs/opcua.md")]
+    #[error("the key pair for OPC UA in {folder} cannot be used: {cause}; see docs/opcua.md")]
     Identity {
         /// Where it is kept.
         folder: String,
@@ -269,7 +269,7 @@ fn endpoints(plan: &OpcuaServerPlan) -> Vec<(Policy, MessageSecurityMode)> {
     endpoints
 }
 
-fn library_policy(policy: SecurityPolicy) -> Policy {
+pub(crate) fn library_policy(policy: SecurityPolicy) -> Policy {
     match policy {
         SecurityPolicy::None => Policy::None,
         SecurityPolicy::Basic128Rsa15 => Policy::Basic128Rsa15,
@@ -280,7 +280,7 @@ fn library_policy(policy: SecurityPolicy) -> Policy {
     }
 }
 
-fn library_mode(mode: SecurityMode) -> MessageSecurityMode {
+pub(crate) fn library_mode(mode: SecurityMode) -> MessageSecurityMode {
     match mode {
         SecurityMode::None => MessageSecurityMode::None,
         SecurityMode::Sign => MessageSecurityMode::Sign,

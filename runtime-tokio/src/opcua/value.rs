@@ -104,6 +104,16 @@ impl Shape {
     }
 }
 
+/// The JSON of a value as its own type has it; `None` for those that JSON does not carry.
+pub(crate) fn own_json(value: &Variant) -> Option<Value> {
+    match value {
+        Variant::Empty => Some(Value::Null),
+        Variant::Variant(inner) => own_json(inner),
+        Variant::Array(array) => list(array, data_type(array.value_type)?),
+        scalar => scalar::json(scalar, data_type(scalar.scalar_type_id()?)?),
+    }
+}
+
 /// A value with its type, for a place where any may stand; `None` for those that JSON does not carry.
 pub(super) fn tagged(value: &Variant) -> Option<Value> {
     let (type_id, json) = match value {
@@ -242,6 +252,12 @@ impl<'a> Nested<'a> {
     }
 }
 
+/// The type that this node of OPC UA's own namespace stands for.
+pub(crate) fn built_in(node: &NodeId) -> Option<DataType> {
+    let mut types = DataType::NAMES.iter().map(|(_, data_type)| *data_type);
+    types.find(|data_type| NodeId::from(data_type_id(*data_type)) == *node)
+}
+
 /// Types with their ids as scalars, and as nodes of OPC UA's own namespace.
 macro_rules! types {
     ($($name:ident => $node:ident),+ $(,)?) => {
@@ -251,7 +267,8 @@ macro_rules! types {
             }
         }
 
-        fn data_type(type_id: VariantScalarTypeId) -> Option<DataType> {
+        /// The type of a scalar, or of an array's elements.
+        pub(crate) fn data_type(type_id: VariantScalarTypeId) -> Option<DataType> {
             match type_id {
                 $(VariantScalarTypeId::$name => Some(DataType::$name),)+
                 VariantScalarTypeId::ExtensionObject | VariantScalarTypeId::DiagnosticInfo => None,

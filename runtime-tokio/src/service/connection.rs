@@ -6,6 +6,7 @@ use super::Context;
 use super::diagnostic::quoted;
 use super::http::path;
 use super::mqtt;
+use super::opcua_client;
 use super::plan::{
     BasicAuth, ConnectionProtocol, HttpConnection, HttpScheme, Probe, ProbeMethod, RetryStrategy, Secret,
 };
@@ -22,6 +23,7 @@ const LONGEST: u64 = 24 * 60 * 60 * 1000;
 pub(super) enum ProtocolName {
     Http,
     Mqtt,
+    Opcua,
     /// Spoken by others.
     Foreign,
 }
@@ -30,6 +32,7 @@ pub(super) enum ProtocolName {
 const PROTOCOLS: [(&str, ProtocolName); 22] = [
     ("Http", ProtocolName::Http),
     ("Mqtt", ProtocolName::Mqtt),
+    ("Opcua", ProtocolName::Opcua),
     ("Ads", ProtocolName::Foreign),
     ("Bacnet", ProtocolName::Foreign),
     ("EthernetIp", ProtocolName::Foreign),
@@ -41,7 +44,6 @@ const PROTOCOLS: [(&str, ProtocolName); 22] = [
     ("Modbus", ProtocolName::Foreign),
     ("Mssql", ProtocolName::Foreign),
     ("OpcDa", ProtocolName::Foreign),
-    ("Opcua", ProtocolName::Foreign),
     ("Openprotocol", ProtocolName::Foreign),
     ("Profinet", ProtocolName::Foreign),
     ("S7", ProtocolName::Foreign),
@@ -110,6 +112,8 @@ pub(super) fn read(
             .map(|http| Protocol::Spoken(ConnectionProtocol::Http(Box::new(http)))),
         Some((ProtocolName::Mqtt, _)) => mqtt::read(reporter, value, scope, &mut inner)
             .map(|mqtt| Protocol::Spoken(ConnectionProtocol::Mqtt(Box::new(mqtt)))),
+        Some((ProtocolName::Opcua, _)) => opcua_client::read(reporter, value, &mut inner)
+            .map(|opcua| Protocol::Spoken(ConnectionProtocol::Opcua(Box::new(opcua)))),
         Some((ProtocolName::Foreign, ref name)) => Some(Protocol::Foreign(name.clone())),
         None => None,
     });

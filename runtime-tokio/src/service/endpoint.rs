@@ -6,6 +6,7 @@ use syncline_core::codec::QoS;
 
 use super::connection::{self, ProtocolName, headers, secrets};
 use super::http;
+use super::opcua_client;
 use super::plan::{EndpointTarget, HttpRequest, RuleList};
 use super::record::{Placed, Record, texts};
 use super::resource::STATES;
@@ -119,6 +120,8 @@ fn read_target(
     match protocol {
         ProtocolName::Http => read_http(reporter, key, value, operation).map(Some),
         ProtocolName::Mqtt => read_mqtt(reporter, key, value, operation, scope).map(Some),
+        ProtocolName::Opcua => opcua_client::read_item(reporter, key, value, operation)
+            .map(|item| Some(EndpointTarget::Opcua(Box::new(item)))),
         ProtocolName::Foreign => Some(None),
     }
 }

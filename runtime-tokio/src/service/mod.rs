@@ -17,6 +17,7 @@ mod http;
 mod mapping;
 mod mqtt;
 mod opcua;
+mod opcua_client;
 mod parameters;
 pub mod plan;
 mod record;

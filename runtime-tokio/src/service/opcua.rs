@@ -392,7 +392,7 @@ fn argument(reporter: &mut Reporter<'_>, item: &Value) -> Option<ArgumentPlan> {
 }
 
 /// The text form of a `NodeId` (OPC UA Part 6, §5.3.1.10).
-fn node_id(reporter: &mut Reporter<'_>, value: &Value) -> Option<Placed<String>> {
+pub(super) fn node_id(reporter: &mut Reporter<'_>, value: &Value) -> Option<Placed<String>> {
     const EXPECTED: &str = "a `NodeId` such as `ns=1;s=name` or `ns=1;i=17`";
     if !matches!(value.data, Data::String(_)) {
         reporter.mismatch("nodeId", value, EXPECTED);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{code, folder_with, stderr, stdout, syncline};
 
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 8] = [
     "1-transaction",
     "2-node-responds",
     "3-node-with-error",
@@ -12,6 +12,7 @@ const EXAMPLES: [&str; 7] = [
     "5-full-flow-http",
     "6-full-flow-opcua",
     "7-other-broker",
+    "8-http-to-opcua",
 ];
 
 fn golden(name: &str) -> PathBuf {

@@ -23,6 +23,7 @@ fn all_examples_run_together_on_one_base_path() {
         "5-full-flow-http.yml",
         "6-full-flow-opcua.yml",
         "7-other-broker.yml",
+        "8-http-to-opcua.yml",
     ]
     .map(example)
     .into();
@@ -36,7 +37,7 @@ fn all_examples_run_together_on_one_base_path() {
     assert_eq!(
         ids,
         [
-            "example1", "example2", "example3", "example4", "example5", "example6", "example7"
+            "example1", "example2", "example3", "example4", "example5", "example6", "example7", "example8"
         ]
     );
 }

@@ -7,6 +7,7 @@ mod hostile;
 mod mappings;
 mod names;
 mod opcua;
+mod opcua_client;
 mod planned;
 mod resources;
 mod rules;

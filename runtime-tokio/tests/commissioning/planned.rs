@@ -107,7 +107,7 @@ fn without_operation_post_and_put_receive_and_get_provides() {
 fn http(text: &str) -> HttpConnection {
     match service(text).connections.remove(0).protocol {
         ConnectionProtocol::Http(http) => *http,
-        ConnectionProtocol::Mqtt(_) => panic!("expected HTTP"),
+        ConnectionProtocol::Mqtt(_) | ConnectionProtocol::Opcua(_) => panic!("expected HTTP"),
     }
 }
 
@@ -192,7 +192,7 @@ resources:
             EndpointTarget::MqttPublish { topic, qos, retain } => {
                 format!("{} {} {retain}", topic.as_str(), *qos as u8)
             }
-            EndpointTarget::Http(_) => panic!("expected MQTT"),
+            EndpointTarget::Http(_) | EndpointTarget::Opcua(_) => panic!("expected MQTT"),
         })
         .collect();
     assert_eq!(targets, ["a/+/# 1", "d 0 true"]);
@@ -398,8 +398,8 @@ resources:
     ));
     let warnings = messages(&planned.warnings, Severity::Warning);
     for expected in [
-        "3:3 resource `c` is not run here: the protocol `Modbus` is not spoken, only `Http` or `Mqtt`",
-        "4:3 resource `own` is not run here: the protocol `Mtsics` is not spoken, only `Http` or `Mqtt`",
+        "3:3 resource `c` is not run here: the protocol `Modbus` is not spoken, only `Http`, `Mqtt` or `Opcua`",
+        "4:3 resource `own` is not run here: the protocol `Mtsics` is not spoken, only `Http`, `Mqtt` or `Opcua`",
         "5:3 resource `e` is not run here: its connection `c` is left out",
     ] {
         assert!(warnings.iter().any(|warning| warning == expected), "{warnings:?}");

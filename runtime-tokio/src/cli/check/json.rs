@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syncline::service::plan::{
     ArgumentPlan, Capture, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan,
     EndpointTarget, FlowPlan, HttpNodePlan, HttpOperation, HttpScheme, HttpServerPlan, MappingPlan, NodeKind,
-    OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan, Plan, RuleList, ServicePlan,
+    OpcuaConnection, OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan, Plan, RuleList, ServicePlan,
     TransactionPlan,
 };
 use syncline::service::{Diagnostic, Report, Severity};
@@ -237,6 +237,13 @@ fn connection(connection: &ConnectionPlan) -> Value {
             ("Http", scheme, &http.host, http.port, Some(&http.prefix))
         }
         ConnectionProtocol::Mqtt(mqtt) => ("Mqtt", mqtt.scheme.name(), &mqtt.host, mqtt.port, None),
+        ConnectionProtocol::Opcua(opcua) => (
+            "Opcua",
+            OpcuaConnection::SCHEME,
+            &opcua.host,
+            opcua.port,
+            Some(&opcua.path),
+        ),
     };
     let strategy = &connection.strategy;
     let session = match &connection.protocol {
@@ -250,6 +257,11 @@ fn connection(connection: &ConnectionPlan) -> Value {
                 "qos": will.qos as u8,
                 "retain": will.retain,
             })),
+        }),
+        ConnectionProtocol::Opcua(opcua) => json!({
+            "securityPolicy": opcua.policy.name(),
+            "securityMode": opcua.mode.name(),
+            "username": opcua.login.as_ref().map(|login| login.username.as_str()),
         }),
     };
     json!({
@@ -290,6 +302,14 @@ fn endpoint(endpoint: &EndpointPlan) -> Value {
         }),
         EndpointTarget::MqttPublish { topic, qos, retain } => {
             json!({ "topic": topic.as_str(), "qos": *qos as u8, "retain": retain })
+        }
+        EndpointTarget::Opcua(item) => {
+            let follows = matches!(endpoint.operation, EndpointOperation::Subscribe { .. });
+            json!({
+                "node": item.node.text(),
+                "publishInterval": follows.then(|| milliseconds(item.publish_interval)),
+                "samplingInterval": item.sampling_interval.filter(|_| follows).map(milliseconds),
+            })
         }
     };
     json!({

@@ -232,11 +232,13 @@ fn target(protocol: &ConnectionProtocol, endpoint: &EndpointPlan) -> String {
         ConnectionProtocol::Mqtt(mqtt) => {
             format!("{}://{}:{}", mqtt.scheme.name(), host(&mqtt.host), mqtt.port)
         }
+        ConnectionProtocol::Opcua(opcua) => opcua.url(),
     };
     match &endpoint.target {
         EndpointTarget::Http(request) => format!("{} {origin}{}", request.method, request.path),
         EndpointTarget::MqttSubscribe { filter, .. } => format!("{origin} {}", filter.as_str()),
         EndpointTarget::MqttPublish { topic, .. } => format!("{origin} {}", topic.as_str()),
+        EndpointTarget::Opcua(item) => format!("{origin} {}", item.node.text()),
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn subscribe(
             let (writer, source) = Writer::new(means, other, plan, target, &owner, tally, before)?;
             Some((Subscribed::Writer(Box::new(writer)), source))
         }
-        EndpointTarget::Http(_) => None,
+        EndpointTarget::Http(_) | EndpointTarget::Opcua(_) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use syncline_core::codec::QoS;
 use syncline_core::topic::{TopicFilter, TopicName};
 
-use super::{Capture, MqttConnection, RuleList, Secret};
+use super::{Capture, MqttConnection, OpcuaConnection, OpcuaItem, RuleList, Secret};
 
 /// One `Cybus::Connection`.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub enum ConnectionProtocol {
     Http(Box<HttpConnection>),
     /// MQTT, as a client of another broker.
     Mqtt(Box<MqttConnection>),
+    /// OPC UA, as a client of a server.
+    Opcua(Box<OpcuaConnection>),
 }
 
 impl ConnectionProtocol {
@@ -39,6 +41,7 @@ impl ConnectionProtocol {
         match self {
             Self::Http(_) => "Http",
             Self::Mqtt(_) => "Mqtt",
+            Self::Opcua(_) => "Opcua",
         }
     }
 }
@@ -223,6 +226,8 @@ pub enum EndpointTarget {
         /// Whether that broker keeps the last one.
         retain: bool,
     },
+    /// Reads, writes or follows the value of a node of an OPC UA server.
+    Opcua(Box<OpcuaItem>),
 }
 
 /// The request of an HTTP endpoint.

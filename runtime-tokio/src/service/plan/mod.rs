@@ -5,6 +5,7 @@ mod http;
 mod mapping;
 mod mqtt;
 mod opcua;
+mod opcua_client;
 mod secret;
 mod topics;
 
@@ -20,6 +21,7 @@ pub use opcua::{
     ArgumentPlan, DataType, NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan,
     SecurityMode, SecurityPolicy,
 };
+pub use opcua_client::{BrowseName, OpcuaConnection, OpcuaItem, OpcuaLogin, OpcuaNode};
 pub use secret::Secret;
 pub use topics::{Publication, Subscription};
 

@@ -1,0 +1,195 @@
+//! An endpoint that follows a node: each value that the server tells becomes a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opcua::types::DataValue;
+use syncline_core::time::UnixMillis;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::asked::json;
+use super::link::Other;
+use super::live::{Failure, Live};
+use super::node_type::Target;
+use super::subscriptions::Followed;
+use crate::driver::{Inbox, Source, mailbox};
+use crate::endpoint::Means;
+use crate::endpoint::message::{self, wall};
+use crate::endpoint::probe::Delays;
+use crate::endpoint::results::Results;
+use crate::endpoint::tally::Tally;
+use crate::service::plan::{EndpointPlan, OpcuaItem, RetryStrategy};
+
+/// Time to tell the server that a node is followed no longer.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+/// Milliseconds from 1601, where OPC UA begins to count, to 1970.
+const EPOCH: i64 = 11_644_473_600_000;
+/// Counts of OPC UA in a millisecond.
+const TICKS: i64 = 10_000;
+
+/// One endpoint.
+pub(crate) struct Follower {
+    other: Other,
+    target: Target,
+    item: OpcuaItem,
+    strategy: RetryStrategy,
+    /// Has no messages, and ends with the endpoint.
+    inbox: Inbox,
+    results: Results,
+    tally: Arc<Tally>,
+    /// What the log calls it.
+    owner: Arc<str>,
+}
+
+/// Why it does not follow a session's node any more.
+enum End {
+    /// The endpoint ends.
+    Closed,
+    /// There is another session, or none.
+    Lost,
+}
+
+impl Follower {
+    pub(super) fn new(
+        means: &Means,
+        other: &Other,
+        strategy: RetryStrategy,
+        plan: &EndpointPlan,
+        item: &OpcuaItem,
+        tally: &Arc<Tally>,
+    ) -> (Self, Source) {
+        let owner: Arc<str> = plan.to_string().into();
+        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
+        let follower = Self {
+            other: other.clone(),
+            target: Target::new(item.node.clone()),
+            item: item.clone(),
+            strategy,
+            inbox,
+            results: Results::new(means, plan, &owner, tally),
+            tally: Arc::clone(tally),
+            owner,
+        };
+        (follower, Source::silent(mailbox, closer))
+    }
+
+    /// Runs until the endpoint ends.
+    pub(super) async fn run(mut self) {
+        let mut session = None;
+        let mut delays = Delays::new(self.strategy);
+        while let Some(live) = self.next_live(session).await {
+            self.tally.count_request();
+            let followed = self.follow(&live).await;
+            self.tally
+                .count_end(followed.as_ref().map(|_| ()).map_err(|failure| failure.cause));
+            let delay = delays.after(followed.is_ok());
+            match followed {
+                Ok(followed) => {
+                    session = Some(live.number());
+                    if let End::Closed = self.tell(&live, followed).await {
+                        break;
+                    }
+                }
+                Err(failure) => {
+                    self.target.forget();
+                    self.results
+                        .outbox
+                        .tell(format!("no values: {}; trying again", failure.text));
+                    let next = Instant::now() + delay.unwrap_or_default();
+                    if self.wait_until(next).await.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.results.finish().await;
+    }
+
+    async fn follow(&self, live: &Live) -> Result<Followed, Failure> {
+        let node = self.target.find(live).await?;
+        let counters = self.tally.messages();
+        live.subscriptions
+            .follow(live, node, &self.item, &self.owner, counters)
+            .await
+    }
+
+    /// Tells values until there are none any more.
+    async fn tell(&mut self, live: &Live, mut followed: Followed) -> End {
+        let end = loop {
+            let has_room = self.results.has_room();
+            tokio::select! {
+                () = self.results.moved() => self.results.pass_due().await,
+                Some(value) = followed.values.recv(), if has_room => self.pass(live, value).await,
+                _ = self.inbox.recv() => break End::Closed,
+                () = self.other.lost(live.number()) => break End::Lost,
+            }
+        };
+        if let End::Closed = end {
+            // Without an answer it ends with the session.
+            let _ = timeout(LEAVE_TIME, live.subscriptions.end(live, &followed)).await;
+        }
+        // What was told before is told on.
+        followed.values.close();
+        while let Some(value) = followed.values.recv().await {
+            self.pass(live, value).await;
+        }
+        end
+    }
+
+    async fn pass(&mut self, live: &Live, value: DataValue) {
+        let time = value
+            .source_timestamp
+            .as_ref()
+            .map_or_else(wall, |time| unix(time.ticks()));
+        match live.sound(value).and_then(|value| json(&value)) {
+            Ok(value) => {
+                self.results.outbox.forget_troubles();
+                self.results.pass(message::followed(time, &value)).await;
+            }
+            Err(failure) => self.results.outbox.fail(&failure.text),
+        }
+    }
+
+    /// Waits for a session other than the last; `None` at the end of the endpoint.
+    async fn next_live(&mut self, last: Option<u64>) -> Option<Arc<Live>> {
+        loop {
+            tokio::select! {
+                live = self.other.next_live(last) => return Some(live),
+                _ = self.inbox.recv() => return None,
+                () = self.results.moved() => self.results.pass_due().await,
+            }
+        }
+    }
+
+    /// Waits until `next`; `None` at the end of the endpoint.
+    async fn wait_until(&mut self, next: Instant) -> Option<()> {
+        loop {
+            tokio::select! {
+                () = sleep_until(next) => return Some(()),
+                _ = self.inbox.recv() => return None,
+                () = self.results.moved() => self.results.pass_due().await,
+            }
+        }
+    }
+}
+
+/// A time of OPC UA; none before 1970 is told.
+fn unix(ticks: i64) -> UnixMillis {
+    let millis = (ticks / TICKS).saturating_sub(EPOCH);
+    UnixMillis(u64::try_from(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use opcua::types::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_milliseconds_since_1970() {
+        let time = DateTime::parse_from_rfc3339("2026-11-22T02:00:00.1239Z").unwrap();
+        assert_eq!(unix(time.ticks()), UnixMillis(1_795_312_800_123));
+        assert_eq!(unix(DateTime::null().ticks()), UnixMillis(0));
+        assert_eq!(unix(i64::MAX).0, 910_692_730_085_477);
+    }
+}
