@@ -60,7 +60,10 @@ impl OpcuaServer {
             options,
             next: 0,
         };
-        let first = server.answers.recv_timeout(3 * wait::PATIENCE).expect("it serves");
+        let first = server
+            .answers
+            .recv_timeout(3 * wait::PATIENCE)
+            .expect("it serves");
         assert_eq!(first["result"], "serving");
         server
     }
@@ -79,7 +82,9 @@ impl OpcuaServer {
     /// Never.
     #[must_use]
     pub fn port(&self) -> u16 {
-        let port = self.options["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+        let port = self.options["port"]
+            .as_u64()
+            .and_then(|port| u16::try_from(port).ok());
         port.expect("a port")
     }
 
@@ -113,7 +118,9 @@ impl OpcuaServer {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([signal, &self.process.id().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()));
     }
 

@@ -71,10 +71,7 @@ impl Identity {
                 folder: own.display().to_string(),
                 cause,
             })?;
-            tracing::info!(
-                "made a key pair for OPC UA: {}",
-                identity.certificate.display()
-            );
+            tracing::info!("made a key pair for OPC UA: {}", identity.certificate.display());
         }
         Ok(identity)
     }

@@ -53,7 +53,8 @@ pub(super) fn read(
     let trust_all_certificates = record.boolean("trustAllCertificates").unwrap_or(false);
     if trust_all_certificates && mode == SecurityMode::None {
         let place = record.place("trustAllCertificates");
-        let message = "`trustAllCertificates` has no effect with `securityMode: None`, which shows no certificate";
+        let message =
+            "`trustAllCertificates` has no effect with `securityMode: None`, which shows no certificate";
         record.reporter.warning(place, message);
     }
     *retry = record.optional("connectionStrategy", strategy);
@@ -207,7 +208,10 @@ fn security(
             let place = record.place("securityPolicy");
             record.error_with_help(
                 place,
-                format!("`securityPolicy`: found `None` with `securityMode: {}`", mode.name()),
+                format!(
+                    "`securityPolicy`: found `None` with `securityMode: {}`",
+                    mode.name()
+                ),
                 "write `Basic256Sha256`, or leave it out",
             );
         }
@@ -215,7 +219,10 @@ fn security(
             let place = record.place("securityMode");
             record.error_with_help(
                 place,
-                format!("`securityMode`: found `None` with `securityPolicy: {}`", policy.name()),
+                format!(
+                    "`securityMode`: found `None` with `securityPolicy: {}`",
+                    policy.name()
+                ),
                 "write `SignAndEncrypt`, or leave it out",
             );
         }
@@ -305,7 +312,8 @@ fn browse_path(key: &str, reporter: &mut Reporter<'_>, value: &Value) -> Option<
     let text = reporter.text(key, value)?;
     let names = parse_browse_path(text).filter(|names| (1..=MAX_NAMES).contains(&names.len()));
     if names.is_none() {
-        let expected = format!("at most {MAX_NAMES} names with their namespaces, such as `2:Devices/2:Press/2:Speed`");
+        let expected =
+            format!("at most {MAX_NAMES} names with their namespaces, such as `2:Devices/2:Press/2:Speed`");
         reporter.mismatch(key, value, expected);
     }
     names
@@ -397,7 +405,10 @@ mod tests {
     fn a_browse_path_is_names_with_namespaces_where_it_says_them() {
         for (text, expected) in [
             ("0:CurrentTime", Some(vec![(Some(0), "CurrentTime")])),
-            ("/2:A/B/3:C", Some(vec![(Some(2), "A"), (None, "B"), (Some(3), "C")])),
+            (
+                "/2:A/B/3:C",
+                Some(vec![(Some(2), "A"), (None, "B"), (Some(3), "C")]),
+            ),
             ("2:a:b", Some(vec![(Some(2), "a:b")])),
             ("x:y", Some(vec![(None, "x:y")])),
             ("2:a&/b&&c.d", Some(vec![(Some(2), "a/b&c.d")])),

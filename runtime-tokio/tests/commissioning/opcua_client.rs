@@ -109,10 +109,13 @@ fn opcua(properties: &str) -> OpcuaConnection {
 
 fn items(endpoints: &[&str]) -> (Vec<OpcuaItem>, Vec<String>) {
     let (connection, warnings) = connected("host: a", endpoints);
-    let items = connection.endpoints.into_iter().map(|endpoint| match endpoint.target {
-        EndpointTarget::Opcua(item) => *item,
-        other => panic!("expected OPC UA, found {other:?}"),
-    });
+    let items = connection
+        .endpoints
+        .into_iter()
+        .map(|endpoint| match endpoint.target {
+            EndpointTarget::Opcua(item) => *item,
+            other => panic!("expected OPC UA, found {other:?}"),
+        });
     (items.collect(), warnings)
 }
 
@@ -121,7 +124,10 @@ fn a_server_is_named_by_its_host_and_port_or_by_its_url() {
     for (properties, url) in [
         ("host: plc", "opc.tcp://plc:4840"),
         ("host: '::1', port: 4841", "opc.tcp://[::1]:4841"),
-        ("endpointUrl: 'opc.tcp://plc:4841/UA/x'", "opc.tcp://plc:4841/UA/x"),
+        (
+            "endpointUrl: 'opc.tcp://plc:4841/UA/x'",
+            "opc.tcp://plc:4841/UA/x",
+        ),
     ] {
         assert_eq!(opcua(properties).url(), url);
     }

@@ -45,7 +45,12 @@ fn next(subscription: &mut Subscription) -> Value {
 
 /// What comes of a message to the endpoint's `/set` or `/req`.
 fn ask(broker: &Mosquitto, results: &mut Subscription, topic: &str, message: &Value) -> Value {
-    publish(broker, &format!("services/machine/{topic}"), &message.to_string(), &[]);
+    publish(
+        broker,
+        &format!("services/machine/{topic}"),
+        &message.to_string(),
+        &[],
+    );
     next(results)
 }
 
@@ -79,7 +84,9 @@ fn values_are_read_as_json_and_the_ids_of_requests_come_back() {
         ("since", json!("2026-11-22T02:00:00Z")),
         ("label", json!({"locale": "de", "text": "Säge"})),
     ];
-    let properties = expected.each_ref().map(|(name, _)| format!("read: {{nodeId: ns=2;s={name}}}"));
+    let properties = expected
+        .each_ref()
+        .map(|(name, _)| format!("read: {{nodeId: ns=2;s={name}}}"));
     let mut endpoints: Vec<(&str, &str)> = expected
         .iter()
         .zip(&properties)
@@ -96,8 +103,17 @@ fn values_are_read_as_json_and_the_ids_of_requests_come_back() {
     let _agent = connected(&service, &mut broker, "object/req");
     for (name, value) in expected.iter().chain([&("path", json!(1.5))]) {
         let mut results = Subscription::start(&broker, &format!("services/machine/{name}/res"));
-        let result = ask(&broker, &mut results, &format!("{name}/req"), &json!({"id": name}));
-        assert_eq!((&result["id"], &result["result"]), (&json!(name), value), "{result}");
+        let result = ask(
+            &broker,
+            &mut results,
+            &format!("{name}/req"),
+            &json!({"id": name}),
+        );
+        assert_eq!(
+            (&result["id"], &result["result"]),
+            (&json!(name), value),
+            "{result}"
+        );
         assert!(result["timestamp"].is_u64(), "{result}");
     }
     for (name, code) in [
@@ -108,7 +124,11 @@ fn values_are_read_as_json_and_the_ids_of_requests_come_back() {
     ] {
         let mut results = Subscription::start(&broker, &format!("services/machine/{name}/res"));
         let result = ask(&broker, &mut results, &format!("{name}/req"), &json!({"id": 7}));
-        assert_eq!((&result["id"], &result["error"]["code"]), (&json!(7), &json!(code)), "{result}");
+        assert_eq!(
+            (&result["id"], &result["error"]["code"]),
+            (&json!(7), &json!(code)),
+            "{result}"
+        );
         assert!(result["error"]["message"].is_string(), "{result}");
     }
 }
@@ -117,7 +137,9 @@ fn values_are_read_as_json_and_the_ids_of_requests_come_back() {
 fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
     let mut broker = Mosquitto::start();
     let mut machine = OpcuaServer::start();
-    let nodes = ["speed", "level", "count", "name", "list", "mode", "patience", "any", "label"];
+    let nodes = [
+        "speed", "level", "count", "name", "list", "mode", "patience", "any", "label",
+    ];
     let properties = nodes.map(|name| format!("write: {{nodeId: ns=2;s={name}}}"));
     let mut endpoints: Vec<(&str, &str)> = nodes
         .iter()
@@ -145,7 +167,11 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
     ] {
         let message = json!({"id": name, "value": value});
         let result = ask(&broker, &mut results, &format!("{name}/set"), &message);
-        assert_eq!((&result["id"], &result["result"]), (&json!(name), &json!(true)), "{result}");
+        assert_eq!(
+            (&result["id"], &result["result"]),
+            (&json!(name), &json!(true)),
+            "{result}"
+        );
         assert_eq!(machine.get(name), stored);
     }
     // A value alone is one, too.
@@ -167,7 +193,11 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
     }
     assert_eq!(machine.get("level"), json!(["Int16", -5]));
     let level = endpoint(&agent, "level");
-    assert_eq!((&level["requests"], &level["answered"]), (&json!(5), &json!(1)), "{level}");
+    assert_eq!(
+        (&level["requests"], &level["answered"]),
+        (&json!(5), &json!(1)),
+        "{level}"
+    );
     assert_eq!(level["failures"]["malformed"], 4, "{level}");
     assert_eq!(endpoint(&agent, "absent")["failures"]["refused"], 1);
 }
@@ -178,7 +208,10 @@ fn writes_of_one_endpoint_keep_their_order() {
     let mut machine = OpcuaServer::start();
     let endpoints = [
         ("speed", "qos: 1\n      write: {nodeId: ns=2;s=speed}"),
-        ("told", "qos: 1\n      subscribe: {nodeId: ns=2;s=speed, publishInterval: 50, samplingInterval: 0}"),
+        (
+            "told",
+            "qos: 1\n      subscribe: {nodeId: ns=2;s=speed, publishInterval: 50, samplingInterval: 0}",
+        ),
     ];
     let (_folder, service) = commissioned(machine.port(), "", &endpoints);
     let mut values = Subscription::start(&broker, "services/machine/told");
@@ -187,7 +220,12 @@ fn writes_of_one_endpoint_keep_their_order() {
     broker.wait_for_log("services/machine/speed/set (QoS 1)");
     assert_eq!(next(&mut values)["value"], 1.5);
     for value in 1..=50 {
-        publish(&broker, "services/machine/speed/set", &value.to_string(), &["-q", "1"]);
+        publish(
+            &broker,
+            "services/machine/speed/set",
+            &value.to_string(),
+            &["-q", "1"],
+        );
     }
     let mut last = 0.0;
     while last < 50.0 {
@@ -206,7 +244,10 @@ fn values_are_told_with_the_time_of_their_source_and_bad_ones_are_not_told() {
         ("speed", "subscribe: {nodeId: ns=2;s=speed, publishInterval: 100}"),
         ("level", "subscribe: {nodeId: ns=2;s=level, publishInterval: 100}"),
         ("name", "subscribe: {nodeId: ns=2;s=name, publishInterval: 200}"),
-        ("absent", "subscribe: {nodeId: ns=2;s=absent, publishInterval: 200}"),
+        (
+            "absent",
+            "subscribe: {nodeId: ns=2;s=absent, publishInterval: 200}",
+        ),
     ];
     let (_folder, service) = commissioned(machine.port(), "", &endpoints);
     let mut speeds = Subscription::start(&broker, "services/machine/speed");
@@ -220,10 +261,17 @@ fn values_are_told_with_the_time_of_their_source_and_bad_ones_are_not_told() {
     // Endpoints with one interval share a subscription, and that of the absent node is one of the two.
     assert_eq!(machine.subscriptions(), 2);
     machine.set("speed", &json!(2.5), &json!({"at": "2026-11-22T02:00:00.123"}));
-    assert_eq!(next(&mut speeds), json!({"timestamp": 1_795_312_800_123_u64, "value": 2.5}));
+    assert_eq!(
+        next(&mut speeds),
+        json!({"timestamp": 1_795_312_800_123_u64, "value": 2.5})
+    );
     machine.set("speed", &json!(3.5), &json!({"status": "BadSensorFailure"}));
     agent.wait_for_log_line(&["endpoint speed of service machine", "BadSensorFailure"]);
-    machine.set("speed", &json!(4.5), &json!({"status": "UncertainLastUsableValue"}));
+    machine.set(
+        "speed",
+        &json!(4.5),
+        &json!({"status": "UncertainLastUsableValue"}),
+    );
     assert_eq!(next(&mut speeds)["value"], 4.5);
     assert_eq!(endpoint(&agent, "speed")["failed"], 1);
 }
@@ -241,11 +289,18 @@ fn while_the_machine_is_down_writes_fail_at_once_and_all_goes_on_when_it_is_back
     let mut results = Subscription::start(&broker, "services/machine/set/res");
     let mut agent = connected(&service, &mut broker, "set/set");
     assert_eq!(next(&mut values)["value"], 7);
-    assert_eq!(ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"], true);
+    assert_eq!(
+        ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"],
+        true
+    );
     assert_eq!(next(&mut values)["value"], 8);
     let port = machine.port();
     drop(machine);
-    agent.wait_for_log_line(&["WARN", "connection plc of service machine: opc.tcp://127.0.0.1:", "gone"]);
+    agent.wait_for_log_line(&[
+        "WARN",
+        "connection plc of service machine: opc.tcp://127.0.0.1:",
+        "gone",
+    ]);
     let begun = Instant::now();
     let result = ask(&broker, &mut results, "set/set", &json!({"id": 2, "value": 9}));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
@@ -261,7 +316,11 @@ fn while_the_machine_is_down_writes_fail_at_once_and_all_goes_on_when_it_is_back
     let status: Value = serde_json::from_str(&status).expect("JSON");
     let connection = &status["connections"][0];
     assert_eq!(
-        (&connection["protocol"], &connection["connected"], &connection["connections"]),
+        (
+            &connection["protocol"],
+            &connection["connected"],
+            &connection["connections"]
+        ),
         (&json!("Opcua"), &json!(true), &json!(2)),
         "{connection}"
     );
@@ -278,11 +337,19 @@ fn a_machine_with_a_login_is_believed_once_its_certificate_is_trusted() {
     let options = json!({"own": own.path(), "users": {"press": PASSWORD}});
     let mut machine = OpcuaServer::start_with(options);
     let login = format!(", username: press, password: {PASSWORD}");
-    let (_folder, service) = commissioned(machine.port(), &login, &[("set", "write: {nodeId: ns=2;s=level}")]);
+    let (_folder, service) = commissioned(
+        machine.port(),
+        &login,
+        &[("set", "write: {nodeId: ns=2;s=level}")],
+    );
     let mut results = Subscription::start(&broker, "services/machine/set/res");
     let mut agent = Agent::start(&service, broker.port());
     broker.wait_for_log("services/machine/set/set (QoS 0)");
-    agent.wait_for_log_line(&["connection plc of service machine", "is not trusted", "opcua/rejected"]);
+    agent.wait_for_log_line(&[
+        "connection plc of service machine",
+        "is not trusted",
+        "opcua/rejected",
+    ]);
     let result = ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}));
     let message = result["error"]["message"].as_str().expect("a message");
     assert!(message.contains("is not trusted"), "{message}");
@@ -291,7 +358,9 @@ fn a_machine_with_a_login_is_believed_once_its_certificate_is_trusted() {
         .expect("the folder")
         .map(|file| file.expect("a file").path())
         .collect();
-    let [file] = files.as_slice() else { panic!("{files:?}") };
+    let [file] = files.as_slice() else {
+        panic!("{files:?}")
+    };
     std::fs::rename(file, agent.data().join("opcua/trusted/machine.der")).expect("it can be moved");
     agent.wait_for_log_line(&["connected to opc.tcp://127.0.0.1:"]);
     let result = ask(&broker, &mut results, "set/set", &json!({"id": 2, "value": 9}));
@@ -306,10 +375,14 @@ fn a_wrong_password_is_told_once_with_its_cure_and_everyone_is_believed_where_th
     let broker = Mosquitto::start();
     let own = tempfile::tempdir().expect("a temporary folder");
     let machine = OpcuaServer::start_with(json!({"own": own.path(), "users": {"press": "another"}}));
-    let login = format!(", username: press, password: {WRONG}, securityMode: Sign, trustAllCertificates: true");
+    let login =
+        format!(", username: press, password: {WRONG}, securityMode: Sign, trustAllCertificates: true");
     let (_folder, service) = commissioned(machine.port(), &login, &[("get", "read: {nodeId: ns=2;s=level}")]);
     let mut agent = Agent::start(&service, broker.port());
-    agent.wait_for_log_line(&["connection plc of service machine", "check `username` and `password`"]);
+    agent.wait_for_log_line(&[
+        "connection plc of service machine",
+        "check `username` and `password`",
+    ]);
     let trusted = std::fs::read_dir(agent.data().join("opcua/trusted"));
     assert!(
         trusted.is_ok_and(|files| files.count() == 0) || !agent.data().join("opcua/trusted").exists(),
@@ -350,9 +423,17 @@ fn a_write_that_has_no_answer_when_the_agent_stops_may_have_been_carried_out() {
     let mut agent = Agent::start_with(&service, broker.port(), &variables);
     agent.wait_for_log_line(&["connected to opc.tcp://127.0.0.1:"]);
     broker.wait_for_log("services/machine/set/set (QoS 0)");
-    assert_eq!(ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"], true);
+    assert_eq!(
+        ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"],
+        true
+    );
     machine.freeze();
-    publish(&broker, "services/machine/set/set", r#"{"id": 2, "value": 9}"#, &[]);
+    publish(
+        &broker,
+        "services/machine/set/set",
+        r#"{"id": 2, "value": 9}"#,
+        &[],
+    );
     wait::until("it is under way", wait::PATIENCE, || {
         (endpoint(&agent, "set")["requests"] == 2).then_some(())
     });
@@ -376,15 +457,23 @@ fn a_file_that_changes_takes_its_connection_and_its_endpoints_with_it() {
     let mut values = Subscription::start(&broker, "services/machine/told");
     let mut agent = connected(&service, &mut broker, "set/set");
     assert_eq!(next(&mut values)["value"], 7);
-    assert_eq!(ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"], true);
+    assert_eq!(
+        ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"],
+        true
+    );
     assert_eq!(next(&mut values)["value"], 8);
     // An endpoint that goes takes its monitored item with it, and the subscription that nobody needs any more.
     std::fs::write(&service, text(first.port(), "", &[set])).expect("a file");
-    wait::until("it is followed no more", wait::PATIENCE, || (first.subscriptions() == 0).then_some(()));
+    wait::until("it is followed no more", wait::PATIENCE, || {
+        (first.subscriptions() == 0).then_some(())
+    });
     std::fs::write(&service, text(second.port(), "", &[set, told])).expect("a file");
     agent.wait_for_log_line(&["connected to opc.tcp", &second.port().to_string()]);
     assert_eq!(next(&mut values)["value"], 7);
-    assert_eq!(ask(&broker, &mut results, "set/set", &json!({"id": 2, "value": 9}))["result"], true);
+    assert_eq!(
+        ask(&broker, &mut results, "set/set", &json!({"id": 2, "value": 9}))["result"],
+        true
+    );
     assert_eq!(first.get("level"), json!(["Int16", 8]));
     assert_eq!(second.get("level"), json!(["Int16", 9]));
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use syncline::service::plan::{
     ArgumentPlan, Capture, ConnectionPlan, ConnectionProtocol, EndpointOperation, EndpointPlan,
     EndpointTarget, FlowPlan, HttpNodePlan, HttpOperation, HttpScheme, HttpServerPlan, MappingPlan, NodeKind,
-    OpcuaConnection, OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan, Plan, RuleList, ServicePlan,
-    TransactionPlan,
+    OpcuaConnection, OpcuaNodePlan, OpcuaOperation, OpcuaParent, OpcuaServerPlan, Plan, RuleList,
+    ServicePlan, TransactionPlan,
 };
 use syncline::service::{Diagnostic, Report, Severity};
 

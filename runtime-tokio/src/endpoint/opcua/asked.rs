@@ -106,12 +106,18 @@ impl Asked {
             self.results.pass(message::rejected(wall())).await;
             return;
         };
-        let (other, target, tally) = (self.other.clone(), Arc::clone(&self.target), Arc::clone(&self.tally));
+        let (other, target, tally) = (
+            self.other.clone(),
+            Arc::clone(&self.target),
+            Arc::clone(&self.tally),
+        );
         let (id, writes) = (asked.id.clone(), self.writes);
         under_way.begin(id, async move {
             let id = asked.id.as_ref();
             let end = match writes {
-                true => write(&other, &target, asked.body).await.map(|()| Json::boolean(true)),
+                true => write(&other, &target, asked.body)
+                    .await
+                    .map(|()| Json::boolean(true)),
                 false => read(&other, &target).await,
             };
             tally.count_end(end.as_ref().map(|_| ()).map_err(|failure| failure.cause));

@@ -13,7 +13,8 @@ use opcua::client::{
 use opcua::core::ResponseMessage;
 use opcua::crypto::SecurityPolicy as Policy;
 use opcua::types::{
-    ApplicationType, DateTime, EndpointDescription, Error, GetEndpointsRequest, RequestHeader, StatusCode, UserTokenPolicy, UserTokenType,
+    ApplicationType, DateTime, EndpointDescription, Error, GetEndpointsRequest, RequestHeader, StatusCode,
+    UserTokenPolicy, UserTokenType,
 };
 use tokio::time::timeout;
 
@@ -71,10 +72,7 @@ pub(super) enum ConnectError {
         offered: String,
     },
     #[error("takes no {whom} there: {cure}")]
-    NoLogin {
-        whom: &'static str,
-        cure: &'static str,
-    },
+    NoLogin { whom: &'static str, cure: &'static str },
     #[error("{0}")]
     Trust(#[from] TrustError),
     #[error("{0}")]
@@ -231,7 +229,10 @@ fn choose(
         .into_iter()
         .filter(|endpoint| {
             let kind = endpoint.server.application_type;
-            endpoint.endpoint_url.as_ref().starts_with(OpcuaConnection::SCHEME)
+            endpoint
+                .endpoint_url
+                .as_ref()
+                .starts_with(OpcuaConnection::SCHEME)
                 && kind != ApplicationType::DiscoveryServer
         })
         .collect();
@@ -301,9 +302,9 @@ fn path(url: &str) -> &str {
 fn names(endpoints: &[EndpointDescription]) -> String {
     let mut names: Vec<String> = Vec::new();
     for endpoint in endpoints {
-        let policy = SecurityPolicy::NAMES
-            .iter()
-            .find(|(_, policy)| library_policy(*policy) == Policy::from_uri(endpoint.security_policy_uri.as_ref()));
+        let policy = SecurityPolicy::NAMES.iter().find(|(_, policy)| {
+            library_policy(*policy) == Policy::from_uri(endpoint.security_policy_uri.as_ref())
+        });
         let mode = SecurityMode::NAMES
             .iter()
             .find(|(_, mode)| library_mode(*mode) == endpoint.security_mode);
@@ -429,8 +430,18 @@ mod tests {
                     MessageSecurityMode::Sign,
                     anonymous(),
                 ),
-                endpoint("opc.tcp://inside:1/a", Policy::None, MessageSecurityMode::None, anonymous()),
-                endpoint("opc.tcp://inside:1/b", Policy::None, MessageSecurityMode::None, anonymous()),
+                endpoint(
+                    "opc.tcp://inside:1/a",
+                    Policy::None,
+                    MessageSecurityMode::None,
+                    anonymous(),
+                ),
+                endpoint(
+                    "opc.tcp://inside:1/b",
+                    Policy::None,
+                    MessageSecurityMode::None,
+                    anonymous(),
+                ),
             ]
         };
         let mut wanted = plan(SecurityPolicy::None, SecurityMode::None, false);
@@ -439,7 +450,11 @@ mod tests {
         wanted.path = "/b".to_owned();
         let chosen = choose(&wanted, offered()).unwrap();
         assert_eq!(chosen.endpoint_url.as_ref(), "opc.tcp://plc:4841/b");
-        wanted = plan(SecurityPolicy::Basic256Sha256, SecurityMode::SignAndEncrypt, false);
+        wanted = plan(
+            SecurityPolicy::Basic256Sha256,
+            SecurityMode::SignAndEncrypt,
+            false,
+        );
         let error = choose(&wanted, offered()).unwrap_err().to_string();
         assert!(
             error.contains("but Basic256Sha256 with Sign, None with None;"),
@@ -453,7 +468,12 @@ mod tests {
         for (mode, library, policy, is_taken) in [
             (SecurityMode::Sign, MessageSecurityMode::Sign, none, false),
             (SecurityMode::Sign, MessageSecurityMode::Sign, "", true),
-            (SecurityMode::Sign, MessageSecurityMode::Sign, "urn:unknown", false),
+            (
+                SecurityMode::Sign,
+                MessageSecurityMode::Sign,
+                "urn:unknown",
+                false,
+            ),
             (
                 SecurityMode::SignAndEncrypt,
                 MessageSecurityMode::SignAndEncrypt,
@@ -468,7 +488,12 @@ mod tests {
         }
         let wanted = plan(SecurityPolicy::None, SecurityMode::None, false);
         let tokens = vec![token(UserTokenType::UserName, "")];
-        let offered = vec![endpoint("opc.tcp://a:1", Policy::None, MessageSecurityMode::None, tokens)];
+        let offered = vec![endpoint(
+            "opc.tcp://a:1",
+            Policy::None,
+            MessageSecurityMode::None,
+            tokens,
+        )];
         let error = choose(&wanted, offered).unwrap_err().to_string();
         assert!(error.contains("give `username` and `password`"), "{error}");
     }

@@ -166,7 +166,8 @@ impl Other {
 
     /// Waits for a session that is not the one with this number. Cancel safe.
     pub(super) async fn next_live(&mut self, than: Option<u64>) -> Arc<Live> {
-        let is_next = |live: &Option<Arc<Live>>| live.as_ref().is_some_and(|live| Some(live.number()) != than);
+        let is_next =
+            |live: &Option<Arc<Live>>| live.as_ref().is_some_and(|live| Some(live.number()) != than);
         match self.live.wait_for(is_next).await.map(|live| live.clone()) {
             Ok(Some(live)) => live,
             // There will be none.
@@ -225,7 +226,13 @@ impl Upkeep {
             Ok(connected) => connected,
             Err(error) => {
                 let reason = error.to_string();
-                return Some((End::Lost { reason, listens: false }, false));
+                return Some((
+                    End::Lost {
+                        reason,
+                        listens: false,
+                    },
+                    false,
+                ));
             }
         };
         let live = Arc::new(Live::new(session, number, Arc::clone(&self.state)));

@@ -108,7 +108,9 @@ impl Live {
             OpcuaNode::BrowsePath(names) => names,
         };
         let paths = readings(names).map(browse_path).collect();
-        let request = TranslateBrowsePaths::new(&self.session).browse_paths(paths).timeout(OWN_REQUEST_TIME);
+        let request = TranslateBrowsePaths::new(&self.session)
+            .browse_paths(paths)
+            .timeout(OWN_REQUEST_TIME);
         let results = self.send(request, Harm::None).await?.results.unwrap_or_default();
         let mut status = StatusCode::BadNoMatch;
         for result in results {
@@ -249,7 +251,9 @@ impl Live {
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Live")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -276,7 +280,9 @@ pub(super) fn is_end(status: StatusCode) -> bool {
 /// as people write it, one of the namespace of the name before it.
 fn readings(names: &[BrowseName]) -> impl Iterator<Item = Vec<QualifiedName>> + use<> {
     let from_objects = match names {
-        [first, rest @ ..] if !rest.is_empty() && first.name == "Objects" && first.namespace.unwrap_or(0) == 0 => {
+        [first, rest @ ..]
+            if !rest.is_empty() && first.name == "Objects" && first.namespace.unwrap_or(0) == 0 =>
+        {
             rest
         }
         names => names,

@@ -76,7 +76,11 @@ impl Target {
             }
         };
         let value = kind.value(json).ok_or_else(|| {
-            let text = format!("{} takes {}, which the value of the message is not", self.node.text(), kind.text());
+            let text = format!(
+                "{} takes {}, which the value of the message is not",
+                self.node.text(),
+                kind.text()
+            );
             Failure::new(Cause::Malformed, StatusCode::BadTypeMismatch, text)
         })?;
         let written = live.write(&id, value).await;
@@ -127,7 +131,9 @@ impl NodeType {
         let data_type = match base(live, *data_type).await? {
             Base::BuiltIn(built_in) => built_in,
             // Of an abstract type, the value at hand says which one is meant.
-            Base::Any => scalar_type(&value).and_then(of_scalar).unwrap_or(DataType::Variant),
+            Base::Any => scalar_type(&value)
+                .and_then(of_scalar)
+                .unwrap_or(DataType::Variant),
         };
         Ok(Self { data_type, rank })
     }

@@ -186,7 +186,9 @@ async fn monitor(
 /// Puts `sink` under a number that no other one has; the library gives one itself to who asks for 0.
 fn free_handle(sinks: &Sinks, sink: Sink) -> u32 {
     let mut sinks = lock(sinks);
-    let free = (1..).find(|handle| !sinks.contains_key(handle)).unwrap_or(u32::MAX);
+    let free = (1..)
+        .find(|handle| !sinks.contains_key(handle))
+        .unwrap_or(u32::MAX);
     sinks.insert(free, sink);
     free
 }

@@ -84,7 +84,10 @@ pub(super) fn store(
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => std::fs::create_dir_all(&own),
     };
-    cleared.map_err(|cause| TrustError::Folder { folder: own.clone(), cause })?;
+    cleared.map_err(|cause| TrustError::Folder {
+        folder: own.clone(),
+        cause,
+    })?;
     let (certificate_path, key_path) = (Some(&*identity.certificate), Some(&*identity.key));
     let (mut store, ..) =
         CertificateStore::new_with_x509_data(&own, false, certificate_path, key_path, None::<X509Data>);
@@ -96,7 +99,9 @@ pub(super) fn store(
 
 /// Whether one of the files is this certificate.
 fn is_trusted(folder: &Path, certificate: &X509) -> bool {
-    let Ok(der) = certificate.to_der() else { return false };
+    let Ok(der) = certificate.to_der() else {
+        return false;
+    };
     let Ok(files) = std::fs::read_dir(folder) else {
         return false;
     };
