@@ -46,7 +46,9 @@ class Users:
     def __init__(self, passwords: dict[str, str]) -> None:
         self.passwords = passwords
 
-    def get_user(self, _server: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> User | None:
+    def get_user(
+        self, _server: Any, username: str | None = None, password: str | None = None, certificate: Any = None
+    ) -> User | None:
         if username is not None and self.passwords.get(username) == password:
             return User(role=UserRole.User)
         return None
@@ -67,6 +69,7 @@ async def machine(options: dict[str, Any]) -> Server:
     line = await server.nodes.objects.add_folder(ua.NodeId("line", index), ua.QualifiedName("Line", index))
     modes = await server.nodes.enum_data_type.add_data_type(ua.NodeId("modes", index), ua.QualifiedName("Modes", index))
     types = {"mode": modes.nodeid, "patience": ua.NodeId(ua.ObjectIds.Duration), "any": ua.NodeId(ua.ObjectIds.Number)}
+    types["range"] = ua.NodeId(ua.ObjectIds.Range)
     for name, (value, kind) in VARIABLES.items():
         variable = await line.add_variable(
             ua.NodeId(name, index), ua.QualifiedName(name, index), value, kind, types.get(name)

@@ -255,7 +255,7 @@ impl<'a> Nested<'a> {
 /// The type that this node of OPC UA's own namespace stands for.
 pub(crate) fn built_in(node: &NodeId) -> Option<DataType> {
     let mut types = DataType::NAMES.iter().map(|(_, data_type)| *data_type);
-    types.find(|data_type| NodeId::from(data_type_id(*data_type)) == *node)
+    types.find(|data_type| *node == data_type_id(*data_type))
 }
 
 /// Types with their ids as scalars, and as nodes of OPC UA's own namespace.

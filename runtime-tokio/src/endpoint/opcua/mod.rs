@@ -15,6 +15,7 @@ mod follower;
 mod link;
 mod live;
 mod node_type;
+mod offer;
 mod subscriptions;
 mod trust;
 mod wire;

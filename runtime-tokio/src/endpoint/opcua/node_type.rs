@@ -181,11 +181,15 @@ async fn base(live: &Live, mut node: NodeId) -> Result<Base, Failure> {
         DataTypeId::UInteger,
     ];
     for _ in 0..MAX_SUPERTYPES {
-        if abstract_types.iter().any(|id| NodeId::from(*id) == node) {
+        if abstract_types.iter().any(|id| node == *id) {
             return Ok(Base::Any);
         }
+        // Above it is BaseDataType, as above all.
+        if node == DataTypeId::Structure {
+            break;
+        }
         // The values of enumerations are Int32 (Part 6, §5.2.4).
-        if node == NodeId::from(DataTypeId::Enumeration) {
+        if node == DataTypeId::Enumeration {
             return Ok(Base::BuiltIn(DataType::Int32));
         }
         if let Some(built_in) = built_in(&node) {

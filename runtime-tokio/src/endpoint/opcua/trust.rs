@@ -139,3 +139,77 @@ fn keep(identity: &Identity, certificate: &X509, trusted: &Path, file: &Path) ->
         && store.store_rejected_cert(certificate).is_ok()
         && file.exists()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate of somebody.
+    fn certificate(name: &str) -> X509 {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        X509::from_der(certificate.der()).unwrap()
+    }
+
+    fn identity(folder: &Path) -> Identity {
+        Identity {
+            folder: folder.to_owned(),
+            certificate: folder.join("certificate.der"),
+            key: folder.join("key.pem"),
+        }
+    }
+
+    #[test]
+    fn a_server_is_believed_once_its_certificate_is_among_the_trusted_ones_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = identity(folder.path());
+        let (known, other) = (certificate("known"), certificate("other"));
+        let judged = |certificate: &X509, trusts_all| {
+            let shown = certificate.as_byte_string();
+            store(&identity, "service-plc", &shown, trusts_all).map(|_| ())
+        };
+        let Err(TrustError::Unknown {
+            file,
+            folder: trusted,
+            ..
+        }) = judged(&known, false)
+        else {
+            panic!("it is not known yet");
+        };
+        std::fs::rename(file, trusted.join("of the machine.der")).unwrap();
+        assert!(judged(&known, false).is_ok());
+        assert!(matches!(judged(&other, false), Err(TrustError::Unknown { .. })));
+        // Who is believed unseen is not among those who may come in.
+        assert!(judged(&other, true).is_ok());
+        assert_eq!(std::fs::read_dir(trusted).unwrap().count(), 1);
+        let garbage = ByteString::from(vec![1, 2, 3]);
+        assert!(matches!(
+            store(&identity, "service-plc", &garbage, true),
+            Err(TrustError::NoCertificate)
+        ));
+    }
+
+    #[test]
+    fn no_more_certificates_are_kept_to_be_looked_at_than_there_is_room_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = identity(folder.path());
+        let rejected = folder.path().join(REJECTED);
+        std::fs::create_dir(&rejected).unwrap();
+        for number in 1..MOST_REJECTED {
+            std::fs::write(rejected.join(number.to_string()), "").unwrap();
+        }
+        let judged = |certificate: &X509| {
+            store(&identity, "service-plc", &certificate.as_byte_string(), false).map(|_| ())
+        };
+        let last = certificate("last");
+        assert!(matches!(judged(&last), Err(TrustError::Unknown { .. })));
+        assert!(matches!(
+            judged(&certificate("more")),
+            Err(TrustError::Unkept { .. })
+        ));
+        // It is there already.
+        assert!(matches!(judged(&last), Err(TrustError::Unknown { .. })));
+        assert_eq!(std::fs::read_dir(&rejected).unwrap().count(), MOST_REJECTED);
+    }
+}
