@@ -439,7 +439,10 @@ mod tests {
             );
             assert!(matches!(
                 Reply::parse(text.as_bytes()).unwrap().body,
-                ReplyBody::Error { code: ErrorCode::Number(500), .. }
+                ReplyBody::Error {
+                    code: ErrorCode::Number(500),
+                    ..
+                }
             ));
         }
     }
