@@ -65,6 +65,9 @@ pub const MAX_CSR: usize = 16 << 10;
 /// Most characters that are kept of what a client registry says about its refusal.
 pub const MAX_REASON_TEXT: usize = 300;
 
+/// Longest name of an error that a reply may tell by its `code`.
+pub const MAX_ERROR_NAME: usize = 64;
+
 /// Longest version that a central may tell.
 pub const MAX_VERSION_TEXT: usize = 64;
 

@@ -1681,9 +1681,13 @@ struct syncline_completion {
    */
   uint64_t token;
   /**
-   * Error code: the reply's for FAILED, the node's for TIMED_OUT, else 0.
+   * Error code: the reply's for FAILED, which is 500 where it has a name instead; the node's for TIMED_OUT, else 0.
    */
   int64_t code;
+  /**
+   * Name that the reply of FAILED has in place of a number, of letters, digits and `_`; else empty.
+   */
+  struct syncline_bytes code_name;
   /**
    * JSON text of the value for REPLIED, else empty.
    */

@@ -63,8 +63,10 @@ pub enum OutcomeKind {
 pub struct CompletionRecord {
     /// The caller's own number from `syncline_requester_begin`.
     pub token: u64,
-    /// Error code: the reply's for FAILED, the node's for TIMED_OUT, else 0.
+    /// Error code: the reply's for FAILED, which is 500 where it has a name instead; the node's for TIMED_OUT, else 0.
     pub code: i64,
+    /// Name that the reply of FAILED has in place of a number, of letters, digits and `_`; else empty.
+    pub code_name: Slice,
     /// JSON text of the value for REPLIED, else empty.
     pub value: Slice,
     /// Error text for FAILED and TIMED_OUT, else empty.
@@ -480,11 +482,18 @@ pub(crate) unsafe fn transaction_id(data: *const u8) -> Result<TransactionId, Fa
 
 impl CompletionRecord {
     pub(crate) fn of(token: u64, transaction: TransactionId, outcome: &Outcome) -> Self {
+        let code_name = match outcome {
+            Outcome::Failed { code, .. } => code.name().map_or(Slice::EMPTY, |name| name.as_str().into()),
+            _ => Slice::EMPTY,
+        };
         let (outcome, code, value, message) = match outcome {
             Outcome::Replied { value } => (OutcomeKind::Replied, 0, Slice::from(&value[..]), Slice::EMPTY),
-            Outcome::Failed { code, message } => {
-                (OutcomeKind::Failed, *code, Slice::EMPTY, message.as_str().into())
-            }
+            Outcome::Failed { code, message } => (
+                OutcomeKind::Failed,
+                code.number(),
+                Slice::EMPTY,
+                message.as_str().into(),
+            ),
             Outcome::TimedOut { code, message } => (
                 OutcomeKind::TimedOut,
                 i64::from(*code),
@@ -497,6 +506,7 @@ impl CompletionRecord {
         Self {
             token,
             code,
+            code_name,
             value,
             message,
             transaction: *transaction.as_bytes(),

@@ -111,7 +111,7 @@ fn check_reply(message: &[u8]) {
             let value: &RawValue = serde_json::from_str(text).expect("a value is JSON");
             encode_value(reply.id, UnixMillis(1), value)
         }
-        ReplyBody::Error { code, message } => encode_error(reply.id, UnixMillis(1), *code, message),
+        ReplyBody::Error { code, message } => encode_error(reply.id, UnixMillis(1), code, message),
     };
     assert_eq!(Reply::parse(&written), Ok(reply), "written and read again");
 }

@@ -44,6 +44,7 @@ pub(crate) struct Completion {
     outcome: &'static str,
     value: Option<String>,
     code: i64,
+    code_name: Option<String>,
     message: String,
 }
 
@@ -151,6 +152,10 @@ impl Requester {
         else {
             return Ok(None);
         };
+        let code_name = match &outcome {
+            Outcome::Failed { code, .. } => code.name().map(|name| name.as_str().to_owned()),
+            _ => None,
+        };
         let (outcome, value, code, message) = match outcome {
             Outcome::Replied { value } => (
                 "replied",
@@ -158,7 +163,7 @@ impl Requester {
                 0,
                 String::new(),
             ),
-            Outcome::Failed { code, message } => ("failed", None, code, message),
+            Outcome::Failed { code, message } => ("failed", None, code.number(), message),
             Outcome::TimedOut { code, message } => {
                 ("timed-out", None, code.into(), message.as_ref().to_owned())
             }
@@ -171,6 +176,7 @@ impl Requester {
             outcome,
             value,
             code,
+            code_name,
             message,
         }))
     }

@@ -9,14 +9,11 @@ use bytes::Bytes;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::TransactionId;
+use super::{ErrorCode, TransactionId};
 use crate::time::UnixMillis;
 
 /// Bytes of an envelope besides its value: braces, names, id and a 20-digit timestamp.
 const ENVELOPE_OVERHEAD: usize = 96;
-
-/// Code of an error reply that tells none of its own.
-pub(super) const DEFAULT_ERROR_CODE: i64 = 500;
 
 /// Why a message is no envelope. It is ignored and counted; the transaction that it may have meant waits on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +50,7 @@ pub enum ReplyBody<'a> {
     /// The content of `error`.
     Error {
         /// `error.code`; 500 where there is none.
-        code: i64,
+        code: ErrorCode,
         /// `error.message`; where there is none, the JSON text of `error`.
         message: Cow<'a, str>,
     },
@@ -125,10 +122,18 @@ pub fn encode_value(id: TransactionId, timestamp: UnixMillis, value: &RawValue) 
 
 /// Writes the tres of a failure.
 #[must_use]
-pub fn encode_error(id: TransactionId, timestamp: UnixMillis, code: i64, message: &str) -> Bytes {
+pub fn encode_error(id: TransactionId, timestamp: UnixMillis, code: &ErrorCode, message: &str) -> Bytes {
     let mut out = begin(id, timestamp, message.len() + 40);
     out.extend_from_slice(b",\"error\":{\"code\":");
-    out.extend_from_slice(code.to_string().as_bytes());
+    match code {
+        ErrorCode::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        // No character of a name has another form in JSON.
+        ErrorCode::Name(name) => {
+            out.push(b'"');
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.push(b'"');
+        }
+    }
     out.extend_from_slice(b",\"message\":");
     out.extend_from_slice(serde_json::Value::from(message).to_string().as_bytes());
     out.extend_from_slice(b"}}");
@@ -148,11 +153,14 @@ fn begin(id: TransactionId, timestamp: UnixMillis, room: usize) -> Vec<u8> {
 fn parse_error(error: &str) -> ReplyBody<'_> {
     match serde_json::from_str(error) {
         Ok(serde_json::Value::String(message)) => ReplyBody::Error {
-            code: DEFAULT_ERROR_CODE,
+            code: ErrorCode::DEFAULT,
             message: Cow::Owned(message),
         },
         Ok(serde_json::Value::Object(mut object)) => ReplyBody::Error {
-            code: object.get("code").and_then(integer).unwrap_or(DEFAULT_ERROR_CODE),
+            code: object
+                .get("code")
+                .and_then(ErrorCode::of)
+                .unwrap_or(ErrorCode::DEFAULT),
             message: match object.remove("message") {
                 Some(serde_json::Value::String(message)) => Cow::Owned(message),
                 Some(other) => Cow::Owned(other.to_string()),
@@ -160,26 +168,9 @@ fn parse_error(error: &str) -> ReplyBody<'_> {
             },
         },
         _ => ReplyBody::Error {
-            code: DEFAULT_ERROR_CODE,
+            code: ErrorCode::DEFAULT,
             message: Cow::Borrowed(error),
         },
-    }
-}
-
-/// An integer however it is spelt: `404`, `404.0` (as many script languages write it), `"404"`.
-fn integer(value: &serde_json::Value) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value {
-        serde_json::Value::Number(number) => number.as_i64().or_else(|| {
-            let float = number.as_f64()?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "integral and within 2^53, so exact"
-            )]
-            (float % 1.0 == 0.0 && float.abs() <= EXACT).then_some(float as i64)
-        }),
-        serde_json::Value::String(text) => text.parse().ok(),
-        _ => None,
     }
 }
 
@@ -292,7 +283,7 @@ mod tests {
 
     fn error(code: i64, message: &'static str) -> ReplyBody<'static> {
         ReplyBody::Error {
-            code,
+            code: code.into(),
             message: Cow::Borrowed(message),
         }
     }
@@ -311,7 +302,7 @@ mod tests {
 
     #[test]
     fn an_error_reply_survives_quotes_and_control_characters() {
-        let bytes = encode_error(id(), UnixMillis(1), 404, "no \"order\"\n\u{1}");
+        let bytes = encode_error(id(), UnixMillis(1), &404.into(), "no \"order\"\n\u{1}");
         let reply = Reply::parse(&bytes).unwrap();
         assert_eq!(reply.body, error(404, "no \"order\"\n\u{1}"));
     }
@@ -448,7 +439,10 @@ mod tests {
             );
             assert!(matches!(
                 Reply::parse(text.as_bytes()).unwrap().body,
-                ReplyBody::Error { code: 500, .. }
+                ReplyBody::Error {
+                    code: ErrorCode::Number(500),
+                    ..
+                }
             ));
         }
     }

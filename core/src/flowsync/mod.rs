@@ -33,6 +33,7 @@
 //! exactly one outcome. It is registered before its treq is handed out: a reply cannot beat its waiter.
 
 mod envelope;
+mod error_code;
 mod node;
 mod nodes;
 mod properties;
@@ -48,6 +49,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 pub use envelope::{Malformed, Reply, ReplyBody, Request, encode_error, encode_value};
+pub use error_code::{ErrorCode, ErrorName};
 pub use node::{NodeConfig, NodeConfigError, NodeId};
 pub use nodes::ChangeError;
 pub use properties::{Asked, CONTENT_TYPE, correlated, treq_properties};

@@ -14,7 +14,7 @@ use super::envelope::{Malformed, Reply, ReplyBody, encode_value};
 use super::node::{NodeConfig, NodeId};
 use super::nodes::{ChangeError, Nodes};
 use super::state::{Input, State};
-use super::{JsonText, TransactionId};
+use super::{ErrorCode, JsonText, TransactionId};
 use crate::codec::{QoS, ReasonCode};
 use crate::limits::{ENDED_TRANSACTIONS_REMEMBERED, TRANSACTION_TIMEOUT_MIN};
 use crate::rng::{Rng, SEED_LEN};
@@ -79,7 +79,7 @@ pub enum Outcome {
     /// The reply carried `error`.
     Failed {
         /// `error.code` as it came; the client's protocol decides whether it can be sent on.
-        code: i64,
+        code: ErrorCode,
         /// `error.message`.
         message: String,
     },

@@ -88,7 +88,7 @@ fn an_error_reply_fails_the_transaction_with_its_code() {
         Some((
             1,
             Outcome::Failed {
-                code: 404,
+                code: 404.into(),
                 message: "gone".into()
             }
         ))

@@ -183,7 +183,7 @@ impl Responder {
         }
         let tres = match answer {
             Answer::Value(value) => encode_value(transaction, wall, value),
-            Answer::Error { code, message } => encode_error(transaction, wall, *code, message),
+            Answer::Error { code, message } => encode_error(transaction, wall, &(*code).into(), message),
         };
         entry.answer = Some(tres.clone());
         self.answer_bytes += tres.len();

@@ -728,7 +728,11 @@ class Completion:
 
     @property
     def code(self) -> int:
-        """Code of ``failed`` and ``timed-out``, else 0."""
+        """Code of ``failed`` and ``timed-out``, else 0; 500 where the reply has a name instead."""
+
+    @property
+    def code_name(self) -> str | None:
+        """Name that the reply of ``failed`` has in place of a number."""
 
     @property
     def message(self) -> str:

@@ -179,19 +179,22 @@ class RequestFailedError(TransactionError):
     """The responder answered with an error."""
 
     code: int
-    """The code, in the terms of the client's protocol: for HTTP 400 to 599."""
+    """The code, in the terms of the client's protocol: for HTTP 400 to 599; 500 where the answer has a name instead."""
     message: str
     """Text for the client."""
+    code_name: str | None
+    """The name that the answer has in place of a number, such as that of a StatusCode of OPC UA; a responder's own is not sent."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, code_name: str | None = None) -> None:
         """Keep code and message."""
-        super().__init__(code, message)
+        super().__init__(code, message, code_name)
         self.code = code
         self.message = message
+        self.code_name = code_name
 
     def __str__(self) -> str:
         """Give both."""
-        return f"{self.message} ({self.code})"
+        return f"{self.message} ({self.code_name or self.code})"
 
 
 class RequestTimedOutError(TransactionError, TimeoutError):

@@ -442,7 +442,7 @@ async def request(client: Client, base: str, value: JSONInput, *, timeout: float
 def failure(completion: core.Completion) -> TransactionError:
     """The exception for a transaction that ended without a value."""
     if completion.outcome == "failed":
-        return RequestFailedError(completion.code, completion.message)
+        return RequestFailedError(completion.code, completion.message, completion.code_name)
     if completion.outcome == "timed-out":
         return RequestTimedOutError(completion.message)
     if completion.outcome == "undeliverable":

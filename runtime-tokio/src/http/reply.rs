@@ -256,7 +256,7 @@ pub(super) fn options(allow: HeaderValue) -> Reply {
 pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply, Failure> {
     match result {
         Ok(Outcome::Replied { value: json }) => Ok(value(json)),
-        Ok(Outcome::Failed { code, message }) => Err(Failure::coded(code, message)),
+        Ok(Outcome::Failed { code, message }) => Err(Failure::coded(code.number(), message)),
         Ok(Outcome::TimedOut { code, message }) => Err(Failure::coded(code.into(), message.to_string())),
         Ok(Outcome::Undeliverable(why)) => {
             let failure = Failure::unavailable("the request could not be delivered to the broker, try again");
@@ -391,7 +391,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_reply_keeps_its_code_and_message() {
         let failure = completion(Ok(Outcome::Failed {
-            code: 7,
+            code: 7.into(),
             message: "no \"order\"".into(),
         }))
         .unwrap_err();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use opcua::types::{DiagnosticBits, DiagnosticInfo, StatusCode, UAString};
-use syncline_core::flowsync::{Outcome, Refusal};
+use syncline_core::flowsync::{ErrorCode, Outcome, Refusal};
 use syncline_core::session::SubmitError;
 
 use super::text;
@@ -46,8 +46,9 @@ impl Failure {
     }
 
     /// What a responder says: its code where that is one of the severity Bad, by number or by name.
-    fn coded(code: i64, name: Option<&str>, text: String) -> Self {
-        let named = name.and_then(text::status_by_name);
+    fn coded(code: &ErrorCode, text: String) -> Self {
+        let named = code.name().and_then(|name| text::status_by_name(name.as_str()));
+        let code = code.number();
         // Who computes with 32 bits and a sign has the same code as a negative number.
         let numbered = u32::try_from(code).ok().or_else(|| {
             let signed = i32::try_from(code).ok()?;
@@ -81,7 +82,7 @@ impl From<StatusCode> for Failure {
 pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Bytes, Failure> {
     Err(match result {
         Ok(Outcome::Replied { value }) => return Ok(value),
-        Ok(Outcome::Failed { code, message }) => Failure::coded(code, None, message),
+        Ok(Outcome::Failed { code, message }) => Failure::coded(&code, message),
         Ok(Outcome::TimedOut { code, message }) => timed_out(code, &message),
         Ok(Outcome::Cancelled) | Err(RequestError::Stopped) => Failure::stopping(),
         Ok(Outcome::Undeliverable(why)) => Failure::new(StatusCode::BadNoCommunication, why.to_string()),
@@ -135,29 +136,29 @@ pub(super) fn rule_failed(failure: &rules::Failure) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use syncline_core::flowsync::ErrorName;
+
     use super::*;
 
     #[test]
     fn a_responders_code_is_passed_on_where_it_is_bad() {
-        for (code, name, expected) in [
-            (0x803C_0000, None, StatusCode::BadOutOfRange),
+        let named = |name| ErrorCode::Name(ErrorName::new(name).unwrap());
+        for (code, expected) in [
+            (ErrorCode::Number(0x803C_0000), StatusCode::BadOutOfRange),
             (
-                i64::from(0x803C_0000_u32.cast_signed()),
-                None,
+                ErrorCode::Number(0x803C_0000_u32.cast_signed().into()),
                 StatusCode::BadOutOfRange,
             ),
-            (500, Some("BadOutOfRange"), StatusCode::BadOutOfRange),
-            (500, Some("Good"), StatusCode::BadInternalError),
-            (500, None, StatusCode::BadInternalError),
-            (0, None, StatusCode::BadInternalError),
-            (0x4000_0000, None, StatusCode::BadInternalError),
-            (i64::MAX, None, StatusCode::BadInternalError),
+            (named("BadOutOfRange"), StatusCode::BadOutOfRange),
+            (named("BadNoSuchThing"), StatusCode::BadInternalError),
+            (named("Good"), StatusCode::BadInternalError),
+            (named("UncertainInitialValue"), StatusCode::BadInternalError),
+            (ErrorCode::Number(500), StatusCode::BadInternalError),
+            (ErrorCode::Number(0), StatusCode::BadInternalError),
+            (ErrorCode::Number(0x4000_0000), StatusCode::BadInternalError),
+            (ErrorCode::Number(i64::MAX), StatusCode::BadInternalError),
         ] {
-            assert_eq!(
-                Failure::coded(code, name, String::new()).status,
-                expected,
-                "{code} {name:?}"
-            );
+            assert_eq!(Failure::coded(&code, String::new()).status, expected, "{code}");
         }
     }
 

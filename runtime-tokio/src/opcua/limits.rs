@@ -1,11 +1,19 @@
 //! Bounds on what clients of the OPC UA server, and servers that the agent is a client of, can make grow.
 
+use std::time::Duration;
+
 use opcua::server::Limits;
 
 /// Writes and Calls of all sessions that are held at once.
 pub(super) const HELD: usize = 20_000;
 /// The same of one session.
 pub(super) const HELD_BY_SESSION: usize = 5_000;
+/// Connections open at once: one for each session, and those of clients that only ask what the server offers.
+pub(super) const CONNECTIONS: usize = SESSIONS + 50;
+/// Time after which a connection ends whose client says nothing: its session has ended by then.
+pub(super) const IDLE_TIME: Duration = Duration::from_millis(SESSION_TIME);
+/// Time for a client to take in any part of what it is sent.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// Sessions open at once.
 pub(super) const SESSIONS: usize = 200;
 /// Time after which a session without requests ends, in milliseconds.

@@ -10,8 +10,10 @@
 
 mod address_space;
 mod authentication;
+mod channel;
 mod content;
 mod failure;
+mod gate;
 mod held;
 mod identity;
 pub(crate) mod limits;
@@ -26,6 +28,7 @@ mod transaction;
 mod value;
 
 pub(crate) use content::{Content, Kept, NewNode, ids};
+pub(crate) use gate::Gate;
 pub(crate) use identity::Identity;
 pub(crate) use method::Method;
 pub(crate) use nodes::{Behaviour, Writing};

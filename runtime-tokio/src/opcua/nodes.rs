@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use opcua::server::CreateMonitoredItem;
 use opcua::server::address_space::{AddressSpace, NodeType, is_writable};
 use opcua::server::diagnostics::NamespaceMetadata;
@@ -20,6 +20,7 @@ use opcua::types::{AttributeId, DataValue, DateTime, NodeId, StatusCode, Timesta
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::channel::Channels;
 use super::failure::Failure;
 use super::held::Held;
 use super::method::{Method, Refused, raw};
@@ -61,6 +62,7 @@ pub(crate) enum Writing {
 #[derive(Debug)]
 pub(super) struct Nodes {
     namespaces: Vec<NamespaceMetadata>,
+    channels: Channels,
     behaviours: RwLock<HashMap<NodeId, Arc<Behaviour>>>,
     pub(super) held: Arc<Held>,
     /// How often nodes were exchanged.
@@ -69,9 +71,10 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    pub(super) fn new(namespaces: Vec<NamespaceMetadata>) -> Self {
+    pub(super) fn new(namespaces: Vec<NamespaceMetadata>, channels: Channels) -> Self {
         Self {
             namespaces,
+            channels,
             behaviours: RwLock::default(),
             held: Arc::default(),
             exchanges: watch::Sender::default(),
@@ -111,6 +114,24 @@ impl Nodes {
         match self.is_stopping.load(Ordering::Relaxed) {
             true => Err(Failure::stopping()),
             false => Ok(()),
+        }
+    }
+
+    /// Runs what a client has asked for as long as its connection is there; dropped, it frees all that it holds.
+    async fn while_connected(
+        &self,
+        context: &RequestContext,
+        asked: impl Future<Output = ()>,
+    ) -> Result<(), StatusCode> {
+        let channel = context.session().read().secure_channel_id();
+        let mut end = self
+            .channels
+            .end(channel)
+            .ok_or(StatusCode::BadConnectionClosed)?;
+        tokio::select! {
+            biased;
+            () = asked => Ok(()),
+            () = end.reached() => Err(StatusCode::BadConnectionClosed),
         }
     }
 
@@ -330,16 +351,18 @@ impl InMemoryNodeManagerImpl for Nodes {
         writes: &mut [&mut WriteNode],
     ) -> Result<(), StatusCode> {
         match writes {
-            [write] => self.write_one(context, space, write).await,
+            [write] => {
+                self.while_connected(context, self.write_one(context, space, write))
+                    .await
+            }
             // Held together, or the second would wait for the first.
             writes => {
                 let writes = writes
                     .iter_mut()
                     .map(|write| self.write_one(context, space, write));
-                join_all(writes).await;
+                self.while_connected(context, join_all(writes).map(drop)).await
             }
         }
-        Ok(())
     }
 
     async fn call(
@@ -349,12 +372,12 @@ impl InMemoryNodeManagerImpl for Nodes {
         calls: &mut [&mut &mut MethodCall],
     ) -> Result<(), StatusCode> {
         match calls {
-            [call] => self.call_one(context, call).await,
+            [call] => self.while_connected(context, self.call_one(context, call)).await,
             calls => {
-                join_all(calls.iter_mut().map(|call| self.call_one(context, call))).await;
+                let calls = calls.iter_mut().map(|call| self.call_one(context, call));
+                self.while_connected(context, join_all(calls).map(drop)).await
             }
         }
-        Ok(())
     }
 }
 

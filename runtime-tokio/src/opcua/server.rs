@@ -1,9 +1,12 @@
 //! One OPC UA server: made from its plan, filled with nodes one by one, served on a listener, and stopped in order.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use opcua::crypto::SecurityPolicy as Policy;
 use opcua::server::address_space::{AddressSpace, add_namespaces};
@@ -13,10 +16,13 @@ use opcua::server::node_manager::memory::{CoreNodeManagerBuilder, InMemoryNodeMa
 use opcua::server::{ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle};
 use opcua::types::{BuildInfo, DateTime, MessageSecurityMode, UAString};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::authentication::Users;
+use super::channel::Channels;
 use super::content::Content;
+use super::gate::{Gate, Inside};
 use super::identity::Identity;
 use super::limits;
 use super::nodes::{Nodes, Space};
@@ -85,6 +91,9 @@ pub(crate) struct Server {
     handle: ServerHandle,
     space: Arc<Space>,
     content: Content,
+    channels: Channels,
+    /// Where clients find it.
+    port: u16,
 }
 
 /// A server that is served. It ends when this is dropped.
@@ -120,6 +129,8 @@ impl Server {
         let data = settings.data.ok_or(OpcuaError::NoDataFolder)?;
         let identity = Identity::prepare(data, &uri, plan, &host)?;
         let namespaces = namespaces(&uri, last_namespace(&plan.nodes));
+        let channels = Channels::default();
+        let known = channels.clone();
         let nodes = move |context: ServerContext, space: &mut AddressSpace| {
             let uris: Vec<&str> = namespaces.iter().map(String::as_str).collect();
             let indices = add_namespaces(&context, space, &uris);
@@ -128,7 +139,7 @@ impl Server {
                 namespace_index: index,
                 ..NamespaceMetadata::default()
             });
-            Nodes::new(metadata.collect())
+            Nodes::new(metadata.collect(), known)
         };
         let mut builder = ServerBuilder::new()
             // The library's node of diagnostics would claim every node of the namespace 1.
@@ -164,6 +175,8 @@ impl Server {
             library,
             handle,
             space,
+            channels,
+            port: settings.address.port(),
         })
     }
 
@@ -172,19 +185,36 @@ impl Server {
         &self.content
     }
 
-    /// Serves clients from now on.
-    pub(crate) fn serve(self, listener: TcpListener) -> Running {
+    /// Serves the clients that `gate` takes in from now on; `inner` is where it leads them.
+    pub(crate) async fn serve(self, inner: (TcpListener, SocketAddr), gate: &Gate) -> Running {
         let Self {
             library,
             handle,
             space,
+            channels,
+            port,
             ..
         } = self;
+        let (listener, address) = inner;
+        let info = Arc::clone(handle.info());
+        let (starts, started) = oneshot::channel();
+        let mut starts = Some(starts);
         let task = tokio::spawn(async move {
-            if let Err(error) = library.run_with(listener).await {
+            let mut run = pin!(library.run_with(listener));
+            let ended = poll_fn(|context| {
+                let polled = run.as_mut().poll(context);
+                // It would tell clients the port of its own listener.
+                info.port.store(port, Ordering::Relaxed);
+                drop(starts.take());
+                polled
+            });
+            if let Err(error) = ended.await {
                 tracing::error!(%error, "the OPC UA server has ended");
             }
         });
+        // What comes is the end of the sender.
+        let _: Result<(), _> = started.await;
+        gate.lead(Inside { address, channels });
         Running { handle, space, task }
     }
 }

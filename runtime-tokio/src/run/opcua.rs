@@ -1,7 +1,8 @@
 //! The OPC UA server: there while the plan has one, over every change of its nodes. Other settings take a new server.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 
 use super::listener::listen;
 use super::{OpcuaListen, RunError, Settings};
-use crate::opcua::{Content, OpcuaError, Running, Server, ServerSettings, last_namespace};
+use crate::opcua::{Content, Gate, OpcuaError, Running, Server, ServerSettings, last_namespace};
 use crate::service::plan::{OpcuaServerPlan, Plan};
 
 /// Time for the answers to what a server holds that ends.
@@ -33,12 +34,19 @@ pub(super) struct OpcuaFront {
 #[derive(Debug)]
 struct Open {
     plan: OpcuaServerPlan,
-    /// As it was asked for.
-    address: SocketAddr,
-    /// Kept for the server that may come after this one.
-    listener: std::net::TcpListener,
+    door: Arc<Door>,
     site: Site,
     server: Running,
+}
+
+/// Where clients come in: it may outlive a server.
+#[derive(Debug)]
+struct Door {
+    /// As it was asked for.
+    wanted: SocketAddr,
+    /// As the system has it.
+    actual: SocketAddr,
+    gate: Gate,
 }
 
 /// A server as its nodes see it.
@@ -64,10 +72,10 @@ pub(super) enum OpcuaChange {
 #[derive(Debug)]
 pub(super) struct NewServer {
     plan: OpcuaServerPlan,
-    address: SocketAddr,
-    /// The same twice, one for the server.
-    listener: std::net::TcpListener,
-    served: TcpListener,
+    /// That of the server before, where the address is the same.
+    door: Arc<Door>,
+    /// Where the gate leads.
+    inner: (TcpListener, SocketAddr),
     site: Site,
     server: Server,
 }
@@ -110,24 +118,22 @@ impl OpcuaFront {
         {
             return Ok(OpcuaChange::Kept(open.site.clone()));
         }
-        let address = SocketAddr::new(self.listen.ip, self.listen.port.unwrap_or(plan.port));
-        let listener = match self.open.as_ref().filter(|open| open.address == address) {
-            Some(open) => open.listener.try_clone(),
-            None => listen("SYNCLINE_OPCUA_LISTEN", address)?.0.into_std(),
+        let wanted = SocketAddr::new(self.listen.ip, self.listen.port.unwrap_or(plan.port));
+        let door = match &self.open {
+            Some(open) if open.door.wanted == wanted => Arc::clone(&open.door),
+            _ => {
+                let (listener, actual) = listen("SYNCLINE_OPCUA_LISTEN", wanted)?;
+                let gate = Gate::open(listener);
+                Arc::new(Door { wanted, actual, gate })
+            }
         };
-        let listener = listener.map_err(|source| cannot_listen(address, source))?;
-        let opened = listener.local_addr().and_then(|actual| {
-            let served = TcpListener::from_std(listener.try_clone()?)?;
-            Ok((actual, served))
-        });
-        let (actual, served) = opened.map_err(|source| cannot_listen(address, source))?;
-        let server = self.make(plan.clone(), actual).await?;
+        let inner = listen("SYNCLINE_OPCUA_LISTEN", (Ipv4Addr::LOCALHOST, 0).into())?;
+        let server = self.make(plan.clone(), door.actual).await?;
         self.generations += 1;
         Ok(OpcuaChange::New(Box::new(NewServer {
             plan: plan.clone(),
-            address,
-            listener,
-            served,
+            door,
+            inner,
             site: Site {
                 content: server.content().clone(),
                 generation: self.generations,
@@ -168,7 +174,7 @@ impl OpcuaFront {
                 }
             }
             OpcuaChange::New(new) => {
-                let before = self.open.replace(new.open());
+                let before = self.open.replace(new.open().await);
                 if let Some(before) = before {
                     before.end().await;
                 }
@@ -212,22 +218,21 @@ impl OpcuaFront {
 }
 
 impl NewServer {
-    fn open(self: Box<Self>) -> Open {
+    async fn open(self: Box<Self>) -> Open {
         let Self {
             plan,
-            address,
-            listener,
-            served,
+            door,
+            inner,
             site,
             server,
         } = *self;
+        let server = server.serve(inner, &door.gate).await;
         tracing::info!("serving OPC UA at {}", site.content.url());
         Open {
-            server: server.serve(served),
             plan,
-            address,
-            listener,
+            door,
             site,
+            server,
         }
     }
 }
@@ -250,6 +255,10 @@ impl Open {
     async fn close(self) {
         // Clients that take in nothing are not waited for.
         let _ = timeout(CANCEL_TIME, self.server.close()).await;
+        // Unless the next server has it.
+        if let Some(door) = Arc::into_inner(self.door) {
+            door.gate.close().await;
+        }
     }
 }
 
@@ -258,13 +267,5 @@ fn settings(plan: &OpcuaServerPlan) -> OpcuaServerPlan {
     OpcuaServerPlan {
         nodes: Vec::new(),
         ..plan.clone()
-    }
-}
-
-fn cannot_listen(address: SocketAddr, source: std::io::Error) -> RunError {
-    RunError::Listen {
-        variable: "SYNCLINE_OPCUA_LISTEN",
-        address,
-        source,
     }
 }

@@ -32,6 +32,7 @@ mod mio_example;
 mod mqtt5_requests;
 mod mutual_tls;
 mod node_rules;
+mod opcua_connections;
 mod opcua_endpoints;
 mod opcua_reload;
 mod opcua_second_client;

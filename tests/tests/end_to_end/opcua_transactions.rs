@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use syncline_tests::agent::example;
 use syncline_tests::mosquitto::Mosquitto;
-use syncline_tests::mosquitto_clients::Subscription;
+use syncline_tests::mosquitto_clients::{Subscription, publish};
 use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, write, written};
 use syncline_tests::responder::{Answer, Responder};
 use syncline_tests::wait;
@@ -75,17 +75,21 @@ fn without_a_responder_a_write_is_bad_timeout_after_its_time_and_reads_go_on_mea
     let held = client.begin(write(SETPOINT, "Double", &json!(1.5)));
     let request = wait::until("the request", wait::PATIENCE, || requests.poll()).1;
     assert_eq!(request["value"], json!(1.5));
-    let mut slowest: f64 = 0.0;
-    for _ in 0..100 {
-        let answer = client.ask(json!({"do": "read", "node": SETPOINT}));
-        assert_eq!(answer["result"]["value"], json!(0.0));
-        slowest = slowest.max(answer["ms"].as_f64().expect("a time"));
-    }
+    let mut times: Vec<f64> = (0..100)
+        .map(|_| {
+            let answer = client.ask(json!({"do": "read", "node": SETPOINT}));
+            assert_eq!(answer["result"]["value"], json!(0.0));
+            answer["ms"].as_f64().expect("a time")
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let [median, slowest] = [times[50], times[99]];
+    eprintln!("reads beside a held write: {median:.2} ms in the median, {slowest:.2} ms at most");
     let (code, _, took) = written(&client.end(held));
     assert_eq!(code, "BadTimeout");
     assert!((2000.0..2600.0).contains(&took), "{took} ms");
-    // None of them has waited for the write.
-    assert!(slowest < 1000.0, "{slowest} ms");
+    // None of them has waited for the write, and most not for anything: delayed acknowledgements alone would take 40 ms.
+    assert!(median < 10.0 && slowest < 1000.0, "{median} ms, {slowest} ms");
 
     let answer = client.ask(call(&json!([["String", "A1"], ["UInt32", 3]])));
     assert_eq!(answer["result"]["codes"], json!(["BadTimeout"]), "{answer}");
@@ -225,4 +229,26 @@ fn an_error_reply_without_a_bad_code_is_an_internal_error_with_its_text() {
         (code.as_str(), text.as_deref()),
         ("BadInternalError", Some("no such drive"))
     );
+}
+
+#[test]
+fn a_responder_may_tell_the_code_by_its_name() {
+    let broker = Mosquitto::start();
+    let (_folder, service) = without_mapping();
+    let agent = OpcuaAgent::start(&service, broker.port(), &[]);
+    let mut treqs = Subscription::start(&broker, "services/example6/setpoint/treq");
+    let mut client = OpcuaClient::connected(&agent.url());
+    for (name, expected) in [("BadOutOfRange", "BadOutOfRange"), ("Good", "BadInternalError")] {
+        let held = client.begin(write(SETPOINT, "Double", &json!(1.0)));
+        let (_, treq) = wait::until("the request", wait::PATIENCE, || treqs.poll());
+        let reply = json!({"id": treq["id"], "error": {"code": name, "message": "no"}});
+        publish(
+            &broker,
+            "services/example6/setpoint/tres",
+            &reply.to_string(),
+            &[],
+        );
+        let (code, text, _) = written(&client.end(held));
+        assert_eq!((code.as_str(), text.as_deref()), (expected, Some("no")));
+    }
 }
