@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::link::Other;
 use super::live::Failure;
 use super::node_type::Target;
-use crate::driver::{Inbox, Source, mailbox};
+use crate::driver::{Delivery, Inbox, Source, mailbox};
 use crate::endpoint::Means;
 use crate::endpoint::client::Body;
 use crate::endpoint::message::{self, Asked as Message, wall};
@@ -86,7 +86,10 @@ impl Asked {
                 Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
                 delivery = self.inbox.recv(), if has_room && may_begin => {
                     let Some(delivery) = delivery else { break };
-                    self.begin(&delivery.payload, &mut under_way).await;
+                    let Delivery { payload, receipt, .. } = delivery;
+                    // Whatever becomes of it, it is not done twice.
+                    drop(receipt);
+                    self.begin(&payload, &mut under_way).await;
                 }
                 closed = &mut closing, if deadline.is_none() => {
                     deadline = Some(closed.unwrap_or_else(|| Instant::now() + self.patience));
