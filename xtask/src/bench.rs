@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::install;
 use crate::process::Tool;
+use crate::{install, node};
 
 /// How the names of the gateways begin that run on Node.js.
 const NODE_PEERS: [&str; 3] = ["fastify + mqtt.js", "express + mqtt.js", "node-red"];
@@ -22,6 +22,25 @@ pub(crate) fn packets() -> Result<()> {
 /// Whole transactions through the agent, as it is shipped, and through other gateways; npm installs those that need it.
 /// `arguments` are the benchmark's own.
 pub(crate) fn transactions(arguments: &[OsString]) -> Result<()> {
+    let mut transactions = beside_agent("transactions")?;
+    if has_node_peers(arguments) {
+        transactions = transactions.arg("--node-peers").arg(node_peers()?);
+    }
+    transactions.args(arguments).run()
+}
+
+/// Held Writes of OPC UA clients through the agent, as it is shipped, and through a server on node-opcua. `arguments` are
+/// the benchmark's own.
+pub(crate) fn opcua(arguments: &[OsString]) -> Result<()> {
+    beside_agent("opcua")?
+        .arg("--node-peers")
+        .arg(node_peers()?)
+        .args(arguments)
+        .run()
+}
+
+/// A comparison of whole transactions that is to be run, with all that is needed but the peers on Node.js.
+fn beside_agent(name: &str) -> Result<Tool> {
     install::ensure(&[install::MOSQUITTO])?;
     for package in ["syncline", "syncline-bench-transactions"] {
         Tool::cargo("build")
@@ -29,12 +48,7 @@ pub(crate) fn transactions(arguments: &[OsString]) -> Result<()> {
             .run()?;
     }
     let programs = crate::target_dir().join("dist");
-    let mut transactions =
-        Tool::new(programs.join("transactions")).env("SYNCLINE_BIN", programs.join("syncline"));
-    if has_node_peers(arguments) {
-        transactions = transactions.arg("--node-peers").arg(node_peers()?);
-    }
-    transactions.args(arguments).run()
+    Ok(Tool::new(programs.join(name)).env("SYNCLINE_BIN", programs.join("syncline")))
 }
 
 /// Whether one of the gateways that are asked for runs on Node.js.
@@ -51,24 +65,17 @@ fn has_node_peers(arguments: &[OsString]) -> bool {
 
 /// The folder with the gateways on Node.js, and what they need.
 fn node_peers() -> Result<PathBuf> {
-    install::ensure(&[install::NODE, install::NPM])?;
-    let peers = crate::target_dir().join("xtask/transaction-peers");
-    copy_folder(&crate::root().join("benches/transactions/peers"), &peers)?;
-    Tool::new("npm")
-        .args(["install", "--no-package-lock", "--no-audit", "--no-fund"])
-        .dir(&peers)
-        .run()?;
-    Ok(peers)
-}
-
-/// Copies the files of a folder without folders in it.
-fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for file in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+    let source = crate::root().join("benches/transactions/peers");
+    let peers = node::packages(&source, &crate::target_dir().join("xtask/transaction-peers"))?;
+    for file in std::fs::read_dir(&source).with_context(|| format!("cannot read {}", source.display()))? {
         let file = file?.path();
-        if let Some(name) = file.file_name().filter(|_| file.is_file()) {
-            std::fs::copy(&file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+        if let Some(name) = file
+            .file_name()
+            .filter(|name| name.as_encoded_bytes().ends_with(b".js"))
+        {
+            std::fs::copy(&file, peers.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
         }
     }
-    Ok(())
+    Ok(peers)
 }

@@ -35,6 +35,7 @@ usage: cargo xtask <command>
   bench packets         measure codec and session beside other libraries
   bench transactions [OPTIONS]
                         measure whole transactions beside other gateways; --help tells the options
+  bench opcua [OPTIONS] measure held OPC UA Writes beside a server on node-opcua; --help tells the options
   bench clients         measure what a message costs clients in C and in Python beside each other
   dist-c [--prefix DIR] [--destdir DIR]
                         install the C library below DIR (default /usr/local), within --destdir where it is given
@@ -48,7 +49,7 @@ enum Task {
     Header { check: bool },
     Fuzz { seconds: u32, only: Vec<String> },
     Bench(fn() -> Result<()>),
-    BenchTransactions(Vec<OsString>),
+    BenchWith(fn(&[OsString]) -> Result<()>, Vec<OsString>),
     DistC(Destination),
     CheckDistC,
     Jsonata,
@@ -68,7 +69,8 @@ fn parse() -> Result<Task> {
             },
             "bench" => match parser.value()?.string()?.as_str() {
                 "packets" => Task::Bench(bench::packets),
-                "transactions" => Task::BenchTransactions(parser.raw_args()?.collect()),
+                "transactions" => Task::BenchWith(bench::transactions, parser.raw_args()?.collect()),
+                "opcua" => Task::BenchWith(bench::opcua, parser.raw_args()?.collect()),
                 "clients" => Task::Bench(client_cost::run),
                 other => bail!("no benchmark is called `{other}`\n\n{USAGE}"),
             },
@@ -113,7 +115,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Header { check: false } => header::write(),
         Task::Fuzz { seconds, only } => fuzz::run(*seconds, only),
         Task::Bench(run) => run(),
-        Task::BenchTransactions(arguments) => bench::transactions(arguments),
+        Task::BenchWith(run, arguments) => run(arguments),
         Task::CheckDistC => dist_c::check::run(),
         Task::DistC(destination) => dist_c::run(dist_c::Build::Shipped, destination),
         Task::Jsonata => jsonata::run(),

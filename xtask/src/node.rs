@@ -10,8 +10,10 @@ use crate::process::Tool;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What a package list is, and which versions it stands for.
-const LIST: [&str; 2] = ["package.json", "package-lock.json"];
+/// The packages that are wanted.
+const LIST: &str = "package.json";
+/// The version of each, and of all that they need in turn.
+const LOCK: &str = "package-lock.json";
 
 /// The folder with what the client on Node.js needs that the tests of the OPC UA server use.
 ///
@@ -24,10 +26,19 @@ pub(crate) fn opcua_client() -> Result<PathBuf> {
     )
 }
 
-/// Installs in `folder` exactly what the lock file in `source` says, unless that was done before.
-fn packages(source: &Path, folder: &Path) -> Result<PathBuf> {
+/// Installs in `folder` what the list in `source` asks for, in the versions of the lock file where there is one beside it,
+/// unless that was done before.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn packages(source: &Path, folder: &Path) -> Result<PathBuf> {
+    let is_locked = source.join(LOCK).is_file();
+    let (files, command) = match is_locked {
+        true => (&[LIST, LOCK][..], &["ci"][..]),
+        false => (&[LIST][..], &["install", "--no-package-lock"][..]),
+    };
     let mut stamp = String::from(std::env::consts::ARCH);
-    for name in LIST {
+    for name in files {
         let path = source.join(name);
         stamp +=
             &std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -39,18 +50,13 @@ fn packages(source: &Path, folder: &Path) -> Result<PathBuf> {
     }
     install::ensure(&[install::NODE, install::NPM])?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    for name in LIST {
+    for name in files {
         std::fs::copy(source.join(name), folder.join(name))?;
     }
     // Errors alone: to npm the packages ask for another Node.js than its own.
     Tool::new("npm")
-        .args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ])
+        .args(command)
+        .args(["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
         .dir(folder)
         .within(LIMIT)
         .run()?;

@@ -3,7 +3,7 @@
 import express from 'express';
 import { args, connect } from './waiters.js';
 
-const { httpPort, mqttPort, base } = args();
+const { port, mqttPort, base } = args();
 const ask = await connect(mqttPort, base);
 const app = express();
 app.use(express.json());
@@ -14,4 +14,4 @@ app.post('/data/order', async (request, response) => {
     response.status(500).json({ error: { code: 500, message: error.message } });
   }
 });
-app.listen(httpPort, '127.0.0.1');
+app.listen(port, '127.0.0.1');

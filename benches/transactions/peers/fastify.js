@@ -3,8 +3,8 @@
 import Fastify from 'fastify';
 import { args, connect } from './waiters.js';
 
-const { httpPort, mqttPort, base } = args();
+const { port, mqttPort, base } = args();
 const ask = await connect(mqttPort, base);
 const app = Fastify();
 app.post('/data/order', (request) => ask(request.body));
-await app.listen({ port: httpPort, host: '127.0.0.1' });
+await app.listen({ port, host: '127.0.0.1' });

@@ -1,4 +1,4 @@
-// What both Node.js peers share: mqtt.js, and a map of requests that wait for their reply.
+// What the peers on Node.js share that are written by hand: mqtt.js, and a map of requests that wait for their reply.
 
 import { randomUUID } from 'node:crypto';
 import mqtt from 'mqtt';
@@ -32,6 +32,6 @@ export async function connect(mqttPort, base) {
 }
 
 export function args() {
-  const [httpPort, mqttPort, base] = process.argv.slice(2);
-  return { httpPort: Number(httpPort), mqttPort: Number(mqttPort), base };
+  const [port, mqttPort, base, folder] = process.argv.slice(2);
+  return { port: Number(port), mqttPort: Number(mqttPort), base, folder };
 }

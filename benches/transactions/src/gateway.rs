@@ -1,17 +1,13 @@
 //! The gateways that are compared, each a process of its own between the same broker and the same responder.
 
-use std::fmt::Write as _;
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use syncline_bench_transactions::peer::Peer;
+use syncline_bench_transactions::usage;
 use syncline_tests::agent::Agent;
-use syncline_tests::process::Process;
-use syncline_tests::{port, wait};
 use tempfile::TempDir;
-
-use crate::usage;
 
 /// A node whose base topic is `services/syncline/order` and whose address is `/data/order`, as every gateway here has.
 const SERVICE: &str = "\
@@ -34,7 +30,7 @@ resources:
 /// What runs.
 enum Program {
     Syncline(Box<Agent>),
-    Peer { process: Process, port: u16 },
+    Peer(Peer),
 }
 
 /// A gateway that accepts requests.
@@ -63,7 +59,8 @@ impl Gateway {
         folder: &TempDir,
     ) -> Result<Self> {
         let path = std::env::current_exe()?.with_file_name(program);
-        Self::peer(name, Command::new(path), mqtt_port, folder)
+        let peer = Peer::start(name, Command::new(path), mqtt_port, folder)?;
+        Self::ready(name, Program::Peer(peer))
     }
 
     /// `script` in the folder of the Node.js peers.
@@ -74,29 +71,8 @@ impl Gateway {
         mqtt_port: u16,
         folder: &TempDir,
     ) -> Result<Self> {
-        let mut command = Command::new("node");
-        command.env("NODE_ENV", "production").arg(peers.join(script));
-        Self::peer(name, command, mqtt_port, folder)
-    }
-
-    fn peer(name: &'static str, mut command: Command, mqtt_port: u16, folder: &TempDir) -> Result<Self> {
-        let port = port::free();
-        let base = format!("services/{}/order", name.replace([' ', '+'], ""));
-        let user_folder = folder.path().join(&base);
-        std::fs::create_dir_all(&user_folder)?;
-        command
-            .arg(port.to_string())
-            .arg(mqtt_port.to_string())
-            .arg(base)
-            .arg(&user_folder);
-        let mut process = Process::start(&command, &user_folder.join("log"));
-        wait::until(&format!("{name} listens"), wait::PATIENCE, || {
-            if let Some(status) = process.exit_status() {
-                panic!("{name} ended with {status}:\n{}", process.output());
-            }
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
-        });
-        Self::ready(name, Program::Peer { process, port })
+        let peer = Peer::node(name, script, peers, mqtt_port, folder)?;
+        Self::ready(name, Program::Peer(peer))
     }
 
     fn ready(name: &'static str, program: Program) -> Result<Self> {
@@ -113,14 +89,14 @@ impl Gateway {
     pub(crate) fn port(&self) -> u16 {
         match &self.program {
             Program::Syncline(agent) => agent.http_port(),
-            Program::Peer { port, .. } => *port,
+            Program::Peer(peer) => peer.port(),
         }
     }
 
     fn pid(&self) -> u32 {
         match &self.program {
             Program::Syncline(agent) => agent.id(),
-            Program::Peer { process, .. } => process.id(),
+            Program::Peer(peer) => peer.id(),
         }
     }
 
@@ -133,13 +109,4 @@ impl Gateway {
     pub(crate) fn resident(&self) -> Result<u64> {
         usage::resident(self.pid()).with_context(|| self.name)
     }
-}
-
-/// Appends one row of a table in Markdown.
-pub(crate) fn row(table: &mut String, cells: &[String]) {
-    for cell in cells {
-        // Writing to a string cannot fail.
-        let _ = write!(table, "| {cell} ");
-    }
-    table.push_str("|\n");
 }

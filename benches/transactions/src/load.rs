@@ -4,21 +4,13 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use syncline_bench_transactions::figures::Measured;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// How long one answer may take; every gateway gives up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// What one stretch of load has seen.
-#[derive(Default)]
-pub(crate) struct Measured {
-    /// How long each transaction took, in order of size.
-    pub(crate) latencies: Vec<Duration>,
-    /// How long the load lasted.
-    pub(crate) elapsed: Duration,
-}
 
 /// A connection that is kept open from request to request.
 pub(crate) struct Connection {

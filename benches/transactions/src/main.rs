@@ -6,20 +6,19 @@
 
 mod gateway;
 mod load;
-mod responder;
-mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::prelude::*;
+use syncline_bench_transactions::figures::{Sample, head, megabytes, ratio, row};
+use syncline_bench_transactions::responder::Responder;
 use syncline_tests::held_requests::allow_open_files;
 use syncline_tests::{quiet_mosquitto, wait};
 
-use gateway::{Gateway, row};
-use load::{Connection, Measured};
-use responder::Responder;
+use gateway::Gateway;
+use load::Connection;
 
 const USAGE: &str = "\
 usage: transactions [--node-peers FOLDER] [--only NAME,NAME…] [--connections N,N…] [--rounds N] [--seconds N]
@@ -144,11 +143,7 @@ async fn open(gateway: &Gateway, count: usize) -> Result<Vec<Connection>> {
 
 async fn memory_table(gateways: &[Gateway], responder: &Responder) -> Result<String> {
     let mut table = format!("memory, {HELD} requests held at once\n\n");
-    row(
-        &mut table,
-        &["gateway", "idle MB", "held request kB"].map(str::to_owned),
-    );
-    row(&mut table, &["---", "---:", "---:"].map(str::to_owned));
+    table += &head(&["gateway", "idle MB", "held request kB"]);
     for gateway in gateways {
         let before = gateway.resident()?;
         responder.hold();
@@ -182,33 +177,6 @@ async fn memory_table(gateways: &[Gateway], responder: &Responder) -> Result<Str
     Ok(table)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "memory is far below 2^53 bytes")]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
-}
-
-/// One gateway's measurement at one number of connections.
-struct Sample {
-    per_second: f64,
-    p50: f64,
-    p99: f64,
-    cpu: f64,
-}
-
-impl Sample {
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    fn new(measured: &Measured, cpu: Duration) -> Self {
-        let count = measured.latencies.len();
-        let micros = |share: usize| measured.latencies[(count - 1) * share / 100].as_secs_f64() * 1e6;
-        Self {
-            per_second: count as f64 / measured.elapsed.as_secs_f64(),
-            p50: micros(50),
-            p99: micros(99),
-            cpu: cpu.as_secs_f64() * 1e6 / count as f64,
-        }
-    }
-}
-
 async fn load_table(gateways: &[Gateway], connections: usize, options: &Options) -> Result<String> {
     let mut samples: Vec<Vec<Sample>> = gateways.iter().map(|_| Vec::new()).collect();
     for _ in 0..options.rounds {
@@ -226,25 +194,17 @@ async fn load_table(gateways: &[Gateway], connections: usize, options: &Options)
     }
     let plural = if connections == 1 { "" } else { "s" };
     let mut table = format!("{connections} connection{plural}\n\n");
-    row(
-        &mut table,
-        &[
-            "gateway",
-            "requests/s",
-            "p50 µs",
-            "p99 µs",
-            "CPU µs/request",
-            "ours/its CPU",
-            "ours/its p50",
-        ]
-        .map(str::to_owned),
-    );
-    row(
-        &mut table,
-        &["---", "---:", "---:", "---:", "---:", "---:", "---:"].map(str::to_owned),
-    );
+    table += &head(&[
+        "gateway",
+        "requests/s",
+        "p50 µs",
+        "p99 µs",
+        "CPU µs/request",
+        "ours/its CPU",
+        "ours/its p50",
+    ]);
     for (gateway, its) in gateways.iter().zip(&samples) {
-        let sample = medians(its);
+        let sample = Sample::medians(its);
         row(
             &mut table,
             &[
@@ -259,62 +219,4 @@ async fn load_table(gateways: &[Gateway], connections: usize, options: &Options)
         );
     }
     Ok(table)
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-/// The median of what each round says: what else the machine does changes from round to round, and less within one.
-fn ratio(ours: &[Sample], its: &[Sample], figure: fn(&Sample) -> f64) -> f64 {
-    let ratios = ours.iter().zip(its).map(|(ours, its)| figure(ours) / figure(its));
-    median(ratios.collect())
-}
-
-fn medians(samples: &[Sample]) -> Sample {
-    let median = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure).collect());
-    Sample {
-        per_second: median(|sample| sample.per_second),
-        p50: median(|sample| sample.p50),
-        p99: median(|sample| sample.p99),
-        cpu: median(|sample| sample.cpu),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(figure: f64, p50: f64) -> Sample {
-        Sample {
-            per_second: figure,
-            p50,
-            p99: figure,
-            cpu: figure,
-        }
-    }
-
-    #[test]
-    fn gateways_are_compared_round_by_round() {
-        let ours = [sample(1.0, 0.0), sample(30.0, 0.0), sample(2.0, 0.0)];
-        let its = [sample(2.0, 0.0), sample(60.0, 0.0), sample(1.0, 0.0)];
-        assert!((ratio(&ours, &its, |sample| sample.cpu) - 0.5).abs() < 1e-9);
-    }
-
-    #[test]
-    fn each_figure_has_its_own_median() {
-        let median = medians(&[sample(3.0, 1.0), sample(1.0, 9.0), sample(2.0, 5.0)]);
-        assert_eq!((median.per_second, median.p50), (2.0, 5.0));
-    }
-
-    #[test]
-    fn percentiles_are_of_the_sorted_latencies() {
-        let measured = Measured {
-            latencies: (1..=101).map(Duration::from_micros).collect(),
-            elapsed: Duration::from_secs(1),
-        };
-        let sample = Sample::new(&measured, Duration::from_micros(202));
-        assert_eq!((sample.p50, sample.p99, sample.cpu), (51.0, 100.0, 2.0));
-    }
 }

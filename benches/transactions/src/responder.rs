@@ -21,7 +21,7 @@ use syncline_core::topic::{TopicFilter, TopicName};
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Answers each message on `services/<gateway>/order/treq` with the value that it carries.
-pub(crate) struct Responder {
+pub struct Responder {
     control: Arc<Control>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -31,6 +31,7 @@ struct Control {
     is_over: AtomicBool,
     holds: AtomicBool,
     held: AtomicUsize,
+    answered: AtomicUsize,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +53,7 @@ struct Reply<'a> {
 
 impl Responder {
     /// Subscribes at the broker on that loopback port and answers from then on.
-    pub(crate) fn start(mqtt_port: u16) -> Result<Self> {
+    pub fn start(mqtt_port: u16) -> Result<Self> {
         let control = Arc::new(Control::default());
         let (ready, is_ready) = mpsc::channel();
         let serving = Serving::connect(mqtt_port, Arc::clone(&control), ready)?;
@@ -67,17 +68,22 @@ impl Responder {
     }
 
     /// From now on requests are kept without an answer.
-    pub(crate) fn hold(&self) {
+    pub fn hold(&self) {
         self.control.holds.store(true, Ordering::SeqCst);
     }
 
     /// Requests kept.
-    pub(crate) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.control.held.load(Ordering::SeqCst)
     }
 
+    /// Requests answered so far.
+    pub fn answered(&self) -> usize {
+        self.control.answered.load(Ordering::SeqCst)
+    }
+
     /// Answers what was kept, and what comes from now on.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.control.holds.store(false, Ordering::SeqCst);
     }
 
@@ -85,7 +91,7 @@ impl Responder {
     ///
     /// # Errors
     /// Why it has not answered all the time.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<()> {
         self.control.is_over.store(true, Ordering::SeqCst);
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result.context("the responder failed"),
@@ -184,6 +190,7 @@ impl Serving {
         let topic = message.topic().replace("/treq", "/tres");
         let publication = Publication::new(TopicName::new(topic)?, reply);
         self.session.publish(self.now(), publication)?;
+        self.control.answered.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }
