@@ -90,6 +90,9 @@ struct Run {
     /// Value for a parameter of the commissioning files, may be given more than once
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Parameter>,
+    /// File with values for parameters, YAML: a name and its value on each line; --set goes before
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -114,6 +117,9 @@ struct Check {
     /// Value for a parameter of the commissioning files, may be given more than once
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Parameter>,
+    /// File with values for parameters, YAML: a name and its value on each line; --set goes before
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
     /// Print plan, errors and warnings as JSON
     #[arg(long)]
     json: bool,
@@ -174,7 +180,7 @@ enum Probe {
     Ready,
 }
 
-/// List the transaction nodes of a running agent, or make a request of one
+/// List the nodes of a running agent, or make a request of one
 #[derive(Debug, clap::Args)]
 #[command(
     help_template = TEMPLATE,
@@ -189,7 +195,7 @@ struct Flow {
 
 #[derive(Debug, Subcommand)]
 enum FlowCommand {
-    /// List the transaction nodes of a running agent
+    /// List the nodes of a running agent, those that can be called first
     List {
         /// Print them as JSON
         #[arg(long)]

@@ -30,6 +30,7 @@ pub(super) fn main(run: super::Run, environment: &Environment) -> Exit {
         .into_iter()
         .map(|parameter| (parameter.name, parameter.value))
         .collect();
+    context.values = run.values;
     let services_dir = loaded.config.services.clone();
     let config = match loaded.config.run() {
         Ok(config) => config,

@@ -31,6 +31,7 @@ pub use followed::{Followed, follow, follow_at_once};
 pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;
+pub(crate) use route::normal;
 pub use route::{Action, Route, RouteConflict, Router, Routes};
 pub use server::{Limits, Protection, serve};
 pub use transaction::Transaction;

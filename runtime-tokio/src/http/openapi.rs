@@ -19,7 +19,7 @@ pub fn document(plan: &Plan, protected: bool) -> Bytes {
         for server in &service.http_servers {
             for node in &server.nodes {
                 let path = format!("{}{}", server.base_path, node.route);
-                let operation = operation(&service.id, server, node);
+                let operation = operation(&node.service, server, node);
                 let method = node.method.as_str().to_ascii_lowercase();
                 let entry = paths.entry(path).or_insert_with(|| json!({}));
                 entry[method] = operation;

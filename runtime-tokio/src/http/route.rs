@@ -115,7 +115,6 @@ impl<A> Router<A> {
     /// [`RouteConflict`] if another node has the same path and method; this router is unchanged then.
     pub fn add(
         &mut self,
-        service: &str,
         server: &HttpServerPlan,
         plan: &HttpNodePlan,
         action: A,
@@ -123,7 +122,7 @@ impl<A> Router<A> {
         let path = format!("{}{}", server.base_path, plan.route);
         let path = normal(&path).unwrap_or_else(|| path.to_lowercase());
         let route = Arc::new(Route {
-            service: service.to_owned(),
+            service: plan.service.clone(),
             resource: plan.resource.clone(),
             method: plan.method.clone(),
             action,
@@ -170,7 +169,7 @@ impl Router<()> {
         for service in &plan.services {
             for server in &service.http_servers {
                 for node in &server.nodes {
-                    router.add(&service.id, server, node, ())?;
+                    router.add(server, node, ())?;
                 }
             }
         }
@@ -297,7 +296,7 @@ fn allow<'a>(routes: impl IntoIterator<Item = &'a Arc<Route>>) -> HeaderValue {
 
 /// The spelling by which paths are compared: escapes decoded, lower case, no `/` at the end. `None` for a path that no
 /// node can have: not UTF-8, or with an escaped `/`, which is no separator.
-pub(super) fn normal(path: &str) -> Option<String> {
+pub(crate) fn normal(path: &str) -> Option<String> {
     let mut normal = String::with_capacity(path.len());
     for segment in path.split('/').skip(1) {
         let segment = percent_decode_str(segment).decode_utf8().ok()?;
@@ -355,6 +354,7 @@ mod tests {
                 nodes: Vec::new(),
             };
             let plan = HttpNodePlan {
+                service: "s".into(),
                 resource: resource.into(),
                 method,
                 route: route.into(),
@@ -365,7 +365,7 @@ mod tests {
             };
             let node = self.driver.add_node(NodeConfig::new(resource).unwrap()).unwrap();
             let held = Arc::new(Transaction::new(node));
-            self.router.add("s", &server, &plan, Action::Transaction(held))
+            self.router.add(&server, &plan, Action::Transaction(held))
         }
 
         fn found(&self, method: Method, path: &str) -> Result<String, Option<String>> {

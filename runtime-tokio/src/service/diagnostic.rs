@@ -93,6 +93,12 @@ impl Diagnostic {
         self
     }
 
+    /// Where it is, as messages say it.
+    pub(super) fn place_of(source: &Source, span: Span) -> String {
+        let Position { line, column } = source.position(span.start);
+        format!("{}:{line}:{column}", source.name())
+    }
+
     /// Leaves out the line of the place, which has a secret in it.
     #[must_use]
     pub(super) fn without_line(mut self) -> Self {

@@ -11,6 +11,7 @@ use super::resource::{self, Resource};
 use super::scope::Scope;
 use super::source::{Source, Span};
 use super::value::{Reporter, did_you_mean, one_of};
+use super::values::Values;
 use super::yaml::{self, Content, Entry, Node};
 
 const SECTIONS: [&str; 6] = [
@@ -48,11 +49,17 @@ impl Document {
 
 /// Reads a file. `None` when it has no service id or no topic root, which has been reported then; every other mistake
 /// is reported and what is left is returned.
-pub(super) fn read(source: &Arc<Source>, context: &Context, report: &mut Report) -> Option<Document> {
+pub(super) fn read(
+    source: &Arc<Source>,
+    context: &Context,
+    values: &Values,
+    report: &mut Report,
+) -> Option<Document> {
     let root = yaml::parse(source, report)?;
     let mut reporter = Reporter {
         source: source.clone(),
         report,
+        origins: HashMap::new(),
     };
     let sections = Sections::read(&root, &mut reporter)?;
     let name = service_name(&sections, &mut reporter);
@@ -60,7 +67,7 @@ pub(super) fn read(source: &Arc<Source>, context: &Context, report: &mut Report)
     let mut scope = Scope::new(context, name);
 
     let declared = sections.entries("parameters", &mut reporter);
-    parameters::bind(declared, context, &mut scope, &mut reporter);
+    parameters::bind(declared, values, &mut scope, &mut reporter);
     let definitions = sections.entries("definitions", &mut reporter);
     for entry in definitions {
         if !scope.bind_definition(&entry.key, entry.value.clone()) {

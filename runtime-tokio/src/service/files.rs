@@ -82,18 +82,35 @@ impl Files {
                 }
             }
         }
+        let values = self.context.values.as_deref().and_then(|path| {
+            let name = path.display().to_string();
+            match read(path) {
+                Ok(source) => {
+                    add(
+                        &mut hasher,
+                        &[b"values", name.as_bytes(), source.text().as_bytes()],
+                    );
+                    Some(source)
+                }
+                Err(message) => {
+                    add(&mut hasher, &[b"error", name.as_bytes(), message.as_bytes()]);
+                    report.push(Diagnostic::unreadable(name, message));
+                    None
+                }
+            }
+        });
         Reading {
             digest: hasher.finalize().into(),
-            outcome: self.plan(sources, report),
+            outcome: self.plan(sources, values, report),
             stamp,
         }
     }
 
-    fn plan(&self, sources: Vec<Source>, report: Report) -> Result<Planned, Report> {
+    fn plan(&self, sources: Vec<Source>, values: Option<Source>, report: Report) -> Result<Planned, Report> {
         match report.errors() > 0 && sources.is_empty() {
             // What follows from nothing would only hide why there is nothing.
             true => Err(report),
-            false => plan_readable(sources, &self.context, report),
+            false => plan_readable(sources, values, &self.context, report),
         }
     }
 
@@ -113,6 +130,7 @@ impl Files {
         Stamp(
             paths
                 .into_iter()
+                .chain(self.context.values.clone())
                 .map(|path| {
                     let facts = facts(&path);
                     (path, facts)

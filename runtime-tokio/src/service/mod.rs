@@ -29,6 +29,7 @@ mod source;
 mod topic;
 mod transaction;
 mod value;
+mod values;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use files::{Files, Origin, Reading};
 pub use plan::Plan;
 pub use source::{Position, Source};
 
+use self::values::Values;
 use crate::regular_file;
 
 /// What a commissioning file can learn about the agent that runs it.
@@ -58,6 +60,8 @@ pub struct Context {
     pub mqtt_password: Option<String>,
     /// Values for `parameters`; each goes to every file that declares its name.
     pub parameters: BTreeMap<String, String>,
+    /// A file with further values: YAML, by the names of parameters. It is read with the files.
+    pub values: Option<PathBuf>,
 }
 
 /// A plan, and what was left out of it.
@@ -74,7 +78,7 @@ pub struct Planned {
 /// # Errors
 /// Every mistake of every text, with the warnings among them.
 pub fn plan_sources(sources: Vec<Source>, context: &Context) -> Result<Planned, Report> {
-    plan_readable(sources, context, Report::default())
+    plan_readable(sources, None, context, Report::default())
 }
 
 /// Reads the given files and plans them together.
@@ -90,28 +94,37 @@ pub fn plan_files(paths: &[PathBuf], context: &Context) -> Result<Planned, Repor
             Err(message) => report.push(Diagnostic::unreadable(path.display().to_string(), message)),
         }
     }
-    plan_readable(sources, context, report)
+    let values = context.values.as_deref().and_then(|path| match read(path) {
+        Ok(source) => Some(source),
+        Err(message) => {
+            report.push(Diagnostic::unreadable(path.display().to_string(), message));
+            None
+        }
+    });
+    plan_readable(sources, values, context, report)
 }
 
-fn plan_readable(sources: Vec<Source>, context: &Context, mut report: Report) -> Result<Planned, Report> {
+fn plan_readable(
+    sources: Vec<Source>,
+    values: Option<Source>,
+    context: &Context,
+    mut report: Report,
+) -> Result<Planned, Report> {
+    let values = Values::read(context, values, &mut report);
     let mut documents = Vec::new();
     let mut unread = false;
     for source in sources {
-        match document::read(&Arc::new(source), context, &mut report) {
+        match document::read(&Arc::new(source), context, &values, &mut report) {
             Some(document) => documents.push(document),
             None => unread = true,
         }
     }
     let plan = build::build(&documents, !unread, context, &mut report);
-    for name in context.parameters.keys() {
+    // A file that could not be read may be the one that declares a name.
+    if !unread {
         let declared = documents.iter().flat_map(|document| &document.parameters);
-        // A file that could not be read may be the one that declares it.
-        if !unread && !declared.clone().any(|known| known == name) {
-            let nearest = crate::nearest::nearest(name, declared.map(String::as_str));
-            let message = format!("no file declares the parameter {}", diagnostic::quoted(name));
-            report
-                .push(Diagnostic::unreadable("--set", message).maybe_help(nearest.map(value::did_you_mean)));
-        }
+        let declared: Vec<&str> = declared.map(String::as_str).collect();
+        values.report_unknown(&declared, &mut report);
     }
     report.sort();
     if report.errors() > 0 {

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::Context;
-use super::diagnostic::quoted;
+use super::diagnostic::{Diagnostic, quoted};
 use super::scalar;
 use super::scope::Scope;
 use super::source::Span;
 use super::value::{Data, Field, Fields, Reporter, Value};
+use super::values::Values;
 use super::yaml::{self, Content, Entry, Node};
 
 /// Types that a parameter may have.
@@ -68,10 +68,10 @@ struct Schema {
 }
 
 /// Binds every parameter of the file: to the operator's value, else to the default. One that has neither is an error.
-pub(super) fn bind(entries: &[Entry], context: &Context, scope: &mut Scope<'_>, reporter: &mut Reporter<'_>) {
+pub(super) fn bind(entries: &[Entry], values: &Values, scope: &mut Scope<'_>, reporter: &mut Reporter<'_>) {
     for entry in entries {
         let declaration = literal(&entry.value, reporter);
-        let value = read(&entry.key, entry.key_span, &declaration, context, reporter)
+        let value = read(&entry.key, entry.key_span, &declaration, values, reporter)
             .unwrap_or(Value::invalid(entry.key_span));
         scope.bind_parameter(&entry.key, value);
     }
@@ -81,7 +81,7 @@ fn read(
     name: &str,
     key_span: Span,
     declaration: &Value,
-    context: &Context,
+    values: &Values,
     reporter: &mut Reporter<'_>,
 ) -> Option<Value> {
     let mut fields = reporter.fields(&format!("parameters.{name}"), declaration)?;
@@ -104,13 +104,13 @@ fn read(
         reporter.mismatch("default", default, expected);
         return None;
     }
-    match (context.parameters.get(name), default) {
-        (Some(text), _) => {
-            let value = schema.read(text, key_span);
+    match (values.get(name), default) {
+        (Some(given), _) => {
+            let value = schema.read(&given.text, key_span);
             if let Err(expected) = schema.check(&value) {
                 let message = format!("the value given for parameter {} is not {expected}", quoted(name));
-                let help = format!("change `--set {name}=…`");
-                reporter.error_with_help(key_span, message, Some(help));
+                let diagnostic = Diagnostic::error(&reporter.source, key_span, message);
+                reporter.report.push(given.blame(diagnostic, name));
                 return None;
             }
             Some(value)
@@ -121,7 +121,9 @@ fn read(
             reporter.error_with_help(
                 key_span,
                 message,
-                Some(format!("give it one with `--set {name}=VALUE`")),
+                Some(format!(
+                    "give it one with `--set {name}=VALUE`, or in a file with `--values FILE`"
+                )),
             );
             None
         }

@@ -7,10 +7,10 @@ use super::endpoint::{self, Endpoint};
 use super::http::{self, HttpNode, HttpServer};
 use super::mapping::{self, Mapping};
 use super::opcua::{self, OpcuaNode, OpcuaServer};
-use super::record::Record;
+use super::record::{Placed, Record};
 use super::scope::Scope;
 use super::source::Span;
-use super::value::{Data, Reporter, Value, did_you_mean};
+use super::value::{Data, Reference, Reporter, Value, did_you_mean};
 use super::yaml::Entry;
 
 /// Types that this product reads.
@@ -51,6 +51,8 @@ pub(super) struct Resource {
     pub(super) id: String,
     pub(super) id_span: Span,
     pub(super) kind: Kind,
+    /// The resources that it refers to, where it is wrong.
+    pub(super) references: Vec<Placed<Reference>>,
 }
 
 /// What a resource is to this agent.
@@ -109,6 +111,7 @@ pub(super) fn read(
             id,
             id_span: entry.key_span,
             kind: Kind::Invalid,
+            references: Vec::new(),
         };
     };
     fields.span = entry.key_span;
@@ -119,10 +122,29 @@ pub(super) fn read(
         Some(kind) => read_kind(&id, entry.key_span, kind, properties, scope, context, reporter),
         None => Kind::Invalid,
     };
+    let mut references = Vec::new();
+    if matches!(kind, Kind::Invalid) {
+        collect_references(&value, &mut references);
+    }
     Resource {
         id,
         id_span: entry.key_span,
         kind,
+        references,
+    }
+}
+
+fn collect_references(value: &Value, references: &mut Vec<Placed<Reference>>) {
+    match &value.data {
+        Data::Reference(reference) => references.push(Placed {
+            value: reference.clone(),
+            span: value.span,
+        }),
+        Data::Sequence(items) => items.iter().for_each(|item| collect_references(item, references)),
+        Data::Mapping(fields) => fields
+            .iter()
+            .for_each(|field| collect_references(&field.value, references)),
+        _ => {}
     }
 }
 

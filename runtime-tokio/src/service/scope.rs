@@ -232,6 +232,7 @@ impl<'s> Scope<'s> {
             return None;
         }
         self.spend(known.weight, span, reporter)?;
+        reporter.origins.insert(span, (text.to_owned(), known.value.span));
         Some(known.value.data.clone())
     }
 

@@ -1,5 +1,6 @@
 //! Values after tags have been carried out, with their places, and readers that turn them into checked types.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -64,6 +65,8 @@ impl Value {
 pub(crate) struct Reporter<'r> {
     pub(crate) source: Arc<Source>,
     pub(crate) report: &'r mut Report,
+    /// What values come from that stand where a `!ref` does: the name, and the place of what it names.
+    pub(crate) origins: HashMap<Span, (String, Span)>,
 }
 
 impl Reporter<'_> {
@@ -124,10 +127,13 @@ impl Reporter<'_> {
     pub(crate) fn mismatch(&mut self, name: &str, value: &Value, expected: impl Display) {
         if !matches!(value.data, Data::Invalid) {
             let found = self.describe(value);
-            self.error(
-                value.span,
-                format!("`{name}`: found {found}, expected {expected}"),
-            );
+            // Its line may have a secret in it.
+            let help = self.origins.get(&value.span).map(|(named, span)| {
+                let place = Diagnostic::place_of(&self.source, *span);
+                format!("the value is that of {}, at {place}", quoted(named))
+            });
+            let message = format!("`{name}`: found {found}, expected {expected}");
+            self.error_with_help(value.span, message, help);
         }
     }
 

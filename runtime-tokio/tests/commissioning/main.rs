@@ -11,7 +11,9 @@ mod opcua_client;
 mod planned;
 mod resources;
 mod rules;
+mod services;
 mod syntax;
+mod values;
 
 use syncline::service::{Context, Planned, Report, Severity, Source, plan_sources};
 

@@ -18,6 +18,7 @@ mod flowsync_http;
 mod half_open;
 mod handover;
 mod harness;
+mod http_headers;
 mod http_nodes;
 mod http_protection;
 mod http_smuggling;

@@ -78,6 +78,7 @@ fn http_server(server: &HttpServerPlan) -> Value {
 
 fn http_node(server: &HttpServerPlan, node: &HttpNodePlan) -> Value {
     let mut shown = json!({
+        "service": node.service,
         "resource": node.resource,
         "method": node.method.as_str(),
         "url": format!("{}{}", server.base_path, node.route),

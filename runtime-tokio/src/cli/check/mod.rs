@@ -25,6 +25,7 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
         .into_iter()
         .map(|parameter| (parameter.name, parameter.value))
         .collect();
+    context.values.clone_from(&check.values);
     let outcome = service::plan_files(&check.files, &context);
     if check.json {
         let (document, exit) = match &outcome {
@@ -46,7 +47,10 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
                     .iter()
                     .map(|file| format!("--service {}", file.display()))
                     .collect();
-                output::diagnostics(&format!("next: syncline run {}\n", files.join(" ")));
+                let values = check.values.as_ref();
+                let values = values.map(|file| format!(" --values {}", file.display()));
+                let values = values.unwrap_or_default();
+                output::diagnostics(&format!("next: syncline run {}{values}\n", files.join(" ")));
             }
             written
         }

@@ -123,7 +123,7 @@ fn routes(plan: &Plan) -> Vec<[String; 10]> {
         for server in &service.http_servers {
             for node in &server.nodes {
                 let url = format!("{}{}", server.base_path, node.route);
-                rows.push(route(&service.id, url, node));
+                rows.push(route(&node.service, url, node));
             }
         }
     }

@@ -216,21 +216,18 @@ impl Resources {
 
     /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address, its OPC UA server is at `url`.
     pub(super) fn inventory(&self, plan: &Plan, base: &str, url: Option<&str>) -> Inventory {
-        let servers = plan.services.iter().flat_map(|service| {
-            let servers = service.http_servers.iter();
-            servers.map(move |server| (service, server))
-        });
-        let nodes = servers.flat_map(|(service, server)| {
+        let servers = plan.services.iter().flat_map(|service| &service.http_servers);
+        let nodes = servers.flat_map(|server| {
             server.nodes.iter().filter_map(move |plan| {
-                let served = self.nodes.running(&nodes::id(&service.id, &plan.resource))?;
+                let served = self.nodes.running(&nodes::id(&plan.service, &plan.resource))?;
                 Some(ServedNode {
-                    service: service.id.clone(),
+                    service: plan.service.clone(),
                     resource: plan.resource.clone(),
                     method: ServedMethod::Http(plan.method.clone()),
                     url: format!("{base}{}{}", server.base_path, plan.route),
                     topic: plan.topic.as_str().to_owned(),
                     node: served.node.clone()?,
-                    rules: self.counters.find(&nodes::id(&service.id, &plan.resource)),
+                    rules: self.counters.find(&nodes::id(&plan.service, &plan.resource)),
                 })
             })
         });
@@ -265,7 +262,7 @@ impl Resources {
         for service in &plan.services {
             for server in &service.http_servers {
                 for node in &server.nodes {
-                    let id = nodes::id(&service.id, &node.resource);
+                    let id = nodes::id(&node.service, &node.resource);
                     let Some(served) = self.nodes.running(&id).filter(|served| served.node.is_none()) else {
                         continue;
                     };
@@ -326,7 +323,7 @@ impl Change {
         for service in &plan.services {
             for server in &service.http_servers {
                 for node in &server.nodes {
-                    if self.begins.contains(&nodes::id(&service.id, &node.resource)) {
+                    if self.begins.contains(&nodes::id(&node.service, &node.resource)) {
                         let url = format!("{base}{}{}", server.base_path, node.route);
                         let operation = node.operation.name();
                         tracing::info!(method = %node.method, url, topic = node.topic.as_str(), operation, "serving a node");

@@ -48,7 +48,7 @@ pub(super) fn compare(table: &Table<Nodes>, plan: &Plan) -> Result<Difference<No
     let nodes = plan.services.iter().flat_map(|service| {
         let servers = service.http_servers.iter();
         let nodes = servers.flat_map(|server| &server.nodes);
-        nodes.map(|node| (id(&service.id, &node.resource), Settings(node.clone())))
+        nodes.map(|node| (id(&node.service, &node.resource), Settings(node.clone())))
     });
     table.compare(nodes.collect(), |id, settings| settings.place(id))
 }
@@ -76,6 +76,7 @@ impl PartialEq for Settings {
     fn eq(&self, other: &Self) -> bool {
         // Each field is named, so that a new one asks here whether it matters.
         let HttpNodePlan {
+            service: _,
             resource: _,
             method: _,
             route: _,

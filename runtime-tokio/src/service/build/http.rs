@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use super::super::diagnostic::quoted;
 use super::super::document::Document;
 use super::super::http::{HttpNode, Operation};
-use super::super::plan::{HttpNodePlan, HttpOperation, HttpServerPlan};
+use super::super::plan::{HttpNodePlan, HttpOperation, HttpServerPlan, Plan};
 use super::super::resource::{Kind, Resource};
-use super::super::value::Reference;
 use super::{Builder, Claim, claim_once};
+use crate::http::normal;
 
 impl<'d> Builder<'d, '_> {
+    /// The servers of a file, without their nodes.
     pub(super) fn http_servers(&mut self, document: &'d Document) -> Vec<HttpServerPlan> {
         let mut servers: Vec<HttpServerPlan> = Vec::new();
-        let mut positions: HashMap<&str, usize> = HashMap::new();
         let mut base_paths: HashMap<String, Claim> = HashMap::new();
         for resource in &document.resources {
             let Kind::HttpServer(server) = &resource.kind else {
@@ -27,10 +27,9 @@ impl<'d> Builder<'d, '_> {
                 "server `{}` has the same `basePath` as another server, expected one server for each",
                 resource.id
             );
-            let key = server.base_path.value.to_ascii_lowercase();
+            let key = normal_path(&server.base_path.value);
             let claim = (document.source.clone(), server.base_path.span);
             claim_once(&mut base_paths, key, claim, message, self.report);
-            positions.insert(&resource.id, servers.len());
             servers.push(HttpServerPlan {
                 resource: resource.id.clone(),
                 base_path: format!("/data{}", server.base_path.value),
@@ -39,47 +38,53 @@ impl<'d> Builder<'d, '_> {
                 nodes: Vec::new(),
             });
         }
-        for resource in &document.resources {
-            let Kind::HttpNode(node) = &resource.kind else {
-                continue;
-            };
-            let Some(parent) = self.http_parent(document, node) else {
-                continue;
-            };
-            match positions.get(parent.id.as_str()).copied() {
-                Some(position) => {
-                    if let Some(planned) = self.http_node(document, resource, node, &servers[position]) {
-                        servers[position].nodes.push(planned);
-                    }
-                }
-                None => {
-                    let reason = format!("its server {} is left out", quoted(&parent.id));
-                    self.leave_out(document, resource, &reason);
-                }
-            }
-        }
         servers
     }
 
-    /// The server of a node. `None` after a report.
-    fn http_parent(&mut self, document: &'d Document, node: &HttpNode) -> Option<&'d Resource> {
-        let message = match &node.parent.value {
-            Reference::Own(id) => {
-                let parent = document.resource(id)?;
-                match parent.kind {
-                    Kind::HttpServer(_) => return Some(parent),
-                    Kind::Invalid => return None,
-                    _ => format!(
-                        "`parent`: found the resource {}, expected a `Cybus::Server::Http`",
-                        quoted(id)
-                    ),
+    /// Adds the nodes of all files to their servers, which may be those of another service.
+    pub(super) fn http_nodes(&mut self, documents: &'d [Document], plan: &mut Plan) {
+        for document in documents {
+            for resource in &document.resources {
+                let Kind::HttpNode(node) = &resource.kind else {
+                    continue;
+                };
+                let Some((service, parent)) = self.http_parent(document, node) else {
+                    continue;
+                };
+                let servers = plan.services.iter_mut().filter(|plan| plan.id == service.id);
+                let server = servers
+                    .flat_map(|plan| &mut plan.http_servers)
+                    .find(|server| server.resource == parent.id);
+                match server {
+                    Some(server) => {
+                        let planned = self.http_node(document, resource, node, server);
+                        server.nodes.extend(planned);
+                    }
+                    None => {
+                        let reason = format!("its server {} is left out", quoted(&parent.id));
+                        self.leave_out(document, resource, &reason);
+                    }
                 }
             }
-            Reference::Foreign { .. } => {
-                "`parent`: found a resource of another service, expected a `Cybus::Server::Http` of this file"
-                    .to_owned()
-            }
-        };
+        }
+    }
+
+    /// The server of a node, with its file. `None` after a report.
+    fn http_parent(
+        &mut self,
+        document: &'d Document,
+        node: &HttpNode,
+    ) -> Option<(&'d Document, &'d Resource)> {
+        let (service, parent) = self.index.find(document, &node.parent, self.report)?;
+        match parent.kind {
+            Kind::HttpServer(_) => return Some((service, parent)),
+            Kind::Invalid => return None,
+            _ => {}
+        }
+        let message = format!(
+            "`parent`: found the resource {}, expected a `Cybus::Server::Http`",
+            quoted(&parent.id)
+        );
         self.error(document, node.parent.span, message);
         None
     }
@@ -96,11 +101,7 @@ impl<'d> Builder<'d, '_> {
             return None;
         }
         let url = format!("{}{}", server.base_path, node.route.value);
-        let key = format!(
-            "{} {}",
-            node.method,
-            url.trim_end_matches('/').to_ascii_lowercase()
-        );
+        let key = format!("{} {}", node.method, normal_path(&url));
         let claim = (document.source.clone(), node.route.span);
         let message = format!(
             "{} {} is already served by another node",
@@ -124,6 +125,7 @@ impl<'d> Builder<'d, '_> {
             Operation::Provide => HttpOperation::Provide,
         };
         Some(HttpNodePlan {
+            service: document.id.clone(),
             resource: resource.id.clone(),
             method: node.method.clone(),
             route: node.route.value.clone(),
@@ -133,4 +135,9 @@ impl<'d> Builder<'d, '_> {
             rules: node.rules.clone(),
         })
     }
+}
+
+/// The spelling by which paths are compared when requests come.
+fn normal_path(path: &str) -> String {
+    normal(path).unwrap_or_else(|| path.to_lowercase())
 }

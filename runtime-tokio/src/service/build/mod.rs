@@ -19,7 +19,7 @@ use super::diagnostic::{Diagnostic, Report, quoted};
 use super::document::Document;
 use super::plan::{Plan, ServicePlan};
 use super::record::Placed;
-use super::resource::Resource;
+use super::resource::{Kind, Resource};
 use super::source::{Source, Span};
 use resolve::Index;
 
@@ -43,7 +43,9 @@ pub(super) fn build(documents: &[Document], complete: bool, context: &Context, r
             .map(|document| builder.service(document))
             .collect(),
     };
+    builder.http_nodes(documents, &mut plan);
     builder.opcua_nodes(documents, &mut plan);
+    builder.check_references(documents);
     let own = context.mqtt_host.as_deref().zip(context.mqtt_port);
     let own = own.map(|(host, port)| cycle::Address::new(host, port));
     builder.endpoints(documents, own.as_ref(), &mut plan);
@@ -77,6 +79,18 @@ impl<'d> Builder<'d, '_> {
             opcua_servers: self.opcua_servers(document),
             connections: self.connections(document),
             mappings: self.mappings(document),
+        }
+    }
+
+    /// Follows what resources refer to that are wrong otherwise, so that nothing is told only after the rest is right.
+    fn check_references(&mut self, documents: &'d [Document]) {
+        for document in documents {
+            let wrong = document.resources.iter();
+            for resource in wrong.filter(|resource| matches!(resource.kind, Kind::Invalid)) {
+                for reference in &resource.references {
+                    self.index.find(document, reference, self.report);
+                }
+            }
         }
     }
 

@@ -14,6 +14,9 @@ use super::super::resource::{Kind, Resource};
 use super::super::value::{Reference, did_you_mean};
 use crate::nearest::nearest;
 
+/// Services that a message names.
+const SERVICES_SHOWN: usize = 5;
+
 /// All resources of all files by name.
 pub(super) struct Index<'d> {
     services: HashMap<&'d str, &'d Document>,
@@ -88,11 +91,10 @@ impl<'d> Index<'d> {
                 },
                 // It may be in the file that could not be read.
                 None if !self.complete => return None,
-                None => (
-                    format!("no file has the service id {}", quoted(service)),
-                    service,
-                    self.services.keys().copied().collect(),
-                ),
+                None => {
+                    self.unknown_service(document, reference, service, report);
+                    return None;
+                }
             };
         candidates.sort_unstable();
         let help = if report.is_full() {
@@ -104,6 +106,35 @@ impl<'d> Index<'d> {
             Diagnostic::error(&document.source, reference.span, message).maybe_help(help.map(did_you_mean)),
         );
         None
+    }
+
+    /// There is no file of that service: another name was meant, or its file was not given.
+    fn unknown_service(
+        &self,
+        document: &Document,
+        reference: &Placed<Reference>,
+        service: &str,
+        report: &mut Report,
+    ) {
+        let mut known: Vec<&str> = self.services.keys().copied().collect();
+        known.sort_unstable();
+        let help = if report.is_full() {
+            None
+        } else {
+            nearest(service, known.iter().copied()).map(did_you_mean)
+        };
+        let help = help.unwrap_or_else(|| {
+            let shown = known.iter().take(SERVICES_SHOWN).map(|id| quoted(id));
+            let shown: Vec<String> = shown.collect();
+            let more = if known.len() > SERVICES_SHOWN { " and others" } else { "" };
+            format!(
+                "the files that were read are those of {}{more}: name the file of {} as well, all files are planned together",
+                shown.join(", "),
+                quoted(service)
+            )
+        });
+        let message = format!("no file has the service id {}", quoted(service));
+        report.push(Diagnostic::error(&document.source, reference.span, message).maybe_help(Some(help)));
     }
 }
 

@@ -26,6 +26,8 @@ pub struct HttpServerPlan {
 /// One `Cybus::Node::Http`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpNodePlan {
+    /// `serviceId` of the file that declares it, which may be another than that of its server.
+    pub service: String,
     /// Resource id.
     pub resource: String,
     /// Request method.

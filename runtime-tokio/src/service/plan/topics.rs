@@ -63,7 +63,7 @@ struct Topics {
 impl Topics {
     fn collect(&mut self, service: &ServicePlan) {
         for node in service.http_servers.iter().flat_map(|server| &server.nodes) {
-            let (resource, qos) = ((service.id.as_str(), node.resource.as_str()), node.qos);
+            let (resource, qos) = ((node.service.as_str(), node.resource.as_str()), node.qos);
             match &node.operation {
                 HttpOperation::Transaction { treq, tres, .. } => {
                     self.subscribes(resource, tres.as_str(), qos);
