@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,8 +10,10 @@ use tokio::time::timeout;
 
 use super::listener::listen;
 use super::{OpcuaListen, RunError, Settings};
+use crate::http::{Admission, Patience};
 use crate::opcua::{Content, OpcuaError, Running, Server, ServerSettings, last_namespace};
 use crate::service::plan::{OpcuaServerPlan, Plan};
+use crate::task::Task;
 
 /// Time for the answers to what a server holds that ends.
 const CANCEL_TIME: Duration = Duration::from_secs(1);
@@ -23,6 +26,9 @@ pub(super) struct OpcuaFront {
     listen: OpcuaListen,
     /// The data folder.
     data: Option<PathBuf>,
+    /// File of those who may log in.
+    access: Option<PathBuf>,
+    look_interval: Duration,
     allow_insecure: bool,
     /// Servers since the start.
     generations: u64,
@@ -39,6 +45,9 @@ struct Open {
     listener: std::net::TcpListener,
     site: Site,
     server: Running,
+    admission: Option<Arc<Admission>>,
+    /// Keeps it up to date.
+    _look: Option<Task>,
 }
 
 /// A server as its nodes see it.
@@ -70,6 +79,7 @@ pub(super) struct NewServer {
     served: TcpListener,
     site: Site,
     server: Server,
+    admission: Option<Arc<Admission>>,
 }
 
 impl OpcuaChange {
@@ -90,6 +100,8 @@ impl OpcuaFront {
             agent: settings.session.client_id.clone(),
             listen: settings.opcua_listen,
             data: settings.data_dir.clone(),
+            access: settings.http_access.clone(),
+            look_interval: settings.tls_look_interval,
             allow_insecure: settings.allow_insecure,
             generations: 0,
             open: None,
@@ -121,7 +133,9 @@ impl OpcuaFront {
             Ok((actual, served))
         });
         let (actual, served) = opened.map_err(|source| cannot_listen(address, source))?;
-        let server = self.make(plan.clone(), actual).await?;
+        let admission = |file| Admission::open(file, "SYNCLINE_HTTP_AUTH").map(Arc::new);
+        let admission = self.access.clone().map(admission).transpose()?;
+        let server = self.make(plan.clone(), actual, admission.clone()).await?;
         self.generations += 1;
         Ok(OpcuaChange::New(Box::new(NewServer {
             plan: plan.clone(),
@@ -133,17 +147,24 @@ impl OpcuaFront {
                 generation: self.generations,
             },
             server,
+            admission,
         })))
     }
 
     /// On another thread, for it may make a key pair, and has the thousands of nodes that every server has.
-    async fn make(&self, plan: OpcuaServerPlan, address: SocketAddr) -> Result<Server, RunError> {
+    async fn make(
+        &self,
+        plan: OpcuaServerPlan,
+        address: SocketAddr,
+        admission: Option<Arc<Admission>>,
+    ) -> Result<Server, RunError> {
         let (agent, data, allow_insecure) = (self.agent.clone(), self.data.clone(), self.allow_insecure);
         let made = tokio::task::spawn_blocking(move || {
             let settings = ServerSettings {
                 agent: &agent,
                 address,
                 data: data.as_deref(),
+                admission: admission.as_ref(),
                 allow_insecure,
             };
             Server::new(&plan, settings)
@@ -168,7 +189,7 @@ impl OpcuaFront {
                 }
             }
             OpcuaChange::New(new) => {
-                let before = self.open.replace(new.open());
+                let before = self.open.replace(new.open(self.look_interval));
                 if let Some(before) = before {
                     before.end().await;
                 }
@@ -179,6 +200,13 @@ impl OpcuaFront {
     /// The URL that clients connect to, where there is a server.
     pub(super) fn url(&self) -> Option<&str> {
         self.open.as_ref().map(|open| open.site.content.url())
+    }
+
+    /// Looks at once whether those who may log in are others now.
+    pub(super) async fn look(&self) {
+        if let Some(admission) = self.open.as_ref().and_then(|open| open.admission.as_ref()) {
+            admission.look(Patience::AtOnce).await;
+        }
     }
 
     /// Waits for an end that nobody has asked for; for ever while there is no server.
@@ -212,7 +240,7 @@ impl OpcuaFront {
 }
 
 impl NewServer {
-    fn open(self: Box<Self>) -> Open {
+    fn open(self: Box<Self>, interval: Duration) -> Open {
         let Self {
             plan,
             address,
@@ -220,14 +248,20 @@ impl NewServer {
             served,
             site,
             server,
+            admission,
         } = *self;
         tracing::info!("serving OPC UA at {}", site.content.url());
+        let look = admission
+            .clone()
+            .map(|admission| Task::start(async move { admission.keep_up_to_date(interval).await }));
         Open {
             server: server.serve(served),
             plan,
             address,
             listener,
             site,
+            admission,
+            _look: look,
         }
     }
 }

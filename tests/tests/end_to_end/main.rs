@@ -35,6 +35,7 @@ mod node_rules;
 mod opcua_endpoints;
 mod opcua_reload;
 mod opcua_second_client;
+mod opcua_security;
 mod opcua_transactions;
 mod opcua_values;
 mod other_broker;
