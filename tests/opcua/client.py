@@ -10,16 +10,20 @@ import asyncio
 import json
 import math
 import random
+import socket
 import struct
 import sys
 import time
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from asyncua import Client, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.ua.ua_binary import struct_from_binary, variant_to_binary
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 ASK_FOR_DIAGNOSTICS = 0x3FF
 
@@ -76,7 +80,12 @@ class Session:
         return told
 
     async def read(self, task: dict[str, Any]) -> Any:
-        value = await self.client.get_node(task["node"]).read_data_value(raise_on_bad_status=False)
+        request = ua.ReadRequest()
+        read = ua.ReadValueId()
+        read.NodeId = node(task["node"])
+        read.AttributeId = ua.AttributeIds[task.get("attribute", "Value")]
+        request.Parameters.NodesToRead.append(read)
+        (value,) = (await self.send(request, ua.ReadResponse, task.get("timeout", 60))).Results
         return {"value": value.Value.Value if value.Value else None, "status": value.StatusCode.name}
 
     async def browse(self, task: dict[str, Any]) -> Any:
@@ -166,6 +175,20 @@ def outcome(codes: Sequence[ua.StatusCode], diagnostics: Sequence[ua.DiagnosticI
     }
 
 
+class Unprotected(Client):
+    """Sends a password as it is, whatever the server has said of that."""
+
+    def __init__(self, url: str, policy_id: str) -> None:
+        super().__init__(url, timeout=60)
+        self.policy_id = policy_id
+
+    def _add_user_auth(self, params: ua.ActivateSessionParameters, username: str | None, password: str | None) -> None:
+        params.UserIdentityToken = ua.UserNameIdentityToken()
+        params.UserIdentityToken.PolicyId = self.policy_id
+        params.UserIdentityToken.UserName = username
+        params.UserIdentityToken.Password = (password or "").encode()
+
+
 class Tasks:
     """Everything that is under way, and the sessions by their names."""
 
@@ -173,17 +196,33 @@ class Tasks:
         self.sessions: dict[str, Session] = {}
 
     async def connect(self, task: dict[str, Any]) -> str:
-        client = Client(task["url"], timeout=60)
+        """With ``security``, such as ``Basic256Sha256,Sign``, by the certificate of that ``name`` in ``folder``, made if missing."""
+        client = Unprotected(task["url"], task["policy_id"]) if "policy_id" in task else Client(task["url"], timeout=60)
         client.set_max_concurrent_requests(100_000)
-        if "user" in task:
+        if task.get("user"):
             client.set_user(task["user"])
             client.set_password(task["password"])
         if "security" in task:
-            client.application_uri = task["uri"]
-            await client.set_security_string(task["security"])
-        await client.connect()
+            client.application_uri = f"urn:syncline:tests:{task['name']}"
+            key, certificate = (Path(task["folder"]) / f"{task['name']}.{kind}" for kind in ("pem", "der"))
+            names = {"commonName": task["name"]}
+            await setup_self_signed_certificate(
+                key, certificate, client.application_uri, socket.gethostname(), [ExtendedKeyUsageOID.CLIENT_AUTH], names
+            )
+            await client.set_security_string(f"{task['security']},{certificate},{key}")
+        if "lifetime" in task:
+            client.secure_channel_timeout = task["lifetime"]
+        try:
+            await client.connect()
+        except BaseException:
+            client.disconnect_socket()
+            raise
         self.sessions[task["session"]] = Session(client)
         return "connected"
+
+    async def keys(self, task: dict[str, Any]) -> int:
+        """How many sets of keys the channel has had."""
+        return self.sessions[task["session"]].client.uaclient.protocol._connection.security_token.TokenId
 
     async def drop(self, task: dict[str, Any]) -> str:
         """Lets go of the connection without a word."""

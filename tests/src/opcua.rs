@@ -129,6 +129,33 @@ impl OpcuaAgent {
         self.process.id()
     }
 
+    /// Has it read its files at once.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn hang_up(&self) {
+        self.process.hang_up();
+    }
+
+    /// Waits until a line of the log has all of `words`.
+    ///
+    /// # Panics
+    /// When none comes.
+    #[must_use]
+    pub fn wait_for_log_line(&self, words: &[&str]) -> String {
+        wait::until(
+            &format!("a line of the log with {words:?}"),
+            wait::PATIENCE,
+            || {
+                let log = self.log();
+                let line = log
+                    .lines()
+                    .find(|line| words.iter().all(|word| line.contains(word)));
+                line.map(str::to_owned)
+            },
+        )
+    }
+
     /// Asks the agent to stop, and does not wait for it.
     ///
     /// # Panics
@@ -304,7 +331,15 @@ impl OpcuaClient {
     /// # Panics
     /// When the read as a whole fails.
     pub fn read(&mut self, node: &str) -> (Value, String) {
-        let answer = self.ask(json!({"do": "read", "node": node}));
+        self.read_as("a", node)
+    }
+
+    /// The same, in a session of another name.
+    ///
+    /// # Panics
+    /// As [`OpcuaClient::read`].
+    pub fn read_as(&mut self, session: &str, node: &str) -> (Value, String) {
+        let answer = self.ask(json!({"do": "read", "session": session, "node": node}));
         let result = &answer["result"];
         (
             result["value"].clone(),

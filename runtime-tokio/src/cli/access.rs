@@ -1,4 +1,4 @@
-//! `syncline access`: entries for the file of those who may call the HTTP servers.
+//! `syncline access`: entries for the file of those who may call the HTTP servers and log in to the OPC UA server.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -56,10 +56,11 @@ pub(super) struct Token {
 
 #[derive(Debug, clap::Args)]
 struct Permissions {
-    /// Paths that may be read: `+` is one segment, `#` all that follow; may be given more than once
+    /// Paths that may be read, of URLs and of OPC UA nodes: `+` is one segment, `#` all that follow; may be given more than once
     #[arg(long, value_name = "PATTERN")]
     read: Vec<String>,
-    /// Paths that may be written to, with any method but GET, HEAD and OPTIONS; may be given more than once
+    /// Paths that may be written to, with any method but GET, HEAD and OPTIONS, and OPC UA nodes that may be written or called; may
+    /// be given more than once
     #[arg(long, value_name = "PATTERN")]
     write: Vec<String>,
 }

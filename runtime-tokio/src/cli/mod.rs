@@ -14,6 +14,7 @@ mod log_line;
 mod logging;
 mod manual;
 mod mqtt;
+mod opcua;
 mod output;
 mod progress;
 mod register;
@@ -68,6 +69,7 @@ enum Command {
     Mqtt(Mqtt),
     Cert(Cert),
     Access(access::Access),
+    Opcua(opcua::Opcua),
     Config(Config),
     Completions(Completions),
     Man(Man),
@@ -396,6 +398,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Mqtt(options)) => mqtt::main(options.command, &environment),
         Some(Command::Cert(options)) => cert::main(options.command, &environment),
         Some(Command::Access(options)) => access::main(options.command),
+        Some(Command::Opcua(options)) => opcua::main(options.command, &environment),
         Some(Command::Config(config)) => config::main(config.command, &environment),
         Some(Command::Completions(Completions { shell })) => manual::completions(shell),
         Some(Command::Man(man)) => manual::main(&man),

@@ -316,7 +316,8 @@ variables! {
         flag: Some("http-auth"),
         ..Variable::new(
             "SYNCLINE_HTTP_AUTH",
-            "File of the users and tokens that may call the HTTP servers, see `syncline access`; everyone may without it.",
+            "File of the users and tokens that may call the HTTP servers, and of the users of the OPC UA server, see `syncline access`; \
+             everyone may call the HTTP servers without it.",
         )
     };
 

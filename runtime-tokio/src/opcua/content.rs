@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use opcua::server::ServerHandle;
-use opcua::types::{AttributeId, DataValue, NodeId, StatusCode, TimestampsToReturn, Variant};
+use opcua::types::{DataValue, NodeId, Variant};
 
 use super::address_space;
 use super::nodes::{Behaviour, Space};
@@ -94,6 +94,7 @@ impl Content {
             address_space::remove(&mut space, id);
         }
         let mut behaviours = Vec::with_capacity(added.len());
+        let mut places = Vec::with_capacity(added.len());
         for node in added {
             let NewNode {
                 plan,
@@ -106,32 +107,25 @@ impl Content {
                 tracing::error!("the node id {id} is in use, this is a bug in syncline");
             }
             concerned.insert(id.clone());
+            places.push((id.clone(), plan));
             behaviours.push((id, behaviour));
         }
         for Kept { id, parent } in kept {
             address_space::hold(&mut space, parent, id);
         }
-        self.space.inner().exchange(removed, behaviours);
+        let nodes = self.space.inner();
+        nodes.users.exchange(removed, places);
+        nodes.exchange(removed, behaviours);
         // Under the lock, so that clients hear of values in the order in which the nodes take them.
-        let ids = concerned.iter().map(|id| (id, AttributeId::Value));
-        self.handle
-            .subscriptions()
-            .maybe_notify(ids, |id, attribute, range, encoding| {
-                let unknown = || DataValue::new_now_status(Variant::Empty, StatusCode::BadNodeIdUnknown);
-                match space.find(id) {
-                    Some(node) => {
-                        node.as_node()
-                            .get_attribute(TimestampsToReturn::Both, attribute, range, encoding)
-                    }
-                    None => Some(unknown()),
-                }
-            });
+        for id in &concerned {
+            nodes.watchers.tell(self.handle.subscriptions(), &space, id);
+        }
     }
 
     /// Gives a variable a value, and tells everyone who monitors it. A node that is gone takes none.
     pub(super) fn set(&self, id: &NodeId, value: DataValue) {
-        if let Err(status) = self.space.set_value(self.handle.subscriptions(), id, None, value) {
-            tracing::debug!(%status, "the node {id} has taken no value");
-        }
+        let mut space = self.space.address_space().write();
+        let nodes = self.space.inner();
+        nodes.take(self.handle.subscriptions(), &mut space, id, value);
     }
 }

@@ -19,7 +19,7 @@ use super::server::OpcuaError;
 use crate::data::{Disk, replace};
 use crate::service::plan::OpcuaServerPlan;
 
-const FOLDER: &str = "opcua";
+pub(super) const FOLDER: &str = "opcua";
 const OWN: &str = "own";
 const CERTIFICATE: &str = "certificate.der";
 const KEY: &str = "key.pem";

@@ -10,6 +10,7 @@
 
 mod address_space;
 mod authentication;
+mod certificates;
 mod channel;
 mod content;
 mod failure;
@@ -21,12 +22,16 @@ mod method;
 mod nodes;
 mod provider;
 mod publisher;
+mod refusals;
+mod rejected;
 mod scalar;
 mod server;
 mod text;
 mod transaction;
 mod value;
+mod watchers;
 
+pub use certificates::{Certificate, Certificates, Standing, TrustError};
 pub(crate) use content::{Content, Kept, NewNode, ids};
 pub(crate) use gate::Gate;
 pub(crate) use identity::Identity;

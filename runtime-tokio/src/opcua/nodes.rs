@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt as _, join_all};
-use opcua::server::CreateMonitoredItem;
 use opcua::server::address_space::{AddressSpace, NodeType, is_writable};
 use opcua::server::diagnostics::NamespaceMetadata;
 use opcua::server::node_manager::memory::{InMemoryNodeManager, InMemoryNodeManagerImpl};
-use opcua::server::node_manager::{MethodCall, ParsedWriteValue, RequestContext, ServerContext, WriteNode};
+use opcua::server::node_manager::{
+    MethodCall, MonitoredItemRef, ParsedWriteValue, RequestContext, ServerContext, WriteNode,
+};
+use opcua::server::{CreateMonitoredItem, SubscriptionCache};
 use opcua::sync::RwLock as SpaceLock;
 use opcua::types::{AttributeId, DataValue, DateTime, NodeId, StatusCode, TimestampsToReturn, Variant};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::authentication::Users;
 use super::channel::Channels;
 use super::failure::Failure;
 use super::held::Held;
@@ -27,6 +30,7 @@ use super::method::{Method, Refused, raw};
 use super::publisher::Publisher;
 use super::transaction::Transaction;
 use super::value::Shape;
+use super::watchers::Watchers;
 
 /// The library's shell around the nodes: their address space and whatever does not concern MQTT.
 pub(super) type Space = InMemoryNodeManager<Nodes>;
@@ -64,6 +68,8 @@ pub(super) struct Nodes {
     namespaces: Vec<NamespaceMetadata>,
     channels: Channels,
     behaviours: RwLock<HashMap<NodeId, Arc<Behaviour>>>,
+    pub(super) users: Arc<Users>,
+    pub(super) watchers: Watchers,
     pub(super) held: Arc<Held>,
     /// How often nodes were exchanged.
     exchanges: watch::Sender<u64>,
@@ -71,11 +77,13 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    pub(super) fn new(namespaces: Vec<NamespaceMetadata>, channels: Channels) -> Self {
+    pub(super) fn new(namespaces: Vec<NamespaceMetadata>, channels: Channels, users: Arc<Users>) -> Self {
         Self {
             namespaces,
             channels,
             behaviours: RwLock::default(),
+            watchers: Watchers::new(Arc::clone(&users)),
+            users,
             held: Arc::default(),
             exchanges: watch::Sender::default(),
             is_stopping: AtomicBool::new(false),
@@ -207,7 +215,7 @@ impl Nodes {
         // The node may have gone while the request was held, and another may have its id.
         let current = self.behaviour(&write.node_id);
         if current.is_some_and(|current| Arc::ptr_eq(&current, &behaviour)) {
-            take(context, &mut space, &write.node_id, taken);
+            self.take(&context.subscriptions, &mut space, &write.node_id, taken);
         }
         Ok(())
     }
@@ -244,6 +252,21 @@ impl Nodes {
         method.call(value).await.map(Ok)
     }
 
+    /// Gives a variable a value, and tells everyone who monitors it. A node that is gone takes none.
+    pub(super) fn take(
+        &self,
+        subscriptions: &SubscriptionCache,
+        space: &mut AddressSpace,
+        id: &NodeId,
+        value: DataValue,
+    ) {
+        if let Some(NodeType::Variable(variable)) = space.find_mut(id) {
+            variable.set_data_value(value);
+            // Under the lock, so that clients hear of values in the order in which the node takes them.
+            self.watchers.tell(subscriptions, space, id);
+        }
+    }
+
     async fn call_one(&self, context: &RequestContext, call: &mut MethodCall) {
         match contained(self.called(context, call)).await {
             Ok(Ok(outputs)) => {
@@ -278,22 +301,6 @@ fn check_writable(
         true => Ok(()),
         false => Err(StatusCode::BadWriteNotSupported.into()),
     }
-}
-
-/// Gives the node a value, and tells everyone who monitors it.
-fn take(context: &RequestContext, space: &mut AddressSpace, id: &NodeId, value: DataValue) {
-    let Some(NodeType::Variable(variable)) = space.find_mut(id) else {
-        return;
-    };
-    variable.set_data_value(value);
-    // Under the lock, so that clients hear of values in the order in which the node takes them.
-    let sampled = |id: &NodeId, attribute, range: &_, encoding: &_| {
-        let node = space.find(id)?.as_node();
-        node.get_attribute(TimestampsToReturn::Both, attribute, range, encoding)
-    };
-    context
-        .subscriptions
-        .maybe_notify([(id, AttributeId::Value)].into_iter(), sampled);
 }
 
 /// Runs `request`; a panic in it costs this request only.
@@ -339,9 +346,14 @@ impl InMemoryNodeManagerImpl for Nodes {
                 StatusCode::BadAttributeIdInvalid => {}
                 _ => item.set_initial_value(value),
             }
+            self.watchers.insert(item.handle(), &context.token);
             item.revise_sampling_interval(SAMPLING_INTERVAL);
             item.set_status(StatusCode::Good);
         }
+    }
+
+    async fn delete_monitored_items(&self, _: &RequestContext, items: &[&MonitoredItemRef]) {
+        self.watchers.remove(items.iter().map(|item| item.handle()));
     }
 
     async fn write(

@@ -13,21 +13,25 @@ use opcua::server::address_space::{AddressSpace, add_namespaces};
 use opcua::server::diagnostics::NamespaceMetadata;
 use opcua::server::node_manager::ServerContext;
 use opcua::server::node_manager::memory::{CoreNodeManagerBuilder, InMemoryNodeManagerBuilder};
-use opcua::server::{ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle};
+use opcua::server::{ServerBuilder, ServerEndpoint, ServerHandle};
 use opcua::types::{BuildInfo, DateTime, MessageSecurityMode, UAString};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::authentication::Users;
+use super::certificates::Certificates;
 use super::channel::Channels;
 use super::content::Content;
 use super::gate::{Gate, Inside};
 use super::identity::Identity;
 use super::limits;
 use super::nodes::{Nodes, Space};
+use super::rejected::Rejected;
 use super::text::parse_node_id;
+use crate::http::Admission;
 use crate::service::plan::{OpcuaNodePlan, OpcuaServerPlan, SecurityMode, SecurityPolicy};
+use crate::task::Task;
 
 /// What a client may ask for as lifetime of its channel's keys, in milliseconds: under Sign and `SignAndEncrypt` the library
 /// closes a connection whose keys are renewed while requests are held, so the longest that there is.
@@ -49,20 +53,28 @@ pub enum OpcuaError {
         cause: String,
     },
     /// Nobody could ever log in.
-    #[error("nobody can log in to the OPC UA server: set its `allowAnonymous: true`")]
+    #[error(
+        "nobody can log in to the OPC UA server: name a file of users by SYNCLINE_HTTP_AUTH, which `syncline access user` makes, \
+         or set the server's `allowAnonymous: true`"
+    )]
     NobodyMayLogIn,
+    /// Users could only log in with their passwords for everyone to read.
+    #[error(
+        "nobody can log in to the OPC UA server: passwords are not taken without encryption, and `None` is its only security \
+         policy; add another one to its `securityPolicies`, or set its `allowAnonymous: true`"
+    )]
+    NothingProtectsPasswords,
     /// Everyone on the network could log in, unseen.
     #[error(
-        "the OPC UA server would listen on {address}, which is not a loopback address, and let in {whom}: {cure}, listen on \
-         127.0.0.1 by SYNCLINE_OPCUA_LISTEN, or set SYNCLINE_ALLOW_INSECURE=true"
+        "the OPC UA server would listen on {address}, which is not a loopback address, and let in {whom}: leave out its \
+         `allowAnonymous: true` and name a file of users by SYNCLINE_HTTP_AUTH, listen on 127.0.0.1 by SYNCLINE_OPCUA_LISTEN, or \
+         set SYNCLINE_ALLOW_INSECURE=true"
     )]
     Insecure {
         /// Where it would listen.
         address: SocketAddr,
         /// Whom it would let in.
         whom: &'static str,
-        /// What to change in the file.
-        cure: &'static str,
     },
     /// The library refuses its configuration.
     #[error("the OPC UA server cannot be configured: {0}")]
@@ -81,6 +93,8 @@ pub(crate) struct ServerSettings<'a> {
     pub(crate) address: SocketAddr,
     /// Folder of everything that the agent keeps.
     pub(crate) data: Option<&'a Path>,
+    /// Users with their passwords.
+    pub(crate) admission: Option<&'a Arc<Admission>>,
     /// Whether it may be reached from other machines without protection.
     pub(crate) allow_insecure: bool,
 }
@@ -94,6 +108,7 @@ pub(crate) struct Server {
     channels: Channels,
     /// Where clients find it.
     port: u16,
+    rejected: Rejected,
 }
 
 /// A server that is served. It ends when this is dropped.
@@ -101,6 +116,7 @@ pub(crate) struct Running {
     handle: ServerHandle,
     space: Arc<Space>,
     task: JoinHandle<()>,
+    _rejected: Task,
 }
 
 impl fmt::Debug for Server {
@@ -131,6 +147,8 @@ impl Server {
         let namespaces = namespaces(&uri, last_namespace(&plan.nodes));
         let channels = Channels::default();
         let known = channels.clone();
+        let users = Arc::new(Users::new(plan.allow_anonymous, settings.admission.cloned()));
+        let authenticator = Arc::clone(&users);
         let nodes = move |context: ServerContext, space: &mut AddressSpace| {
             let uris: Vec<&str> = namespaces.iter().map(String::as_str).collect();
             let indices = add_namespaces(&context, space, &uris);
@@ -139,14 +157,14 @@ impl Server {
                 namespace_index: index,
                 ..NamespaceMetadata::default()
             });
-            Nodes::new(metadata.collect(), known)
+            Nodes::new(metadata.collect(), known, users)
         };
         let mut builder = ServerBuilder::new()
             // The library's node of diagnostics would claim every node of the namespace 1.
             .without_node_managers()
             .with_node_manager(InMemoryNodeManagerBuilder::new(CoreNodeManagerBuilder))
             .with_node_manager(InMemoryNodeManagerBuilder::new(nodes))
-            .with_authenticator(Arc::new(Users::new(plan.allow_anonymous)))
+            .with_authenticator(authenticator)
             .application_name("Syncline")
             .application_uri(&uri)
             .product_uri("urn:syncline")
@@ -162,8 +180,8 @@ impl Server {
             .max_secure_channel_token_lifetime_ms(KEY_LIFETIME)
             .max_session_timeout_ms(limits::SESSION_TIME);
         for (policy, mode) in endpoints(plan) {
-            let users = [ANONYMOUS_USER_TOKEN_ID.to_owned()];
-            let endpoint = ServerEndpoint::new(&plan.resource_path, policy, mode, &users);
+            // Who may log in by it is asked elsewhere.
+            let endpoint = ServerEndpoint::new(&plan.resource_path, policy, mode, &[]);
             builder = builder.add_endpoint(format!("{policy} {mode}"), endpoint);
         }
         limits::apply(builder.limits_mut());
@@ -177,6 +195,7 @@ impl Server {
             space,
             channels,
             port: settings.address.port(),
+            rejected: Rejected::new(Certificates::of(data)),
         })
     }
 
@@ -193,6 +212,7 @@ impl Server {
             space,
             channels,
             port,
+            rejected,
             ..
         } = self;
         let (listener, address) = inner;
@@ -215,7 +235,12 @@ impl Server {
         // What comes is the end of the sender.
         let _: Result<(), _> = started.await;
         gate.lead(Inside { address, channels });
-        Running { handle, space, task }
+        Running {
+            handle,
+            space,
+            task,
+            _rejected: Task::start(rejected.look_after()),
+        }
     }
 }
 
@@ -251,26 +276,40 @@ impl Drop for Running {
     }
 }
 
-/// What everyone who reaches the server could do must not be more than the operator has asked for.
+/// Somebody has to be able to log in, and what everyone who reaches the server could do must not be more than the operator has
+/// asked for.
 fn check_protection(plan: &OpcuaServerPlan, settings: ServerSettings<'_>) -> Result<(), OpcuaError> {
     if !plan.allow_anonymous {
-        return Err(OpcuaError::NobodyMayLogIn);
+        if settings.admission.is_none() {
+            return Err(OpcuaError::NobodyMayLogIn);
+        }
+        if endpoints(plan).is_empty() {
+            return Err(OpcuaError::NothingProtectsPasswords);
+        }
+        if plan.security_modes.contains(&SecurityMode::None) {
+            tracing::warn!(
+                "the OPC UA server leaves out its security policy `None`: nobody may come without a name, and passwords are not \
+                 taken without encryption"
+            );
+        }
+        return Ok(());
+    }
+    if settings.admission.is_some() {
+        tracing::warn!(
+            "the OPC UA server lets clients without a name do everything, whatever SYNCLINE_HTTP_AUTH says of users: leave out its \
+             `allowAnonymous: true` to ask everyone for a password"
+        );
     }
     if settings.address.ip().is_loopback() || settings.allow_insecure {
         return Ok(());
     }
-    let (whom, cure) = if plan.security_modes.contains(&SecurityMode::None) {
-        (
-            "everyone, unencrypted",
-            "leave `None` out of its `securityPolicies` and `securityModes`",
-        )
-    } else {
-        return Ok(());
+    let whom = match plan.security_modes.contains(&SecurityMode::None) {
+        true => "everyone, unencrypted",
+        false => "clients without a name",
     };
     Err(OpcuaError::Insecure {
         address: settings.address,
         whom,
-        cure,
     })
 }
 
@@ -286,12 +325,14 @@ fn host(plan: &OpcuaServerPlan, address: IpAddr) -> String {
     }
 }
 
-/// Which policies are offered with which modes: None with None, each other with each other.
+/// Which policies are offered with which modes: None with None, each other with each other; and None only where clients may come
+/// without a name, since no password is taken there.
 fn endpoints(plan: &OpcuaServerPlan) -> Vec<(Policy, MessageSecurityMode)> {
     let mut endpoints = Vec::new();
     for policy in &plan.security_policies {
         for mode in &plan.security_modes {
-            if (*policy == SecurityPolicy::None) == (*mode == SecurityMode::None) {
+            let is_none = *policy == SecurityPolicy::None;
+            if is_none == (*mode == SecurityMode::None) && (!is_none || plan.allow_anonymous) {
                 endpoints.push((library_policy(*policy), library_mode(*mode)));
             }
         }

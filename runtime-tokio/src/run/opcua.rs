@@ -10,8 +10,10 @@ use tokio::time::timeout;
 
 use super::listener::listen;
 use super::{OpcuaListen, RunError, Settings};
+use crate::http::{Admission, Patience};
 use crate::opcua::{Content, Gate, OpcuaError, Running, Server, ServerSettings, last_namespace};
 use crate::service::plan::{OpcuaServerPlan, Plan};
+use crate::task::Task;
 
 /// Time for the answers to what a server holds that ends.
 const CANCEL_TIME: Duration = Duration::from_secs(1);
@@ -24,6 +26,9 @@ pub(super) struct OpcuaFront {
     listen: OpcuaListen,
     /// The data folder.
     data: Option<PathBuf>,
+    /// File of those who may log in.
+    access: Option<PathBuf>,
+    look_interval: Duration,
     allow_insecure: bool,
     /// Servers since the start.
     generations: u64,
@@ -37,6 +42,9 @@ struct Open {
     door: Arc<Door>,
     site: Site,
     server: Running,
+    admission: Option<Arc<Admission>>,
+    /// Keeps it up to date.
+    _look: Option<Task>,
 }
 
 /// Where clients come in: it may outlive a server.
@@ -78,6 +86,7 @@ pub(super) struct NewServer {
     inner: (TcpListener, SocketAddr),
     site: Site,
     server: Server,
+    admission: Option<Arc<Admission>>,
 }
 
 impl OpcuaChange {
@@ -98,6 +107,8 @@ impl OpcuaFront {
             agent: settings.session.client_id.clone(),
             listen: settings.opcua_listen,
             data: settings.data_dir.clone(),
+            access: settings.http_access.clone(),
+            look_interval: settings.tls_look_interval,
             allow_insecure: settings.allow_insecure,
             generations: 0,
             open: None,
@@ -128,7 +139,9 @@ impl OpcuaFront {
             }
         };
         let inner = listen("SYNCLINE_OPCUA_LISTEN", (Ipv4Addr::LOCALHOST, 0).into())?;
-        let server = self.make(plan.clone(), door.actual).await?;
+        let admission = |file| Admission::open(file, "SYNCLINE_HTTP_AUTH").map(Arc::new);
+        let admission = self.access.clone().map(admission).transpose()?;
+        let server = self.make(plan.clone(), door.actual, admission.clone()).await?;
         self.generations += 1;
         Ok(OpcuaChange::New(Box::new(NewServer {
             plan: plan.clone(),
@@ -139,17 +152,24 @@ impl OpcuaFront {
                 generation: self.generations,
             },
             server,
+            admission,
         })))
     }
 
     /// On another thread, for it may make a key pair, and has the thousands of nodes that every server has.
-    async fn make(&self, plan: OpcuaServerPlan, address: SocketAddr) -> Result<Server, RunError> {
+    async fn make(
+        &self,
+        plan: OpcuaServerPlan,
+        address: SocketAddr,
+        admission: Option<Arc<Admission>>,
+    ) -> Result<Server, RunError> {
         let (agent, data, allow_insecure) = (self.agent.clone(), self.data.clone(), self.allow_insecure);
         let made = tokio::task::spawn_blocking(move || {
             let settings = ServerSettings {
                 agent: &agent,
                 address,
                 data: data.as_deref(),
+                admission: admission.as_ref(),
                 allow_insecure,
             };
             Server::new(&plan, settings)
@@ -174,7 +194,7 @@ impl OpcuaFront {
                 }
             }
             OpcuaChange::New(new) => {
-                let before = self.open.replace(new.open().await);
+                let before = self.open.replace(new.open(self.look_interval).await);
                 if let Some(before) = before {
                     before.end().await;
                 }
@@ -185,6 +205,13 @@ impl OpcuaFront {
     /// The URL that clients connect to, where there is a server.
     pub(super) fn url(&self) -> Option<&str> {
         self.open.as_ref().map(|open| open.site.content.url())
+    }
+
+    /// Looks at once whether those who may log in are others now.
+    pub(super) async fn look(&self) {
+        if let Some(admission) = self.open.as_ref().and_then(|open| open.admission.as_ref()) {
+            admission.look(Patience::AtOnce).await;
+        }
     }
 
     /// Waits for an end that nobody has asked for; for ever while there is no server.
@@ -218,21 +245,27 @@ impl OpcuaFront {
 }
 
 impl NewServer {
-    async fn open(self: Box<Self>) -> Open {
+    async fn open(self: Box<Self>, interval: Duration) -> Open {
         let Self {
             plan,
             door,
             inner,
             site,
             server,
+            admission,
         } = *self;
         let server = server.serve(inner, &door.gate).await;
         tracing::info!("serving OPC UA at {}", site.content.url());
+        let look = admission
+            .clone()
+            .map(|admission| Task::start(async move { admission.keep_up_to_date(interval).await }));
         Open {
             plan,
             door,
             site,
             server,
+            admission,
+            _look: look,
         }
     }
 }

@@ -50,6 +50,7 @@ impl RunningAgent {
             // Whoever asks may have written those as well.
             let admission = self.admin_access.as_ref();
             self.front.look().await;
+            self.opcua.look().await;
             if let Some(admission) = admission {
                 admission.look(Patience::AtOnce).await;
             }

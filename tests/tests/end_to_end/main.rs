@@ -37,6 +37,7 @@ mod opcua_connections;
 mod opcua_endpoints;
 mod opcua_reload;
 mod opcua_second_client;
+mod opcua_security;
 mod opcua_transactions;
 mod opcua_values;
 mod other_broker;

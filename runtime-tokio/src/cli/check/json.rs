@@ -149,6 +149,7 @@ fn opcua_node(node: &OpcuaNodePlan) -> Value {
         "parent": parent,
         "nodeId": node.node_id,
         "browseName": node.browse_name,
+        "path": node.path,
     });
     let operation = match &node.kind {
         NodeKind::Object => {

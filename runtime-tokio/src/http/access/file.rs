@@ -251,10 +251,8 @@ pub(super) fn parse(text: &str, file: &Path, variable: &'static str) -> Result<A
                 entry.name
             )));
         }
-        let user = User {
-            permissions: permissions(&entry.name, &entry.read, &entry.write)?,
-            hash: entry.password,
-        };
+        let permissions = permissions(&entry.name, &entry.read, &entry.write)?;
+        let user = User::new(&entry.name, entry.password, permissions);
         if users.insert(entry.name.clone(), user).is_some() {
             return Err(wrong(format!("the user `{}` is there twice", entry.name)));
         }

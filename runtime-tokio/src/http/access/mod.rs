@@ -1,4 +1,5 @@
-//! Who may call the HTTP servers: users and tokens of a file of hashes, and which paths each may read and write.
+//! Who may call the HTTP servers and log in to the OPC UA server: users and tokens of a file of hashes, and which paths each may
+//! read and write.
 
 mod admission;
 mod file;
@@ -39,6 +40,8 @@ pub struct Access {
 struct User {
     /// Argon2, with its parameters and salt in it.
     hash: String,
+    /// What stands for the user with this hash, see [`Access::log_in`].
+    login: String,
     permissions: Permissions,
 }
 
@@ -132,10 +135,46 @@ impl Access {
     }
 
     async fn by_password(&self, name: &str, password: &[u8]) -> Option<&Permissions> {
+        self.user(name, password).await.map(|user| &user.permissions)
+    }
+
+    async fn user(&self, name: &str, password: &[u8]) -> Option<&User> {
         let user = self.users.get(name);
         let hash = user.map_or(NOBODY, |user| &user.hash);
         let verified = self.hasher.verify(password, hash).await;
-        user.filter(|_| verified).map(|user| &user.permissions)
+        user.filter(|_| verified)
+    }
+
+    /// Lets a user in for more than one request: the text stands for the user while the file has the same hash of the password.
+    /// `None` where the password is not this user's, or there is no such user.
+    pub(crate) async fn log_in(&self, name: &str, password: &[u8]) -> Option<String> {
+        if password.len() > MAX_SECRET {
+            return None;
+        }
+        Some(self.user(name, password).await?.login.clone())
+    }
+
+    /// Whether who has logged in may read `path`, or write to it; it is compared as [`Access::judge`] does.
+    pub(crate) fn allows(&self, login: &str, reads: bool, path: &str) -> bool {
+        let user = login.split_once(':').and_then(|(_, name)| self.users.get(name));
+        user.is_some_and(|user| user.login == login && user.permissions.allow(reads, path))
+    }
+
+    /// Whether the file has this user.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.users.contains_key(name)
+    }
+}
+
+impl User {
+    fn new(name: &str, hash: String, permissions: Permissions) -> Self {
+        let digest: [u8; 32] = Sha256::digest(&hash).into();
+        let mark = u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
+        Self {
+            login: format!("{mark:016x}:{name}"),
+            hash,
+            permissions,
+        }
     }
 }
 
@@ -228,6 +267,23 @@ mod tests {
             let status = ask(&access, &[&press], method.clone(), path).await;
             assert_eq!(status, expected, "{method} {path}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_login_counts_while_the_file_has_the_user_with_the_same_password() {
+        let access = access().await;
+        assert_eq!(access.log_in("press", b"s3cret").await, None);
+        assert_eq!(access.log_in("nobody", b"s3cret: with a colon").await, None);
+        assert_eq!(access.log_in("press", &[b'x'; MAX_SECRET + 1]).await, None);
+        let login = access.log_in("press", b"s3cret: with a colon").await.unwrap();
+        assert!(access.allows(&login, true, "/data/plant/read"));
+        assert!(!access.allows(&login, true, "/data/plant/a"));
+        assert!(access.allows(&login, false, "/data/plant/a"));
+        // The same user with the same password again, which has another salt now.
+        let later = self::access().await;
+        assert!(!later.allows(&login, true, "/data/plant/read"));
+        let login = later.log_in("press", b"s3cret: with a colon").await.unwrap();
+        assert!(later.allows(&login, true, "/data/plant/read"));
     }
 
     #[tokio::test]

@@ -164,7 +164,11 @@ impl<'d> Builder<'d, '_> {
             let message = format!("the server {} has a root node already", quoted(server.1));
             claim_once(&mut claims.roots, server, claim, message, self.report);
         }
-        if let Some(node) = self.opcua_node(candidate, parent, &mut claims.node_ids) {
+        let is_above =
+            |node: &&OpcuaNodePlan| Some((node.service.as_str(), node.resource.as_str())) == parent;
+        let above = planned.nodes.iter().find(is_above);
+        let above = above.map_or(planned.resource_path.as_str(), |above| &above.path);
+        if let Some(node) = self.opcua_node(candidate, (parent, above), &mut claims.node_ids) {
             planned.nodes.push(node);
         }
     }
@@ -219,7 +223,7 @@ impl<'d> Builder<'d, '_> {
     fn opcua_node(
         &mut self,
         candidate: &Candidate<'d>,
-        parent: Option<(&str, &str)>,
+        (parent, above): (Option<(&str, &str)>, &str),
         node_ids: &mut HashMap<String, Claim>,
     ) -> Option<OpcuaNodePlan> {
         let Candidate {
@@ -264,6 +268,7 @@ impl<'d> Builder<'d, '_> {
                 operation: self.opcua_operation(document, resource, node, operation.as_ref())?,
             },
         };
+        let browse_name = node.browse_name.clone().unwrap_or_else(|| resource.id.clone());
         Some(OpcuaNodePlan {
             service: document.id.clone(),
             resource: resource.id.clone(),
@@ -272,7 +277,8 @@ impl<'d> Builder<'d, '_> {
                 resource: resource.to_owned(),
             }),
             node_id,
-            browse_name: node.browse_name.clone().unwrap_or_else(|| resource.id.clone()),
+            path: path_below(above, &browse_name),
+            browse_name,
             kind,
         })
     }
@@ -314,5 +320,25 @@ impl<'d> Builder<'d, '_> {
                 rules,
             },
         }))
+    }
+}
+
+/// The path of a node below another one, or below the server.
+fn path_below(above: &str, browse_name: &str) -> String {
+    let above = above.trim_end_matches('/');
+    let name = browse_name.replace('%', "%25").replace('/', "%2F");
+    format!("{above}/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_pass_for_two_levels_of_a_path() {
+        assert_eq!(path_below("/UA/Server", "root"), "/UA/Server/root");
+        assert_eq!(path_below("/", "root"), "/root");
+        assert_eq!(path_below("/UA", "a/b"), "/UA/a%2Fb");
+        assert_eq!(path_below("/UA", "a%2Fb"), "/UA/a%252Fb");
     }
 }

@@ -44,6 +44,9 @@ pub struct OpcuaNodePlan {
     pub node_id: String,
     /// Name without namespace.
     pub browse_name: String,
+    /// What patterns of permissions are compared with: the path of the server, and the browse names from its root node down to this
+    /// one, each after a `/`. In a name, `/` is written `%2F` and `%` as `%25`.
+    pub path: String,
     /// What it is.
     pub kind: NodeKind,
 }
