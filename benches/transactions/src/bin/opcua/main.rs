@@ -129,8 +129,9 @@ async fn warm_up(server: &Server) -> Result<()> {
         session.read().await? == 0.5,
         "the node does not have the value that was written"
     );
-    apply(open_many(server, 20).await?, 4, Duration::from_secs(3)).await?;
-    Ok(())
+    session.close().await?;
+    let (sessions, _) = apply(open_many(server, 20).await?, 4, Duration::from_secs(3)).await?;
+    close(sessions).await
 }
 
 async fn open(server: &Server) -> Result<Session> {
@@ -143,6 +144,13 @@ async fn open_many(server: &Server, count: usize) -> Result<Vec<Session>> {
         sessions.push(open(server).await?);
     }
     Ok(sessions)
+}
+
+async fn close(sessions: Vec<Session>) -> Result<()> {
+    for session in sessions {
+        session.close().await?;
+    }
+    Ok(())
 }
 
 /// Has all of `sessions` write for `time`, and gives them back.
@@ -190,7 +198,10 @@ impl Bench {
             self.responder.hold();
             let mut tasks = JoinSet::new();
             for mut session in sessions {
-                tasks.spawn(async move { session.write_at_once(HELD / HOLDING).await });
+                tasks.spawn(async move {
+                    session.write_at_once(HELD / HOLDING).await?;
+                    session.close().await
+                });
             }
             let begin = Instant::now();
             while self.responder.held() < HELD {
@@ -281,8 +292,9 @@ impl Bench {
             ])
         };
         let (answered, before) = (self.responder.answered(), used()?);
-        let (_, measured) = apply(sessions, load.writes, time).await?;
+        let (sessions, measured) = apply(sessions, load.writes, time).await?;
         let after = used()?;
+        close(sessions).await?;
         let count = measured.latencies.len();
         ensure!(
             self.responder.answered() - answered == count,

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use opcua::types::{
     ActivateSessionRequest, ActivateSessionResponse, AnonymousIdentityToken, AttributeId, BinaryDecodable,
-    BinaryEncodable, ByteString, ContextOwned, CreateSessionRequest, CreateSessionResponse, DataValue,
-    DateTime, ExtensionObject, MessageInfo, MessageSecurityMode, NodeId, ObjectId, OpenSecureChannelRequest,
-    OpenSecureChannelResponse, ReadRequest, ReadResponse, ReadValueId, RequestHeader, ResponseHeader,
-    SecurityTokenRequestType, StatusCode, UAString, UserTokenType, Variant, WriteRequest, WriteResponse,
-    WriteValue,
+    BinaryEncodable, ByteString, CloseSessionRequest, CloseSessionResponse, ContextOwned,
+    CreateSessionRequest, CreateSessionResponse, DataValue, DateTime, ExtensionObject, MessageInfo,
+    MessageSecurityMode, NodeId, ObjectId, OpenSecureChannelRequest, OpenSecureChannelResponse, ReadRequest,
+    ReadResponse, ReadValueId, RequestHeader, ResponseHeader, SecurityTokenRequestType, StatusCode, UAString,
+    UserTokenType, Variant, WriteRequest, WriteResponse, WriteValue,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -157,6 +157,21 @@ impl Session {
             let answer = self.answer().await?;
             self.written(&answer)?;
         }
+        Ok(())
+    }
+
+    /// Ends it, for a server keeps a session for a while whose connection alone has ended.
+    ///
+    /// # Errors
+    /// Unless the server has ended it.
+    pub(crate) async fn close(mut self) -> Result<()> {
+        let request = CloseSessionRequest {
+            request_header: self.header(),
+            delete_subscriptions: true,
+        };
+        let request = self.message(*b"MSG", &request)?;
+        let answer = self.answer_to(request).await?;
+        let _: CloseSessionResponse = self.decode(&answer)?;
         Ok(())
     }
 
