@@ -139,7 +139,6 @@ enum Phase {
 
 impl Driver {
     /// A driver that will connect to the broker that `dialer` reaches; an [`Endpoint`](crate::transport::Endpoint) alone is plain TCP.
-    /// It acknowledges messages as [`Receipt`] says, whatever `config` has.
     ///
     /// # Errors
     /// [`StartError`] when the configuration is wrong or the system has no entropy.
