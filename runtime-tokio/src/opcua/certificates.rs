@@ -188,7 +188,7 @@ impl Certificates {
     }
 
     /// The command that lets a certificate in.
-    pub(super) fn command(&self, thumbprint: &str) -> String {
+    pub(crate) fn command(&self, thumbprint: &str) -> String {
         let data = self.data.display().to_string();
         let is_plain = data.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
         let data = match is_plain {

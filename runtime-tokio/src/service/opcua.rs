@@ -391,23 +391,27 @@ fn argument(reporter: &mut Reporter<'_>, item: &Value) -> Option<ArgumentPlan> {
     })
 }
 
-/// The text form of a `NodeId` (OPC UA Part 6, §5.3.1.10).
-pub(super) fn node_id(reporter: &mut Reporter<'_>, value: &Value) -> Option<Placed<String>> {
+/// The id of a node of the agent's own: namespace 0 is OPC UA's.
+fn node_id(reporter: &mut Reporter<'_>, value: &Value) -> Option<Placed<String>> {
+    node_id_from(1, reporter, value)
+}
+
+/// The text form of a `NodeId` (OPC UA Part 6, §5.3.1.10) of a namespace from `first` on.
+pub(super) fn node_id_from(first: u16, reporter: &mut Reporter<'_>, value: &Value) -> Option<Placed<String>> {
     const EXPECTED: &str = "a `NodeId` such as `ns=1;s=name` or `ns=1;i=17`";
     if !matches!(value.data, Data::String(_)) {
         reporter.mismatch("nodeId", value, EXPECTED);
         return None;
     }
     let text = reporter.text("nodeId", value)?;
-    let identifier = match text.strip_prefix("ns=").map(|rest| rest.split_once(';')) {
-        // Namespace 0 is OPC UA's own.
-        Some(Some((namespace, identifier))) if namespace.parse::<u16>().is_ok_and(|index| index > 0) => {
-            Some(identifier)
-        }
-        _ => None,
+    let (namespace, identifier) = match text.strip_prefix("ns=").map(|rest| rest.split_once(';')) {
+        None => (Some(0), text),
+        Some(Some((namespace, identifier))) => (namespace.parse().ok(), identifier),
+        Some(None) => (None, text),
     };
-    let sound = identifier
-        .and_then(|identifier| identifier.split_once('='))
+    let sound = namespace
+        .filter(|namespace| *namespace >= first)
+        .and_then(|_| identifier.split_once('='))
         .is_some_and(|(kind, identifier)| match kind {
             "i" => identifier.parse::<u32>().is_ok(),
             "s" => !identifier.is_empty(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connection::{host, strategy};
 use super::endpoint::Operation;
-use super::opcua::node_id;
+use super::opcua::node_id_from;
 use super::plan::{
     BrowseName, OpcuaConnection, OpcuaItem, OpcuaLogin, OpcuaNode, RetryStrategy, SecurityMode,
     SecurityPolicy,
@@ -279,7 +279,7 @@ pub(super) fn read_item(
 fn node(record: &mut Record<'_, '_, '_>) -> Option<OpcuaNode> {
     let has = |record: &mut Record<'_, '_, '_>, key| record.value(key).is_some();
     let (has_id, has_path) = (has(record, "nodeId"), has(record, "browsePath"));
-    let id = record.optional("nodeId", node_id);
+    let id = record.optional("nodeId", |reporter, value| node_id_from(0, reporter, value));
     let mut names = record
         .optional("browsePathPrefix", |reporter, value| {
             browse_path("browsePathPrefix", reporter, value)

@@ -106,7 +106,13 @@ impl Asked {
         self.tally.count_request();
         let Some(asked) = Message::read(payload) else {
             self.tally.count_end(Err(Cause::Malformed));
-            self.results.pass(message::rejected(wall())).await;
+            let told = message::failed_by(
+                None,
+                wall(),
+                StatusCode::BadDecodingError.sub_code().name(),
+                "the message is not JSON, expected an object with `id` and `value`",
+            );
+            self.results.pass(told).await;
             return;
         };
         let (other, target, tally) = (

@@ -10,7 +10,7 @@ use opcua::crypto::{CertificateStore, X509, X509Data};
 use opcua::sync::RwLock;
 use opcua::types::ByteString;
 
-use crate::opcua::{Identity, OpcuaError};
+use crate::opcua::{Certificates, Identity, OpcuaError};
 
 const TRUSTED: &str = "trusted";
 const REJECTED: &str = "rejected";
@@ -30,16 +30,17 @@ pub(super) enum TrustError {
     NoCertificate,
     /// Nobody has said that it may be believed.
     #[error(
-        "the server's certificate {thumbprint} is not trusted: compare it with the server's own, then move {} to {} to believe it",
-        .file.display(), .folder.display()
+        "the server's certificate {thumbprint} is not trusted: compare it with the server's own, then run `{command}` to believe it; it \
+         is in {}",
+        .file.display()
     )]
     Unknown {
         /// Of the certificate.
         thumbprint: String,
-        /// Where it is now.
+        /// Where it is.
         file: PathBuf,
-        /// Where it should be.
-        folder: PathBuf,
+        /// What believes it.
+        command: String,
     },
     /// As [`TrustError::Unknown`], where it is kept nowhere.
     #[error("the server's certificate {thumbprint} is not trusted; put it into {} as DER to believe it", .folder.display())]
@@ -120,9 +121,10 @@ fn reject(identity: &Identity, certificate: &X509) -> TrustError {
     let kept = file.exists() || (!is_full() && keep(identity, certificate, &trusted, &file));
     match kept {
         true => TrustError::Unknown {
+            command: Certificates::of(identity.folder.parent().unwrap_or(&identity.folder))
+                .command(&thumbprint),
             thumbprint,
             file,
-            folder: trusted,
         },
         false => TrustError::Unkept {
             thumbprint,
@@ -169,12 +171,8 @@ mod tests {
             let shown = certificate.as_byte_string();
             store(&identity, "service-plc", &shown, trusts_all).map(|_| ())
         };
-        let Err(TrustError::Unknown {
-            file,
-            folder: trusted,
-            ..
-        }) = judged(&known, false)
-        else {
+        let trusted = folder.path().join(TRUSTED);
+        let Err(TrustError::Unknown { file, .. }) = judged(&known, false) else {
             panic!("it is not known yet");
         };
         std::fs::rename(file, trusted.join("of the machine.der")).unwrap();
