@@ -23,15 +23,34 @@ const ANONYMOUS: &str = "anonymous";
 pub(super) struct Users {
     allow_anonymous: bool,
     admission: Option<Arc<Admission>>,
-    places: RwLock<HashMap<NodeId, Place>>,
+    places: RwLock<Places>,
     refusals: Refusals,
 }
 
-/// A node that not everyone may use.
+/// The nodes that not everyone may use.
+#[derive(Debug, Default)]
+pub(crate) struct Places(HashMap<NodeId, Place>);
+
+/// One of them.
 #[derive(Debug)]
 struct Place {
     path: String,
     is_variable: bool,
+}
+
+impl Places {
+    /// Those of a plan; each has an id.
+    pub(crate) fn new<'p>(nodes: impl Iterator<Item = (NodeId, &'p OpcuaNodePlan)>) -> Self {
+        Self(
+            nodes
+                .filter_map(|(id, plan)| Some((id, Place::of(plan)?)))
+                .collect(),
+        )
+    }
+
+    fn get(&self, id: &NodeId) -> Option<&Place> {
+        self.0.get(id)
+    }
 }
 
 impl Place {
@@ -59,18 +78,9 @@ impl Users {
         }
     }
 
-    /// From now on permissions count for the added nodes, and no more for those that were removed.
-    pub(super) fn exchange<'p>(
-        &self,
-        removed: &[NodeId],
-        added: impl IntoIterator<Item = (NodeId, &'p OpcuaNodePlan)>,
-    ) {
-        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
-        for id in removed {
-            places.remove(id);
-        }
-        let added = added.into_iter();
-        places.extend(added.filter_map(|(id, plan)| Some((id, Place::of(plan)?))));
+    /// From now on permissions count for these nodes.
+    pub(super) fn replace(&self, places: Places) {
+        *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
     /// Whether this user may read that place, or write to it; everyone may who needs no name.

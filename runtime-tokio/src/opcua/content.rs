@@ -8,6 +8,7 @@ use opcua::server::ServerHandle;
 use opcua::types::{DataValue, NodeId, Variant};
 
 use super::address_space;
+use super::authentication::Places;
 use super::nodes::{Behaviour, Space};
 use super::server::OpcuaError;
 use super::text::parse_node_id;
@@ -86,15 +87,20 @@ impl Content {
     }
 
     /// Takes nodes away and adds others in one step, of which no client sees a part. The ids are those of [`ids`], each node comes after
-    /// its parent. Sessions and subscriptions stay; who monitors a node that is gone is told `BadNodeIdUnknown`.
-    pub(crate) fn exchange(&self, removed: &[NodeId], added: Vec<NewNode<'_>>, kept: &[Kept]) {
+    /// its parent; `places` are those of all nodes then. Sessions and subscriptions stay; who monitors a node that is gone is told `BadNodeIdUnknown`.
+    pub(crate) fn exchange(
+        &self,
+        removed: &[NodeId],
+        added: Vec<NewNode<'_>>,
+        kept: &[Kept],
+        places: Places,
+    ) {
         let mut space = self.space.address_space().write();
         let mut concerned: HashSet<NodeId> = removed.iter().cloned().collect();
         for id in removed {
             address_space::remove(&mut space, id);
         }
         let mut behaviours = Vec::with_capacity(added.len());
-        let mut places = Vec::with_capacity(added.len());
         for node in added {
             let NewNode {
                 plan,
@@ -107,14 +113,13 @@ impl Content {
                 tracing::error!("the node id {id} is in use, this is a bug in syncline");
             }
             concerned.insert(id.clone());
-            places.push((id.clone(), plan));
             behaviours.push((id, behaviour));
         }
         for Kept { id, parent } in kept {
             address_space::hold(&mut space, parent, id);
         }
         let nodes = self.space.inner();
-        nodes.users.exchange(removed, places);
+        nodes.users.replace(places);
         nodes.exchange(removed, behaviours);
         // Under the lock, so that clients hear of values in the order in which the nodes take them.
         for id in &concerned {

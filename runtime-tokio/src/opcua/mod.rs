@@ -31,6 +31,7 @@ mod transaction;
 mod value;
 mod watchers;
 
+pub(crate) use authentication::Places;
 pub use certificates::{Certificate, Certificates, Standing, TrustError};
 pub(crate) use content::{Content, Kept, NewNode, ids};
 pub(crate) use gate::Gate;

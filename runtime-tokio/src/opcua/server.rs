@@ -33,8 +33,8 @@ use crate::http::Admission;
 use crate::service::plan::{OpcuaNodePlan, OpcuaServerPlan, SecurityMode, SecurityPolicy};
 use crate::task::Task;
 
-/// What a client may ask for as lifetime of its channel's keys, in milliseconds: under Sign and `SignAndEncrypt` the library
-/// closes a connection whose keys are renewed while requests are held, so the longest that there is.
+/// What a client may ask for as lifetime of its channel's keys, in milliseconds: from the second renewal on the library closes a
+/// connection on which a request by the keys before arrives after it, so the longest that there is.
 const KEY_LIFETIME: u32 = u32::MAX;
 
 /// Why a server cannot be run.

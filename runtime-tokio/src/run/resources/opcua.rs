@@ -15,7 +15,7 @@ use super::table::{Begin, Difference, Kind, ResourceId, Table};
 use crate::driver::{AgentHandle, Node, Outbox, mailbox};
 use crate::node_rules::{Batches, NodeRules};
 use crate::opcua::{
-    self, Behaviour, Content, Kept, Method, NewNode, Provider, Publisher, Shape, Transaction, Writing,
+    self, Behaviour, Content, Kept, Method, NewNode, Places, Provider, Publisher, Shape, Transaction, Writing,
 };
 use crate::rules::{Counters, Evaluators, Pipeline, RuleList};
 use crate::service::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, Plan};
@@ -51,6 +51,8 @@ pub(super) struct Exchange {
     pub(super) difference: Difference<OpcuaNodes>,
     /// Nodes that stay while the one above does not.
     kept: Vec<Kept>,
+    /// All nodes then, with what permissions are for.
+    places: Places,
 }
 
 /// A node at work.
@@ -85,10 +87,14 @@ pub(super) fn compare(
         .iter()
         .filter_map(|plan| Some((id(plan), parent(plan)?)))
         .collect();
-    let wanted = plans
-        .into_iter()
-        .map(|plan| (id(&plan), Settings { plan, server }))
-        .collect();
+    let places = Places::new(plans.iter().map(|plan| (ids[&id(plan)].clone(), plan)));
+    let settings = |mut plan: OpcuaNodePlan| {
+        let id = id(&plan);
+        // Another name above a node does not make it another node.
+        plan.path.clear();
+        (id, Settings { plan, server })
+    };
+    let wanted = plans.into_iter().map(settings).collect();
     let difference = table.compare(wanted, |id, Settings { plan, .. }| {
         let place = match plan.operation() {
             Some(OpcuaOperation::Transaction {
@@ -117,6 +123,7 @@ pub(super) fn compare(
     Ok(Exchange {
         kept: kept.collect(),
         difference,
+        places,
     })
 }
 
@@ -145,11 +152,15 @@ fn parent(plan: &OpcuaNodePlan) -> Option<ResourceId> {
 
 /// Carries `exchange` out: clients see all of it or nothing.
 pub(super) async fn adopt(table: &mut Table<OpcuaNodes>, kind: OpcuaNodes, exchange: Exchange) {
-    let Exchange { mut difference, kept } = exchange;
+    let Exchange {
+        mut difference,
+        kept,
+        places,
+    } = exchange;
     if let Some(site) = &kind.site {
         let removed: Vec<opcua::NodeId> = difference.gone(table).map(|served| served.id.clone()).collect();
         let added = difference.begins.iter_mut().map(|begin| kind.enter(begin));
-        site.content.exchange(&removed, added.collect(), &kept);
+        site.content.exchange(&removed, added.collect(), &kept, places);
     }
     table.end(&difference).join_all().await;
     table.begin(&kind, difference).await;
