@@ -32,7 +32,7 @@ mod value;
 mod watchers;
 
 pub use certificates::{Certificate, Certificates, Standing, TrustError};
-pub(crate) use content::{Content, Kept, NewNode, ids};
+pub(crate) use content::{Activity, Content, Kept, NewNode, ids};
 pub(crate) use gate::Gate;
 pub(crate) use identity::Identity;
 pub(crate) use method::Method;
