@@ -223,6 +223,31 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             rules,
         ));
     }
+    if let Some(opcua) = &snapshot.opcua {
+        let gauges = [
+            (
+                "syncline_opcua_channels",
+                "Connections to the OPC UA server with a secure channel.",
+                opcua.channels as f64,
+            ),
+            (
+                "syncline_opcua_sessions",
+                "Sessions of the OPC UA server.",
+                f64::from(opcua.sessions),
+            ),
+            (
+                "syncline_opcua_held",
+                "Writes and Calls that the OPC UA server holds.",
+                opcua.held as f64,
+            ),
+        ];
+        metrics.extend(gauges.map(|(name, help, value)| gauge(name, help, plain(value))));
+        metrics.push(counter(
+            "syncline_opcua_refused",
+            "Writes and Calls that were one too many for a session or for the OPC UA server.",
+            plain(opcua.refused as f64),
+        ));
+    }
     if !snapshot.mappings.is_empty() {
         metrics.push(counter(
             "syncline_mapping_messages",

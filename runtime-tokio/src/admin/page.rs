@@ -100,6 +100,16 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         )?;
     }
     page.push_str("</table>");
+    if let Some(opcua) = &snapshot.opcua {
+        page.push_str("<h2>OPC UA</h2><table>");
+        row(&mut page, "Server", &opcua.url)?;
+        let text = format!(
+            "{} sessions, {} held, {} refused",
+            opcua.sessions, opcua.held, opcua.refused
+        );
+        row(&mut page, "Requests", &text)?;
+        page.push_str("</table>");
+    }
     connections(&mut page, snapshot)?;
     page.push_str("</html>\n");
     Ok(page)

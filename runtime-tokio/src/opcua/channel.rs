@@ -33,6 +33,11 @@ impl Channels {
         self.lock().get(&id).map(|channel| End(channel.subscribe()))
     }
 
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, watch::Sender<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use opcua::server::ServerHandle;
-use opcua::types::{DataValue, NodeId, Variant};
+use opcua::types::{DataValue, NodeId, VariableId, Variant};
 
 use super::address_space;
 use super::authentication::Places;
@@ -14,12 +14,28 @@ use super::server::OpcuaError;
 use super::text::parse_node_id;
 use crate::service::plan::OpcuaNodePlan;
 
+/// Where the library counts its sessions.
+const CURRENT_SESSION_COUNT: VariableId =
+    VariableId::Server_ServerDiagnostics_ServerDiagnosticsSummary_CurrentSessionCount;
+
 /// The nodes of one server. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Content {
     handle: ServerHandle,
     space: Arc<Space>,
     url: Arc<str>,
+}
+
+/// How much goes on at a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Connections with a secure channel.
+    pub(crate) channels: usize,
+    pub(crate) sessions: u32,
+    /// Writes and Calls that are held.
+    pub(crate) held: usize,
+    /// Those that were one too many, since the start of the server.
+    pub(crate) refused: u64,
 }
 
 /// A node that is to be served.
@@ -84,6 +100,22 @@ impl Content {
     /// The URL that clients connect to.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How much goes on.
+    pub(crate) fn activity(&self) -> Activity {
+        let nodes = self.space.inner();
+        let sessions = self.handle.info().diagnostics.get(CURRENT_SESSION_COUNT);
+        let (held, refused) = nodes.held.counts();
+        Activity {
+            channels: nodes.channels.count(),
+            sessions: match sessions.and_then(|sessions| sessions.value) {
+                Some(Variant::UInt32(sessions)) => sessions,
+                _ => 0,
+            },
+            held,
+            refused,
+        }
     }
 
     /// Takes nodes away and adds others in one step, of which no client sees a part. The ids are those of [`ids`], each node comes after

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -14,6 +15,8 @@ use super::limits::{HELD, HELD_BY_SESSION};
 pub(super) struct Held {
     sessions: Mutex<HashMap<u32, usize>>,
     total: watch::Sender<usize>,
+    /// Requests since the start that were one too many.
+    refused: AtomicU64,
 }
 
 /// One request that is held, until this is dropped.
@@ -30,18 +33,21 @@ impl Held {
     /// [`Failure::busy`] where the server or the session holds as many as it may.
     pub(super) fn take(self: &Arc<Self>, session: u32) -> Result<Slot, Failure> {
         let mut sessions = self.sessions();
-        if *self.total.borrow() >= HELD {
+        let of_session = sessions.get(&session).copied().unwrap_or_default();
+        if *self.total.borrow() >= HELD || of_session >= HELD_BY_SESSION {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Failure::busy());
         }
-        let count = sessions.entry(session).or_default();
-        if *count >= HELD_BY_SESSION {
-            return Err(Failure::busy());
-        }
-        *count += 1;
+        sessions.insert(session, of_session + 1);
         self.total.send_modify(|total| *total += 1);
         drop(sessions);
         let held = Arc::clone(self);
         Ok(Slot { held, session })
+    }
+
+    /// How many are held, and how many were refused since the start.
+    pub(super) fn counts(&self) -> (usize, u64) {
+        (*self.total.borrow(), self.refused.load(Ordering::Relaxed))
     }
 
     /// Waits until none is held.
@@ -84,6 +90,7 @@ mod tests {
         drop(held.take(2).unwrap());
         slots.pop();
         drop(held.take(1).unwrap());
+        assert_eq!(held.counts(), (slots.len(), 1));
         slots.clear();
         assert!(held.sessions().is_empty());
         held.none().await;

@@ -10,6 +10,8 @@ pub(super) const HELD: usize = 20_000;
 pub(super) const HELD_BY_SESSION: usize = 5_000;
 /// Connections open at once: one for each session, and those of clients that only ask what the server offers.
 pub(super) const CONNECTIONS: usize = SESSIONS + 50;
+/// Time for the first message of a connection, and for its secure channel after that, in seconds.
+pub(super) const HELLO_TIME: u32 = 5;
 /// Time after which a connection ends whose client says nothing: its session has ended by then.
 pub(super) const IDLE_TIME: Duration = Duration::from_millis(SESSION_TIME);
 /// Time for a client to take in any part of what it is sent.

@@ -33,7 +33,7 @@ mod watchers;
 
 pub(crate) use authentication::Places;
 pub use certificates::{Certificate, Certificates, Standing, TrustError};
-pub(crate) use content::{Content, Kept, NewNode, ids};
+pub(crate) use content::{Activity, Content, Kept, NewNode, ids};
 pub(crate) use gate::Gate;
 pub(crate) use identity::Identity;
 pub(crate) use method::Method;

@@ -1,11 +1,10 @@
 //! The nodes of the plan, as the library asks for them: reads are its own, Writes and Calls are checked here and then held.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,7 +65,7 @@ pub(crate) enum Writing {
 #[derive(Debug)]
 pub(super) struct Nodes {
     namespaces: Vec<NamespaceMetadata>,
-    channels: Channels,
+    pub(super) channels: Channels,
     behaviours: RwLock<HashMap<NodeId, Arc<Behaviour>>>,
     pub(super) users: Arc<Users>,
     pub(super) watchers: Watchers,
@@ -129,7 +128,7 @@ impl Nodes {
     async fn while_connected(
         &self,
         context: &RequestContext,
-        asked: impl Future<Output = ()>,
+        mut asked: Pin<&mut (dyn Future<Output = ()> + Send)>,
     ) -> Result<(), StatusCode> {
         let channel = context.session().read().secure_channel_id();
         let mut end = self
@@ -138,7 +137,7 @@ impl Nodes {
             .ok_or(StatusCode::BadConnectionClosed)?;
         tokio::select! {
             biased;
-            () = asked => Ok(()),
+            () = &mut asked => Ok(()),
             () = end.reached() => Err(StatusCode::BadConnectionClosed),
         }
     }
@@ -202,7 +201,8 @@ impl Nodes {
         let _slot = self.held.take(context.session_id())?;
         match writing {
             Writing::Held(transaction) => drop(transaction.request(json).await?),
-            Writing::Published(publisher) => publisher.publish(&json).await?,
+            // On the heap, for it needs more room than what is held.
+            Writing::Published(publisher) => Box::pin(publisher.publish(&json)).await?,
         }
         let now = DateTime::now();
         let taken = DataValue {
@@ -303,17 +303,17 @@ fn check_writable(
     }
 }
 
-/// Runs `request`; a panic in it costs this request only.
-async fn contained<T>(request: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut request = pin!(request);
-    std::future::poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(context))).unwrap_or_else(|_| {
+/// Runs `request`; a panic in it costs this request only. No async function, which would keep room for it twice.
+fn contained<T>(
+    request: impl Future<Output = Result<T, Failure>>,
+) -> impl Future<Output = Result<T, Failure>> {
+    AssertUnwindSafe(request).catch_unwind().map(|caught| {
+        caught.unwrap_or_else(|_| {
             tracing::error!("an OPC UA request's handler panicked, this is a bug in syncline");
             let text = "this agent failed to handle the request, its log says more";
-            Poll::Ready(Err(Failure::new(StatusCode::BadInternalError, text)))
+            Err(Failure::new(StatusCode::BadInternalError, text))
         })
     })
-    .await
 }
 
 #[async_trait]
@@ -364,15 +364,16 @@ impl InMemoryNodeManagerImpl for Nodes {
     ) -> Result<(), StatusCode> {
         match writes {
             [write] => {
-                self.while_connected(context, self.write_one(context, space, write))
-                    .await
+                let asked = pin!(self.write_one(context, space, write));
+                self.while_connected(context, asked).await
             }
             // Held together, or the second would wait for the first.
             writes => {
                 let writes = writes
                     .iter_mut()
                     .map(|write| self.write_one(context, space, write));
-                self.while_connected(context, join_all(writes).map(drop)).await
+                let asked = pin!(join_all(writes).map(drop));
+                self.while_connected(context, asked).await
             }
         }
     }
@@ -384,10 +385,14 @@ impl InMemoryNodeManagerImpl for Nodes {
         calls: &mut [&mut &mut MethodCall],
     ) -> Result<(), StatusCode> {
         match calls {
-            [call] => self.while_connected(context, self.call_one(context, call)).await,
+            [call] => {
+                let asked = pin!(self.call_one(context, call));
+                self.while_connected(context, asked).await
+            }
             calls => {
                 let calls = calls.iter_mut().map(|call| self.call_one(context, call));
-                self.while_connected(context, join_all(calls).map(drop)).await
+                let asked = pin!(join_all(calls).map(drop));
+                self.while_connected(context, asked).await
             }
         }
     }
@@ -399,9 +404,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_its_own_request_only() {
-        let panicking = std::future::poll_fn(|_| -> Poll<Result<(), Failure>> { panic!("a handler's bug") });
+        let panicking = async { panic!("a handler's bug") };
         assert_eq!(
-            contained(panicking).await.unwrap_err().status,
+            contained::<()>(panicking).await.unwrap_err().status,
             StatusCode::BadInternalError
         );
         assert_eq!(contained(async { Ok(1) }).await, Ok(1));

@@ -178,7 +178,9 @@ impl Server {
             // The client's own hint alone counts; the library would take the longer of the two.
             .max_timeout_ms(0)
             .max_secure_channel_token_lifetime_ms(KEY_LIFETIME)
-            .max_session_timeout_ms(limits::SESSION_TIME);
+            .max_session_timeout_ms(limits::SESSION_TIME)
+            .hello_timeout(limits::HELLO_TIME)
+            .diagnostics_enabled(true);
         for (policy, mode) in endpoints(plan) {
             // Who may log in by it is asked elsewhere.
             let endpoint = ServerEndpoint::new(&plan.resource_path, policy, mode, &[]);

@@ -7,6 +7,7 @@ use crate::driver::Node;
 use crate::endpoint::WatchedConnection;
 use crate::http::Provider;
 use crate::mapping::MappedFlow;
+use crate::opcua::Content;
 use crate::rules::Counters;
 
 /// What runs of a plan, in its order.
@@ -20,6 +21,8 @@ pub(crate) struct Inventory {
     pub(crate) flows: Vec<MappedFlow>,
     /// Connections, with their endpoints.
     pub(crate) connections: Vec<WatchedConnection>,
+    /// The OPC UA server.
+    pub(crate) opcua: Option<Content>,
 }
 
 /// A URL that is served, and the node behind it.

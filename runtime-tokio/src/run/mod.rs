@@ -38,6 +38,7 @@ use crate::data::DataFolder;
 use crate::driver::{Driver, Enrolment};
 use crate::endpoint::Means;
 use crate::http::{Admission, Protection};
+use crate::opcua::Content;
 use crate::presence::Presence;
 use crate::service::plan::Plan;
 use crate::status::{Observer, Status, View};
@@ -139,7 +140,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let router = resources.adopt_nodes(&mut change, places).await;
     front.adopt(plan, router, opened);
     opcua.adopt(served).await;
-    change.tell(plan, &front.base(), opcua.url());
+    change.tell(plan, &front.base(), opcua.content().map(Content::url));
     resources.adopt(change).await;
 
     let driver = tokio::spawn(driver.run());

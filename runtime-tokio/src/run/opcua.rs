@@ -202,9 +202,9 @@ impl OpcuaFront {
         }
     }
 
-    /// The URL that clients connect to, where there is a server.
-    pub(super) fn url(&self) -> Option<&str> {
-        self.open.as_ref().map(|open| open.site.content.url())
+    /// What the server serves, where there is one.
+    pub(super) fn content(&self) -> Option<&Content> {
+        self.open.as_ref().map(|open| &open.site.content)
     }
 
     /// Looks at once whether those who may log in are others now.

@@ -4,6 +4,7 @@ use super::running::RunningAgent;
 use super::watch::Found;
 use super::{Changes, RunError};
 use crate::http::Patience;
+use crate::opcua::Content;
 use crate::service::plan::Plan;
 use crate::service::{Diagnostic, Planned, Report};
 
@@ -30,7 +31,7 @@ impl RunningAgent {
         let router = self.resources.adopt_nodes(&mut change, places).await;
         self.front.adopt(plan, router, opened);
         self.opcua.adopt(served).await;
-        change.tell(plan, &self.front.base(), self.opcua.url());
+        change.tell(plan, &self.front.base(), self.opcua.content().map(Content::url));
         self.resources.adopt(change).await;
         ended.join_all().await;
         self.show(plan);

@@ -74,7 +74,7 @@ impl RunningAgent {
     pub(super) fn show(&mut self, plan: &Plan) {
         let inventory = self
             .resources
-            .inventory(plan, &self.front.base(), self.opcua.url());
+            .inventory(plan, &self.front.base(), self.opcua.content());
         self.inventory.replace(inventory);
         self.shown = self.inventory.load();
         self.agent.announce(plan.service_ids());

@@ -15,8 +15,8 @@ pub(crate) use reloads::Reloads;
 pub(crate) use short_connections::ShortConnections;
 pub use snapshot::{
     BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, ExchangeStatus,
-    LastReload, MappingStatus, NodeStatus, RegistrationStatus, ReloadStatus, RuleStatus, Snapshot,
-    TransactionTotals,
+    LastReload, MappingStatus, NodeStatus, OpcuaStatus, RegistrationStatus, ReloadStatus, RuleStatus,
+    Snapshot, TransactionTotals,
 };
 pub(crate) use view::View;
 

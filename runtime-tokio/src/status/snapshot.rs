@@ -41,6 +41,9 @@ pub struct Snapshot {
     /// Nodes that receive or provide, in the order of the plan.
     #[serde(default)]
     pub exchanges: Vec<ExchangeStatus>,
+    /// The OPC UA server, where there is one.
+    #[serde(default)]
+    pub opcua: Option<OpcuaStatus>,
     /// Items of mappings, in the order of the plan.
     #[serde(default)]
     pub mappings: Vec<MappingStatus>,
@@ -117,9 +120,9 @@ pub struct NodeStatus {
     pub service: String,
     /// Resource id.
     pub resource: String,
-    /// Request method.
+    /// Request method; `Write` or `Call` of an OPC UA node.
     pub method: String,
-    /// Absolute URL.
+    /// Absolute URL; of an OPC UA node that of its server, and its id.
     pub url: String,
     /// Topic that `treq` and `tres` are appended to.
     pub topic: String,
@@ -184,6 +187,22 @@ impl fmt::Display for RuleStatus {
             "{received} received, {passed} passed, {stopped} stopped, {failed} failed, {overloaded} dropped"
         )
     }
+}
+
+/// The OPC UA server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpcuaStatus {
+    /// Where clients connect to.
+    pub url: String,
+    /// Connections with a secure channel.
+    pub channels: usize,
+    /// Sessions that are open.
+    pub sessions: u32,
+    /// Writes and Calls that are held.
+    pub held: usize,
+    /// Writes and Calls since its start that were one too many for a session or for all.
+    pub refused: u64,
 }
 
 /// One item of a mapping: how its messages have fared since the start.
@@ -429,6 +448,13 @@ impl fmt::Display for Snapshot {
                 node.operation, node.method, node.url, node.topic
             )?;
             rules(f, node.rules.as_ref())?;
+        }
+        if let Some(opcua) = &self.opcua {
+            writeln!(
+                f,
+                "opc ua     {}  {} sessions, {} held, {} refused",
+                opcua.url, opcua.sessions, opcua.held, opcua.refused
+            )?;
         }
         for mapping in &self.mappings {
             let MappingStatus {

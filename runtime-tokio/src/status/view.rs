@@ -7,13 +7,14 @@ use tokio::time::timeout;
 
 use super::snapshot::{
     BrokerStatus, CentralStatus, CertificateStatus, ConnectionStatus, EndpointStatus, ExchangeStatus,
-    MappingStatus, NodeStatus, RegistrationStatus, RuleStatus, Snapshot, TransactionTotals,
+    MappingStatus, NodeStatus, OpcuaStatus, RegistrationStatus, RuleStatus, Snapshot, TransactionTotals,
 };
 use super::{Link, Status};
 use crate::current::Current;
 use crate::driver::{AgentHandle, Report};
 use crate::endpoint::{Cause, WatchedConnection, WatchedEndpoint};
 use crate::mapping::MappedFlow;
+use crate::opcua::{Activity, Content};
 use crate::presence::rfc3339;
 use crate::rules::Counters;
 use crate::run::{ExchangeNode, Inventory, ServedNode};
@@ -134,6 +135,7 @@ impl View {
                 .iter()
                 .map(|node| self.exchange(node))
                 .collect(),
+            opcua: inventory.opcua.as_ref().map(opcua),
             mappings: inventory.flows.iter().map(mapping).collect(),
             connections: inventory.connections.iter().map(connection).collect(),
             endpoints: inventory
@@ -181,6 +183,22 @@ fn rules(counters: &Counters) -> RuleStatus {
         stopped: counters.stopped(),
         failed: counters.failed(),
         overloaded: counters.overloaded(),
+    }
+}
+
+fn opcua(content: &Content) -> OpcuaStatus {
+    let Activity {
+        channels,
+        sessions,
+        held,
+        refused,
+    } = content.activity();
+    OpcuaStatus {
+        url: content.url().to_owned(),
+        channels,
+        sessions,
+        held,
+        refused,
     }
 }
 

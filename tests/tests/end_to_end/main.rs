@@ -35,6 +35,7 @@ mod mutual_tls;
 mod node_rules;
 mod opcua_connections;
 mod opcua_endpoints;
+mod opcua_many_held;
 mod opcua_reload;
 mod opcua_second_client;
 mod opcua_security;

@@ -93,6 +93,9 @@ fn what_a_client_holds_ends_with_its_connection() {
         client.ask(call.clone())["result"]["codes"],
         json!(["BadServerTooBusy"])
     );
+    let status = &agent.status()["opcua"];
+    let counts = ["channels", "sessions", "held"].map(|name| status[name].as_u64().expect("a count"));
+    assert_eq!(counts, [2, 2, 3], "{status}");
 
     let answer = client.ask(of_b(json!({"do": "drop"})));
     assert_eq!(answer["result"], "dropped", "{answer}");

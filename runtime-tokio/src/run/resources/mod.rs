@@ -34,6 +34,7 @@ use super::{ExchangeNode, Inventory, RunError, ServedMethod, ServedNode};
 use crate::driver::{Node, Source};
 use crate::endpoint::{Connection, Means, WatchedConnection, WatchedEndpoint};
 use crate::http::Router;
+use crate::opcua::Content;
 use crate::rules::{Evaluators, RuleList};
 use crate::service::plan::{ConnectionPlan, NodeKind, OpcuaNodePlan, OpcuaOperation, Plan};
 
@@ -214,8 +215,8 @@ impl Resources {
         sources.into_iter().flatten().collect()
     }
 
-    /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address, its OPC UA server is at `url`.
-    pub(super) fn inventory(&self, plan: &Plan, base: &str, url: Option<&str>) -> Inventory {
+    /// What there is to see of `plan`, which runs; its HTTP servers are at `base`, scheme and address, its OPC UA server is that of `opcua`.
+    pub(super) fn inventory(&self, plan: &Plan, base: &str, opcua: Option<&Content>) -> Inventory {
         let servers = plan.services.iter().flat_map(|service| &service.http_servers);
         let nodes = servers.flat_map(|server| {
             server.nodes.iter().filter_map(move |plan| {
@@ -240,7 +241,7 @@ impl Resources {
                     NodeKind::Method { .. } => ServedMethod::Call,
                     NodeKind::Variable { .. } | NodeKind::Object => ServedMethod::Write,
                 },
-                url: format!("{} {}", url?, plan.node_id),
+                url: format!("{} {}", opcua?.url(), plan.node_id),
                 topic: plan.operation()?.topic().as_str().to_owned(),
                 node: self.opcua.running(&opcua::id(plan))?.node.clone()?,
                 rules: self.counters.find(&opcua::id(plan)),
@@ -250,9 +251,10 @@ impl Resources {
         let connections = connections::all(plan).filter_map(|(id, plan)| self.watched(id, plan));
         Inventory {
             nodes: nodes.chain(opcua_nodes).collect(),
-            exchanges: self.exchanges(plan, base, url),
+            exchanges: self.exchanges(plan, base, opcua.map(Content::url)),
             flows: flows.map(|running| running.flow.clone()).collect(),
             connections: connections.collect(),
+            opcua: opcua.cloned(),
         }
     }
 
