@@ -73,7 +73,13 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing else."""
 
 
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once."""
+
+    request_queue_size = 512
+
+
+server = Server(("127.0.0.1", int(sys.argv[1])), Handler)
 if len(sys.argv) > 2:
     certificate, key, authority = sys.argv[2:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,7 +12,9 @@ mod layer;
 mod lock;
 mod log;
 mod store;
+mod subscribed;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,8 @@ pub(crate) use layer::replace;
 pub use lock::{Lock, LockError};
 pub use log::{Opened, SessionLog, Unusable};
 pub use store::{RETRY_INTERVAL, SessionStore, StoredSession};
+
+use syncline_core::topic::TopicFilter;
 
 use crate::transport::text;
 
@@ -128,6 +132,32 @@ impl DataFolder {
         // Without the lock there was a warning.
         self.lock().as_ref()?;
         open_session(self.layer(), &self.path)
+    }
+
+    /// What the process before had subscribed to; nothing where that cannot be known.
+    pub(crate) fn subscribed(&self) -> BTreeSet<TopicFilter> {
+        subscribed::load(&*self.layer).unwrap_or_else(|error| {
+            tracing::warn!(
+                "cannot read in {} what the run before had subscribed to: {}; what no file asks for any more stays subscribed",
+                self.path.display(),
+                text(&error)
+            );
+            BTreeSet::new()
+        })
+    }
+
+    /// Has the next process know what this one has subscribed to.
+    pub(crate) fn store_subscribed(&self, filters: &BTreeSet<TopicFilter>) {
+        if !self.is_writable() {
+            return;
+        }
+        if let Err(error) = subscribed::store(&*self.layer, filters) {
+            tracing::warn!(
+                "cannot write to {} what is subscribed to: {}",
+                self.path.display(),
+                text(&error)
+            );
+        }
     }
 
     /// As [`DataFolder::session`], of the session that a connection of a commissioning file has with another broker.

@@ -1,6 +1,6 @@
 //! What other tasks hold of the driver: nodes to make requests of, and the switch that stops it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use syncline_core::agent::Terms;
 use syncline_core::flowsync::{ChangeError, Counters, NodeConfig, NodeId, Outcome, Refusal};
+use syncline_core::topic::TopicFilter;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::publish::Submission;
@@ -25,7 +26,7 @@ pub enum RequestError {
     /// More requests wait for the driver than its queue holds.
     #[error("this agent is at its limit, try again")]
     Busy,
-    /// The driver has ended.
+    /// The driver had ended before.
     #[error("this agent is stopping, try again")]
     Stopped,
     /// The node was changed or removed while the request was held. What it asked for may have been done.
@@ -105,6 +106,8 @@ pub struct Report {
     pub in_flight: HashMap<NodeId, usize>,
     /// Topic Filters, besides those of transaction nodes, that the broker has not confirmed.
     pub waiting: Vec<String>,
+    /// Topic Filters, besides those of transaction nodes, that are subscribed to or are to be.
+    pub filters: BTreeSet<TopicFilter>,
 }
 
 /// The sending ends that nodes and handles share.
@@ -270,7 +273,8 @@ impl Node {
         };
         let outcome = outcome.await;
         abort.senders = None;
-        outcome.map_err(|_| RequestError::Stopped)?
+        // The driver has ended meanwhile, with the request.
+        outcome.unwrap_or(Ok(Outcome::Cancelled))
     }
 }
 

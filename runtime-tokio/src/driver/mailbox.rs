@@ -1,19 +1,21 @@
 //! Messages on their way from the driver to a task, which may be slower than they come.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use syncline_core::session::Message;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::receipt::Receipt;
 use super::subscriptions::Sink;
 use crate::rules::Counters;
 
-/// Messages that wait for one task; a further one is dropped and counted.
-const MESSAGES: usize = 1_000;
+/// Messages that wait for one task; a further one is dropped and counted. A broker sends at once what it has kept while the agent was
+/// away, faster than it is handled.
+const MESSAGES: usize = 10_000;
 /// Bytes of payload that wait for one task.
 const BYTES: usize = 16 << 20;
 
@@ -35,7 +37,7 @@ pub(crate) struct Mailbox {
     waiting: Arc<AtomicUsize>,
     counters: Arc<Counters>,
     owner: Arc<str>,
-    deadline: watch::Receiver<Option<Instant>>,
+    closing: watch::Receiver<Option<Closing>>,
 }
 
 /// The task's end of a mailbox.
@@ -45,39 +47,88 @@ pub(crate) struct Inbox {
     waiting: Arc<AtomicUsize>,
     counters: Arc<Counters>,
     owner: Arc<str>,
-    deadline: watch::Receiver<Option<Instant>>,
+    closing: watch::Receiver<Option<Closing>>,
+    /// What a task before this one has not begun, once that has handed it over.
+    earlier: Option<Rest>,
+    /// The same, handed over.
+    first: VecDeque<Delivery>,
+    /// For the task that comes after this one.
+    rest: Option<oneshot::Sender<VecDeque<Delivery>>>,
 }
 
-/// Closes a mailbox: what waits is handed out still, and what comes after that stays with the broker.
+/// Why no more messages come than those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// The agent stops: the task should have ended by then, and what it leaves stays with the broker.
+    Leaving(Instant),
+    /// Another task takes its place, and what it has not begun.
+    HandingOver,
+}
+
+/// Closes a mailbox: what waits is handed out still, and what comes after that stays with the broker. Where it is dropped, no more comes
+/// either.
 #[derive(Debug)]
-pub(crate) struct Closer(watch::Sender<Option<Instant>>);
+pub(crate) struct Closer {
+    closing: watch::Sender<Option<Closing>>,
+    rest: Rest,
+}
+
+/// What a task has not begun when another takes its place.
+#[derive(Debug)]
+struct Rest(oneshot::Receiver<VecDeque<Delivery>>);
+
+/// Lets a task see that its mailbox is closed although it takes nothing just now.
+#[derive(Debug)]
+pub(crate) struct Closings(watch::Receiver<Option<Closing>>);
 
 /// A mailbox for a task that the log calls `owner`; what it has no room for is counted in `counters`.
 pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inbox, Closer) {
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let waiting = Arc::new(AtomicUsize::new(0));
-    let (close, deadline) = watch::channel(None);
+    let (close, closing) = watch::channel(None);
+    let (rest, handed_over) = oneshot::channel();
     let inbox = Inbox {
         receiver,
         waiting: Arc::clone(&waiting),
         counters: Arc::clone(&counters),
         owner: Arc::clone(&owner),
-        deadline: deadline.clone(),
+        closing: closing.clone(),
+        earlier: None,
+        first: VecDeque::new(),
+        rest: Some(rest),
     };
     let mailbox = Mailbox {
         sender,
         waiting,
         counters,
         owner,
-        deadline,
+        closing,
     };
-    (mailbox, inbox, Closer(close))
+    let closer = Closer {
+        closing: close,
+        rest: Rest(handed_over),
+    };
+    (mailbox, inbox, closer)
 }
 
 impl Closer {
     /// Closes it for a task that should have ended by `deadline`.
     pub(crate) fn close(&self, deadline: Instant) {
-        self.0.send_replace(Some(deadline));
+        self.closing.send_replace(Some(Closing::Leaving(deadline)));
+    }
+
+    /// Has `inbox` begin with what this mailbox's task has not begun, which takes no more.
+    pub(super) fn hand_over_to(self, inbox: &mut Inbox) {
+        self.closing.send_replace(Some(Closing::HandingOver));
+        inbox.earlier = Some(self.rest);
+    }
+}
+
+impl Closings {
+    /// Waits until the mailbox is closed.
+    pub(crate) async fn begun(&mut self) {
+        // The end of what could close it is the end of its messages as well.
+        let _ = self.0.wait_for(Option::is_some).await;
     }
 }
 
@@ -106,7 +157,8 @@ impl Mailbox {
                 Err(mpsc::error::TrySendError::Full(_)) => {}
                 Err(mpsc::error::TrySendError::Closed(late)) => {
                     self.waiting.fetch_sub(len, Ordering::Relaxed);
-                    if self.deadline.borrow().is_none() || !late.receipt.leave() {
+                    let stays = matches!(*self.closing.borrow(), Some(Closing::Leaving(_)));
+                    if !stays || !late.receipt.leave() {
                         self.counters.count_overloaded();
                         tracing::debug!("{}: a message that comes after its end is dropped", self.owner);
                     }
@@ -126,57 +178,132 @@ impl Mailbox {
 }
 
 impl Inbox {
-    /// The next message; `None` when there will be none.
+    /// The next message; `None` when there will be none. Cancel safe.
     pub(crate) async fn recv(&mut self) -> Option<Delivery> {
+        self.take_over().await;
+        let delivery = match self.first.pop_front() {
+            Some(delivery) => delivery,
+            None => self.recv_own().await?,
+        };
+        self.waiting.fetch_sub(delivery.payload.len(), Ordering::Relaxed);
+        Some(delivery)
+    }
+
+    async fn recv_own(&mut self) -> Option<Delivery> {
+        let is_leaving = |closing: &Option<Closing>| matches!(closing, Some(Closing::Leaving(_)));
         let received = tokio::select! {
             biased;
-            Ok(_) = self.deadline.wait_for(Option::is_some), if !self.receiver.is_closed() => None,
+            Ok(_) = self.closing.wait_for(is_leaving), if !self.receiver.is_closed() => None,
             delivery = self.receiver.recv() => Some(delivery),
         };
-        let delivery = match received {
+        match received {
             Some(delivery) => delivery,
             None => {
                 self.receiver.close();
                 self.receiver.recv().await
             }
-        }?;
-        self.waiting.fetch_sub(delivery.payload.len(), Ordering::Relaxed);
-        Some(delivery)
-    }
-
-    /// Waits until it is closed: when its task should have ended then, where somebody has said so. It does not keep the messages.
-    pub(crate) fn closing(&self) -> impl Future<Output = Option<Instant>> + Send + use<> {
-        let mut deadline = self.deadline.clone();
-        async move {
-            let closed = deadline.wait_for(Option::is_some).await;
-            closed.ok().and_then(|deadline| *deadline)
         }
     }
 
-    /// When its task should have ended, where the mailbox was closed.
+    /// Waits for what the task before this one has not begun. Cancel safe.
+    async fn take_over(&mut self) {
+        let Some(Rest(earlier)) = &mut self.earlier else {
+            return;
+        };
+        // It may have ended without a word.
+        let earlier = earlier.await.unwrap_or_default();
+        self.earlier = None;
+        self.put_first(earlier);
+    }
+
+    fn put_first(&mut self, mut earlier: VecDeque<Delivery>) {
+        let beyond = earlier.split_off(earlier.len().min(MESSAGES));
+        self.forget(beyond.len());
+        let bytes = earlier.iter().map(|delivery| delivery.payload.len()).sum();
+        self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        self.first = earlier;
+    }
+
+    /// Lets the task see that it is closed.
+    pub(crate) fn closings(&self) -> Closings {
+        Closings(self.closing.clone())
+    }
+
+    /// Why it is closed, where it is; a source that has ended does not say.
+    pub(crate) fn closing(&self) -> Option<Closing> {
+        *self.closing.borrow()
+    }
+
+    /// When its task should have ended, where the agent stops.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        *self.deadline.borrow()
+        match self.closing() {
+            Some(Closing::Leaving(deadline)) => Some(deadline),
+            _ => None,
+        }
+    }
+
+    /// Gives what has come and was not taken to the task that takes this one's place.
+    pub(crate) async fn hand_over(mut self) {
+        let mut rest = VecDeque::new();
+        // It ends when the driver delivers no more.
+        while let Some(delivery) = self.recv().await {
+            rest.push_back(delivery);
+        }
+        if let Some(successor) = self.rest.take()
+            && let Err(rest) = successor.send(rest)
+        {
+            self.forget(rest.len());
+        }
+    }
+
+    /// Leaves with the broker what waits and was not acknowledged yet; the rest waits on.
+    pub(crate) async fn leave(&mut self) {
+        let mut waiting = self.take_waiting().await;
+        waiting.retain(|delivery| !delivery.receipt.leave());
+        self.put_first(waiting);
+    }
+
+    /// All that waits, for good.
+    pub(crate) async fn take_waiting(&mut self) -> VecDeque<Delivery> {
+        self.take_over().await;
+        self.drain()
+    }
+
+    fn drain(&mut self) -> VecDeque<Delivery> {
+        self.receiver.close();
+        let mut waiting = std::mem::take(&mut self.first);
+        while let Ok(delivery) = self.receiver.try_recv() {
+            waiting.push_back(delivery);
+        }
+        let bytes = waiting.iter().map(|delivery| delivery.payload.len()).sum();
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        waiting
+    }
+
+    /// Nothing that the broker believes to be delivered is lost without a word.
+    fn forget(&self, count: usize) {
+        for _ in 0..count {
+            self.counters.count_overloaded();
+        }
+        if count > 0 {
+            tracing::warn!(
+                "{}: ended before {count} messages that waited for it were handled",
+                self.owner
+            );
+        }
     }
 }
 
 impl Drop for Inbox {
-    /// Nothing that the broker believes to be delivered is lost without a word.
     fn drop(&mut self) {
-        self.receiver.close();
-        let stays = self.deadline.borrow().is_some();
-        let mut dropped = 0;
-        while let Ok(delivery) = self.receiver.try_recv() {
-            if !stays || !delivery.receipt.leave() {
-                dropped += 1;
-                self.counters.count_overloaded();
-            }
+        let stays = self.deadline().is_some();
+        let mut waiting = self.drain();
+        let earlier = self.earlier.take();
+        if let Some(mut earlier) = earlier.and_then(|Rest(mut earlier)| earlier.try_recv().ok()) {
+            waiting.append(&mut earlier);
         }
-        if dropped > 0 {
-            tracing::warn!(
-                "{}: ended before {dropped} messages that waited for it were handled",
-                self.owner
-            );
-        }
+        waiting.retain(|delivery| !stays || !delivery.receipt.leave());
+        self.forget(waiting.len());
     }
 }
 

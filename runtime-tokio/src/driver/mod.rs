@@ -41,7 +41,7 @@ pub use error::{AddNodeError, GaveUp, StartError};
 pub use handle::{AgentHandle, Node, Report, RequestError};
 use handle::{Control, Request, Senders};
 use link::{Link, LinkEvent};
-pub(crate) use mailbox::{Delivery, Inbox, Mailbox, mailbox};
+pub(crate) use mailbox::{Closing, Delivery, Inbox, Mailbox, mailbox};
 pub(crate) use outage::Naming;
 use outage::Outage;
 pub(crate) use outbox::Outbox;
@@ -50,7 +50,7 @@ pub use publish::{Offline, PublishError, Submitted};
 use publish::{Publications, SUBMISSION_QUEUE, Submission};
 pub use receipt::Receipt;
 use receipt::Unacknowledged;
-pub(crate) use source::Source;
+pub(crate) use source::{Source, Wanted};
 use subscriptions::Subscriptions;
 pub use subscriptions::{Sink, Subscription};
 
@@ -527,6 +527,7 @@ impl Driver {
             open: self.agent.open_transactions(),
             in_flight: self.nodes.keys().map(in_flight).collect(),
             waiting: self.subscriptions.waiting(&self.agent),
+            filters: self.subscriptions.filters().cloned().collect(),
         }
     }
 

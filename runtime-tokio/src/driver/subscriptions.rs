@@ -43,6 +43,11 @@ impl Subscription {
         *self.ready.borrow()
     }
 
+    /// Whether it is of the driver of `agent`.
+    pub(super) fn is_of(&self, agent: &AgentHandle) -> bool {
+        Arc::ptr_eq(&self.senders, &agent.senders)
+    }
+
     /// Has all that comes by this driver's subscriptions, and was not handled by now, stay with the broker.
     pub(super) fn leave_rest(&self) {
         // A driver that has ended acknowledges nothing.
@@ -80,14 +85,20 @@ impl AgentHandle {
         subscription
     }
 
+    /// Ends a subscription that an earlier process has left in the Session.
+    pub(crate) fn end_left(&self, filter: TopicFilter) {
+        drop(self.subscribe(filter, QoS::AtMostOnce, Box::new(|_, _| ())));
+    }
+
     /// Subscribes in the place of the subscriptions `before`, in one step: each message goes to these or to those, and of a filter that
     /// both have, none is lost.
     pub(crate) fn subscribe_in_place_of(
         &self,
         before: Vec<Subscription>,
-        wanted: impl Iterator<Item = (TopicFilter, QoS, Sink)>,
+        wanted: Vec<(TopicFilter, QoS, Sink)>,
     ) -> Vec<Subscription> {
         let (subscriptions, begun) = wanted
+            .into_iter()
             .map(|(filter, qos, sink)| {
                 let (subscription, entry) = self.subscription(filter, qos, sink);
                 let id = subscription.id;
@@ -95,9 +106,7 @@ impl AgentHandle {
             })
             .unzip();
         // Those of another driver end as they are dropped.
-        let of_this_driver = before
-            .iter()
-            .filter(|subscription| Arc::ptr_eq(&subscription.senders, &self.senders));
+        let of_this_driver = before.iter().filter(|subscription| subscription.is_of(self));
         let ended = of_this_driver.map(|subscription| subscription.id).collect();
         let _ = self.senders.control.send(Control::Subscribe { begun, ended });
         subscriptions
@@ -209,6 +218,11 @@ impl Subscriptions {
                 (entry.sink)(message, receipt);
             }
         }
+    }
+
+    /// All filters.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &TopicFilter> {
+        self.by_filter.keys()
     }
 
     /// The filters that bring no messages just now, in their order.

@@ -8,6 +8,7 @@
 //! of other brokers, and [`opcua`] those of OPC UA servers.
 
 mod client;
+mod ending;
 mod message;
 mod mqtt;
 mod opcua;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use syncline_core::codec::QoS;
 use syncline_core::session::Publication;
 use syncline_core::topic::TopicName;
+use tokio::time::{Instant, sleep_until};
 
 use super::Means;
 use super::tally::Tally;
@@ -74,6 +75,16 @@ impl Results {
         tokio::select! {
             () = self.outbox.acknowledged() => {}
             () = at(due), if has_room => {}
+        }
+    }
+
+    /// Waits until the broker has taken enough of what was published for more to follow, until `deadline` at the latest.
+    pub(super) async fn room(&mut self, deadline: Instant) {
+        while !self.has_room() {
+            tokio::select! {
+                () = self.moved() => {}
+                () = sleep_until(deadline) => return,
+            }
         }
     }
 

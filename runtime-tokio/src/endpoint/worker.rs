@@ -8,13 +8,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Means;
 use super::client::{Answer, Body, Client, RequestError};
+use super::ending::Ending;
 use super::message::{self, Asked, wall};
 use super::probe::Delays;
 use super::results::Results;
 use super::tally::{Cause, Tally};
 use super::under_way::UnderWay;
-use crate::driver::{Delivery, Inbox, Source, mailbox};
-use crate::rules::Json;
+use crate::driver::{Delivery, Inbox, Source, Wanted, mailbox};
+use crate::rules::{Json, at};
 use crate::service::plan::{EndpointPlan, HttpRequest, RetryStrategy};
 
 /// One endpoint.
@@ -45,12 +46,12 @@ impl Worker {
         // A Topic Name is a Topic Filter, unless it begins as a shared subscription does.
         let listened = plan.operation.listens_to();
         let listened = listened.and_then(|topic| TopicFilter::try_from(topic.as_str()).ok());
-        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
+        let (mailbox, mut inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
         let listens = listened.is_some();
         let source = match listened {
             Some(filter) => {
-                let wanted = (filter, plan.qos, mailbox.sink(0));
-                Source::subscribed(&means.agent, closer, std::iter::once(wanted), before)
+                let wanted = Wanted::new(closer, [(filter, plan.qos, mailbox.sink(0))]);
+                Source::succeeding(&means.agent, wanted, &mut inbox, before)
             }
             None => Source::silent(mailbox, closer),
         };
@@ -87,10 +88,16 @@ impl Worker {
     /// Carries out what messages ask for.
     async fn serve(mut self) {
         let mut requests = UnderWay::default();
+        let mut closings = self.inbox.closings();
+        let mut ending: Option<Ending> = None;
         loop {
             let has_room = self.results.has_room();
             let takes_more = has_room && requests.has_room();
             tokio::select! {
+                () = closings.begun(), if ending.is_none() => {
+                    ending = Some(Ending::of(&mut self.inbox, self.patience).await);
+                }
+                () = at(ending.as_ref().map(Ending::begins_until)) => break,
                 () = self.results.moved() => self.results.pass_due().await,
                 Some(result) = requests.next(), if has_room => self.results.tell(result).await,
                 delivery = self.inbox.recv(), if takes_more => {
@@ -119,9 +126,13 @@ impl Worker {
                 }
             }
         }
-        let deadline = self.inbox.deadline();
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + self.patience);
-        requests.finish(&mut self.results, &self.tally, deadline).await;
+        let ending = match ending {
+            Some(ending) => ending,
+            None => Ending::of(&mut self.inbox, self.patience).await,
+        };
+        ending
+            .finish(self.inbox, requests, &mut self.results, &self.tally)
+            .await;
     }
 
     /// Asks at the plan's interval, and never before the answer to the request before.

@@ -52,7 +52,7 @@ impl Sharing {
         let asks =
             parts.method == Method::OPTIONS && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         Self {
-            preflight: (asks && allowed.is_some()).then_some(methods),
+            preflight: methods.filter(|_| asks && allowed.is_some()),
             varies: !anyone,
             allowed,
         }

@@ -21,6 +21,7 @@ mod server;
 mod threads;
 mod trace;
 mod transaction;
+mod unconfirmed;
 mod violation;
 mod wire;
 
@@ -31,6 +32,7 @@ pub use followed::{Followed, follow, follow_at_once};
 pub use openapi::document as openapi;
 pub use provide::Provider;
 pub use receive::Receiver;
+pub(crate) use reply::CANCELLED;
 pub(crate) use route::normal;
 pub use route::{Action, Route, RouteConflict, Router, Routes};
 pub use server::{Limits, Protection, serve};

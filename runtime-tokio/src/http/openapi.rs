@@ -86,7 +86,8 @@ fn operation(service: &str, server: &HttpServerPlan, node: &HttpNodePlan) -> Val
     }
     responses["503"] = error(
         "there is no connection to the broker or it has not confirmed the node's subscription, too many requests are held, or this agent \
-         is stopping; `Retry-After` says when to try again",
+         is stopping; `Retry-After` says when to try again, and without it the request may have been carried out or published: find out \
+         before sending it again",
     );
     let mut operation = json!({
         "operationId": format!("{service}.{}", node.resource),

@@ -18,6 +18,11 @@ use crate::rules::{self, Cause};
 /// When a client may try again after 503.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Why a request that was held has no reply when the agent stops.
+pub(crate) const CANCELLED: &str = "this agent stops while the request is held, which may have been carried out: find out before sending it again";
+/// Why it is not known whether a message was published when the agent stops.
+pub(super) const UNCONFIRMED: &str = "this agent stops before the broker has confirmed the message, which it may have: find out before sending it again";
+
 /// A complete answer.
 pub(super) type Reply = Response<Full<Bytes>>;
 
@@ -103,6 +108,11 @@ impl Failure {
             retry_after: Some(RETRY),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
         }
+    }
+
+    /// 503 without `Retry-After`: it may have been carried out or published, so no client should send it again without a thought.
+    pub(super) fn uncertain(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// 405 with `Allow`.
@@ -266,16 +276,11 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
                 _ => failure,
             })
         }
-        Ok(Outcome::Cancelled) => Err(Failure::unavailable("this agent is stopping, try again")),
+        Ok(Outcome::Cancelled) => Err(Failure::uncertain(CANCELLED)),
         Err(RequestError::Refused(Refusal::TooLarge)) => {
             Err(larger_than_the_broker_takes().certainly_unpublished())
         }
-        // The broker may have it.
-        Err(error @ RequestError::Stopped) => Err(Failure::unavailable(error.to_string())),
-        // No client should send it again without a thought.
-        Err(error @ RequestError::Withdrawn) => {
-            Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
-        }
+        Err(error @ RequestError::Withdrawn) => Err(Failure::uncertain(error.to_string())),
         Err(error) => Err(Failure::unavailable(error.to_string()).certainly_unpublished()),
     }
 }
@@ -288,7 +293,8 @@ pub(super) fn unpublished(error: PublishError) -> Failure {
         | PublishError::Refused(SubmitError::QosNotSupported(_) | SubmitError::RetainNotSupported) => {
             Failure::new(StatusCode::BAD_GATEWAY, error.to_string())
         }
-        PublishError::Lost(_) | PublishError::Stopped => Failure::unavailable(error.to_string()),
+        PublishError::Stopped => Failure::uncertain(UNCONFIRMED),
+        PublishError::Lost(_) => Failure::unavailable(error.to_string()),
         error => Failure::unavailable(error.to_string()).certainly_unpublished(),
     }
 }
@@ -413,7 +419,6 @@ mod tests {
     #[test]
     fn what_may_work_later_says_when_to_try_again() {
         let failures = [
-            completion(Ok(Outcome::Cancelled)),
             completion(Ok(Outcome::Undeliverable(Undeliverable::LinkLost))),
             completion(Err(RequestError::NotReady)),
             completion(Err(RequestError::Busy)),
@@ -426,13 +431,27 @@ mod tests {
             assert_eq!(reply.status(), 503);
             assert_eq!(reply.headers()[RETRY_AFTER], "1");
         }
-        let reply = completion(Err(RequestError::Withdrawn)).unwrap_err();
-        let reply = reply.into_reply(ErrorFormat::Envelope);
-        assert_eq!(
-            (reply.status(), reply.headers().get(RETRY_AFTER)),
-            (503_u16.try_into().unwrap(), None)
-        );
         let reply = completion(Err(RequestError::Refused(Refusal::TooLarge))).unwrap_err();
         assert_eq!(reply.status(), 413);
+    }
+
+    #[test]
+    fn what_may_have_been_carried_out_is_not_to_be_sent_again_without_a_look() {
+        let failures = [
+            completion(Ok(Outcome::Cancelled)).unwrap_err(),
+            completion(Err(RequestError::Withdrawn)).unwrap_err(),
+            unpublished(PublishError::Stopped),
+        ];
+        for failure in failures {
+            assert!(
+                failure.message().contains("find out before sending it again"),
+                "{failure:?}"
+            );
+            let reply = failure.into_reply(ErrorFormat::Envelope);
+            assert_eq!(
+                (reply.status().as_u16(), reply.headers().get(RETRY_AFTER)),
+                (503, None)
+            );
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Which node answers a request: paths without regard to case, then methods.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use super::openapi;
 use super::provide::Provider;
 use super::receive::Receiver;
 use super::transaction::Transaction;
+use super::unconfirmed::Unconfirmed;
 use crate::current::Current;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
 
@@ -37,6 +38,8 @@ pub struct RouteConflict {
 #[derive(Debug)]
 pub struct Router<A = Action> {
     paths: HashMap<String, Path<A>>,
+    /// By the path that a server's paths begin with: origins whose pages may read its answers, where there are any.
+    origins: BTreeMap<String, Vec<String>>,
     openapi: Option<Bytes>,
 }
 
@@ -44,6 +47,7 @@ impl<A> Default for Router<A> {
     fn default() -> Self {
         Self {
             paths: HashMap::new(),
+            origins: BTreeMap::new(),
             openapi: None,
         }
     }
@@ -51,7 +55,10 @@ impl<A> Default for Router<A> {
 
 /// The router of a listener, which another one may take the place of: each request goes by one of them, as a whole.
 #[derive(Debug, Clone, Default)]
-pub struct Routes(Current<Router>);
+pub struct Routes {
+    router: Current<Router>,
+    unconfirmed: Unconfirmed,
+}
 
 #[derive(Debug)]
 struct Path<A = Action> {
@@ -119,6 +126,7 @@ impl<A> Router<A> {
         plan: &HttpNodePlan,
         action: A,
     ) -> Result<(), RouteConflict> {
+        let base = normal(&server.base_path).unwrap_or_else(|| server.base_path.to_lowercase());
         let path = format!("{}{}", server.base_path, plan.route);
         let path = normal(&path).unwrap_or_else(|| path.to_lowercase());
         let route = Arc::new(Route {
@@ -149,6 +157,10 @@ impl<A> Router<A> {
                 }
                 entry.get_mut().routes.push(route);
             }
+        }
+        if !server.cors_origins.is_empty() {
+            let origins = self.origins.entry(base).or_default();
+            origins.extend(server.cors_origins.iter().cloned());
         }
         Ok(())
     }
@@ -196,22 +208,33 @@ impl Router<()> {
         });
         Router {
             paths: paths.collect(),
+            origins: self.origins,
             openapi: self.openapi,
         }
     }
 }
 
 impl Router {
-    /// The origins whose pages may use a path, and its methods; `None` where no page of another origin may.
-    pub(super) fn origins(&self, path: &str) -> Option<(Vec<&str>, HeaderValue)> {
-        let path = self.at(path)?;
-        let origins: Vec<&str> = path
-            .routes
-            .iter()
-            .flat_map(|route| &route.origins)
-            .map(String::as_str)
-            .collect();
-        (!origins.is_empty()).then(|| (origins, allow(&path.routes)))
+    /// The origins whose pages may read the answers of a path, and its methods where it has any; `None` where no page of another origin
+    /// may.
+    pub(super) fn origins(&self, path: &str) -> Option<(Vec<&str>, Option<HeaderValue>)> {
+        let (origins, methods): (Vec<&String>, _) = match self.at(path) {
+            Some(path) => {
+                let origins = path.routes.iter().flat_map(|route| &route.origins);
+                (origins.collect(), Some(allow(&path.routes)))
+            }
+            None => {
+                let path = normal(path)?;
+                let is_above = |base: &str| {
+                    let rest = path.strip_prefix(base);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                let servers = self.origins.iter().filter(|(base, _)| is_above(base));
+                (servers.flat_map(|(_, origins)| origins).collect(), None)
+            }
+        };
+        let origins: Vec<&str> = origins.into_iter().map(String::as_str).collect();
+        (!origins.is_empty()).then_some((origins, methods))
     }
 
     /// Finds the node for a request. `HEAD` is taken by a node for `GET` unless it has a node of its own.
@@ -255,17 +278,35 @@ impl Routes {
     /// Requests go by `router`.
     #[must_use]
     pub fn new(router: Router) -> Self {
-        Self(Current::new(router))
+        Self {
+            router: Current::new(router),
+            unconfirmed: Unconfirmed::default(),
+        }
     }
 
     /// The next request goes by `router`. One that is being answered keeps the node that it has found.
     pub fn replace(&self, router: Router) {
-        self.0.replace(router);
+        self.router.replace(router);
     }
 
     /// The router of a request that begins now.
     pub(super) fn current(&self) -> Arc<Router> {
-        self.0.load()
+        self.router.load()
+    }
+
+    /// Requests whose message the broker has not confirmed.
+    pub(super) fn unconfirmed(&self) -> &Unconfirmed {
+        &self.unconfirmed
+    }
+
+    /// How many requests wait for the broker to confirm their message.
+    pub(crate) fn publishing(&self) -> usize {
+        self.unconfirmed.count()
+    }
+
+    /// Has those requests answered with 503, and further ones as well.
+    pub(crate) fn give_up(&self) {
+        self.unconfirmed.give_up();
     }
 }
 

@@ -261,10 +261,13 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
                 let request = async move { node.request(value, terms).await };
                 shared.replays.once(&key, request).await
             }
-            (Prepared::Published(receiver, received), None) => receiver.publish(received).await,
-            (Prepared::Published(receiver, received), Some(key)) => {
-                let request = async move { receiver.publish(received).await };
-                shared.replays.once(&key, request).await
+            (Prepared::Published(receiver, received), key) => {
+                let unconfirmed = shared.routes.unconfirmed();
+                let publishing = async move { receiver.publish(received).await };
+                match key {
+                    None => unconfirmed.confirmed(publishing).await,
+                    Some(key) => unconfirmed.confirmed(shared.replays.once(&key, publishing)).await,
+                }
             }
             (Prepared::Answered(reply), _) => Ok(reply),
         }

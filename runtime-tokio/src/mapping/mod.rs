@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use syncline_core::session::Publication;
 
-use crate::driver::{AgentHandle, Delivery, Inbox, Outbox, Receipt, Source, mailbox};
+use crate::driver::{AgentHandle, Delivery, Inbox, Outbox, Receipt, Wanted, mailbox};
 use crate::rules::{Arrival, Counters, Departure, Evaluators, Pipeline, at};
 use crate::service::plan::{FlowPlan, FlowTarget};
 use crate::task::Task;
@@ -31,18 +31,17 @@ pub struct MappedFlow {
     pub counters: Arc<Counters>,
 }
 
-/// An item of a mapping whose messages are waiting for it already.
-pub(crate) struct Subscribed(Flow, Source);
+/// An item of a mapping that is yet to be subscribed and started.
+pub(crate) struct Item(Flow);
 
-impl Subscribed {
-    /// Subscribes to what `flow`, of `plan`, takes in, in the place of what took it in `before`: that gets no more from then on.
+impl Item {
+    /// The item `flow`, of `plan`, with what it is to take in.
     pub(crate) fn new(
         agent: &AgentHandle,
         flow: &MappedFlow,
         plan: &FlowPlan,
         evaluators: Option<&Evaluators>,
-        before: Option<Source>,
-    ) -> Self {
+    ) -> (Self, Wanted) {
         let MappedFlow {
             service,
             resource,
@@ -50,31 +49,17 @@ impl Subscribed {
             counters,
         } = flow;
         let owner = format!("mapping {resource} of service {service}, item {item}").into();
-        let ends = FlowEnds {
-            from: agent,
-            to: agent,
-        };
-        let (flow, source) = Flow::subscribed(ends, plan, owner, counters, evaluators, before);
-        Self(flow, source)
+        let (flow, wanted) = Flow::new(agent, plan, owner, counters, evaluators);
+        (Self(flow), wanted)
     }
 
     /// Lets the messages flow once `first` is done, until the source or the driver ends, or the task is dropped.
-    pub(crate) fn start(self, first: impl Future<Output = ()> + Send + 'static) -> (Task, Source) {
-        let Self(flow, source) = self;
-        let task = Task::start(async move {
+    pub(crate) fn start(self, first: impl Future<Output = ()> + Send + 'static) -> Task {
+        Task::start(async move {
             first.await;
-            flow.run().await;
-        });
-        (task, source)
+            self.0.run().await;
+        })
     }
-}
-
-/// The brokers between which messages flow, which may be one.
-pub(crate) struct FlowEnds<'a> {
-    /// Where they come from.
-    pub(crate) from: &'a AgentHandle,
-    /// Where they go.
-    pub(crate) to: &'a AgentHandle,
 }
 
 /// Messages on their way from subscriptions through rules to a topic: one item of a mapping at work, for example.
@@ -87,21 +72,19 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// A flow that has subscribed, in one step in the place of `before`; the log calls it `owner`.
-    pub(crate) fn subscribed(
-        ends: FlowEnds<'_>,
+    /// A flow that publishes at the broker `to`, and what it is to take in, wherever that comes from; the log calls it `owner`.
+    pub(crate) fn new(
+        to: &AgentHandle,
         plan: &FlowPlan,
         owner: Arc<str>,
         counters: &Arc<Counters>,
         evaluators: Option<&Evaluators>,
-        before: Option<Source>,
-    ) -> (Self, Source) {
-        let FlowEnds { from, to } = ends;
+    ) -> (Self, Wanted) {
         let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(counters));
         let sources = plan.subscribe.iter().enumerate();
         let wanted =
             sources.map(|(number, source)| (source.filter.clone(), source.qos, mailbox.sink(number)));
-        let source = Source::subscribed(from, closer, wanted, before);
+        let wanted = Wanted::new(closer, wanted);
         let flow = Self {
             origins: plan.subscribe.iter().map(Origin::of).collect(),
             inbox,
@@ -114,7 +97,7 @@ impl Flow {
             target: plan.publish.clone(),
             outbox: Outbox::new(to.clone(), owner, Arc::clone(counters)),
         };
-        (flow, source)
+        (flow, wanted)
     }
 
     /// Runs until there will be no more messages, and until what came of those before is published.

@@ -9,6 +9,7 @@ use syncline_core::session::SubmitError;
 
 use super::text;
 use crate::driver::{PublishError, RequestError};
+use crate::http::CANCELLED;
 use crate::rules::{self, Cause};
 
 /// Why a request of a client ends without success.
@@ -84,7 +85,8 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Bytes,
         Ok(Outcome::Replied { value }) => return Ok(value),
         Ok(Outcome::Failed { code, message }) => Failure::coded(&code, message),
         Ok(Outcome::TimedOut { code, message }) => timed_out(code, &message),
-        Ok(Outcome::Cancelled) | Err(RequestError::Stopped) => Failure::stopping(),
+        Ok(Outcome::Cancelled) => Failure::new(StatusCode::BadShutdown, CANCELLED),
+        Err(RequestError::Stopped) => Failure::stopping(),
         Ok(Outcome::Undeliverable(why)) => Failure::new(StatusCode::BadNoCommunication, why.to_string()),
         Err(error) => refused(error),
     })

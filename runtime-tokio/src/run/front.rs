@@ -161,6 +161,19 @@ impl Front {
         }
     }
 
+    /// How many requests wait for the broker to confirm their message.
+    pub(super) fn publishing(&self) -> usize {
+        let listeners = self.open.iter().chain(&self.closing);
+        listeners.map(|open| open.routes.publishing()).sum()
+    }
+
+    /// Has those requests answered that wait for the broker.
+    pub(super) fn give_up(&self) {
+        for open in self.open.iter().chain(&self.closing) {
+            open.routes.give_up();
+        }
+    }
+
     /// Closes all connections at once.
     pub(super) fn abort(&mut self) {
         for open in self.open.take().into_iter().chain(self.closing.drain(..)) {

@@ -11,8 +11,10 @@ mod reload;
 mod resources;
 mod running;
 mod settings;
+mod subscribed;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::registration::{self, Login};
@@ -136,7 +138,7 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let (removed, added) = resources.places(&mut change);
     let places = driver.change_nodes(&removed, added)?;
     // There are none yet that could end.
-    drop(resources.adopt_flows(&mut change).await);
+    drop(resources.adopt_flows(&mut change));
     let router = resources.adopt_nodes(&mut change, places).await;
     front.adopt(plan, router, opened);
     opcua.adopt(served).await;
@@ -187,8 +189,10 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         drain_time: settings.drain_time,
         tls,
         folder,
+        subscribed: BTreeSet::new(),
     };
     running.show(plan);
+    running.end_left_subscriptions().await;
     Ok(running)
 }
 

@@ -27,7 +27,7 @@ impl RunningAgent {
         };
         let places = self.agent.change_nodes(removed, added).await.ok_or(ended)??;
         let count = change.count();
-        let ended = self.resources.adopt_flows(&mut change).await;
+        let ended = self.resources.adopt_flows(&mut change);
         let router = self.resources.adopt_nodes(&mut change, places).await;
         self.front.adopt(plan, router, opened);
         self.opcua.adopt(served).await;
@@ -35,6 +35,7 @@ impl RunningAgent {
         self.resources.adopt(change).await;
         ended.join_all().await;
         self.show(plan);
+        self.keep_subscribed().await;
         Ok(count)
     }
 

@@ -1,9 +1,11 @@
 //! An agent whose tasks are running, and how they are stopped in order.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syncline_core::topic::TopicFilter;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -55,6 +57,8 @@ pub struct RunningAgent {
     pub(super) tls: Option<(Arc<tls::Client>, JoinHandle<()>)>,
     /// Held until all tasks have ended.
     pub(super) folder: Option<Arc<DataFolder>>,
+    /// The filters that the data folder has as subscribed to.
+    pub(super) subscribed: BTreeSet<TopicFilter>,
 }
 
 impl RunningAgent {
@@ -111,20 +115,18 @@ impl RunningAgent {
         } = self;
         status.stopping();
         let held = timeout(REPORT_TIME, agent.report()).await.ok().flatten();
-        tracing::info!("{}", farewell(held.map_or(0, |report| report.open), drain_time));
+        let held = held.map_or(0, |report| report.open) + front.publishing();
+        tracing::info!("{}", farewell(held, drain_time));
         if let Some((_, reload)) = tls {
             reload.abort();
         }
         opcua.stop_taking();
-        let mut drained = async || {
-            front.close().await;
-            opcua.drained().await;
-        };
         let deadline = Instant::now() + drain_time;
-        if timeout_at(deadline, drained()).await.is_err() {
+        if timeout_at(deadline, drained(&mut front, &opcua)).await.is_err() {
             tracing::info!("cancelling the requests that are still held");
             agent.cancel_all();
-            if timeout(CANCEL_TIME, drained()).await.is_err() {
+            front.give_up();
+            if timeout(CANCEL_TIME, drained(&mut front, &opcua)).await.is_err() {
                 front.abort();
             }
         }
@@ -152,6 +154,12 @@ impl fmt::Debug for RunningAgent {
             .field("served", &self.shown.nodes)
             .finish_non_exhaustive()
     }
+}
+
+/// Waits until all requests are answered. Cancel safe.
+async fn drained(front: &mut Front, opcua: &OpcuaFront) {
+    front.close().await;
+    opcua.drained().await;
 }
 
 /// What the log is told when the agent begins to stop.

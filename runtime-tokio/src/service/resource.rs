@@ -71,24 +71,56 @@ pub(super) enum Kind {
     Invalid,
 }
 
+impl Kind {
+    /// What decides whether it is run on this agent; an endpoint goes with its connection.
+    pub(super) fn placement(&self) -> Option<&Placement> {
+        Some(match self {
+            Self::HttpServer(server) => &server.placement,
+            Self::HttpNode(node) => &node.placement,
+            Self::OpcuaServer(server) => &server.placement,
+            Self::OpcuaNode(node) => &node.placement,
+            Self::Connection(connection) => &connection.placement,
+            Self::Mapping(mapping) => &mapping.placement,
+            Self::Endpoint(_) | Self::NotRun | Self::Invalid => return None,
+        })
+    }
+}
+
 /// What decides whether a resource is run on this agent.
 #[derive(Debug)]
 pub(super) struct Placement {
     enabled: bool,
-    other_agent: Option<String>,
+    /// Which agent the file says it is for.
+    agent: Option<String>,
+    /// This agent, where it is known.
+    own: Option<String>,
 }
 
 impl Placement {
     /// `agent_name` is what the file says.
     pub(super) fn new(enabled: bool, agent_name: Option<String>, context: &Context) -> Self {
-        let other_agent =
-            agent_name.filter(|name| context.agent_name.as_ref().is_some_and(|own| own != name));
-        Self { enabled, other_agent }
+        Self {
+            enabled,
+            agent: agent_name,
+            own: context.agent_name.clone(),
+        }
+    }
+
+    /// Whether the file says which agent it is for.
+    pub(super) fn names_agent(&self) -> bool {
+        self.agent.is_some()
+    }
+
+    /// The agent that it is for, unless that is known to be this one.
+    pub(super) fn other_agent(&self) -> Option<&str> {
+        self.agent
+            .as_deref()
+            .filter(|agent| self.own.as_deref() != Some(*agent))
     }
 
     /// Why the resource is not run, if so.
     pub(super) fn obstacle(&self) -> Option<String> {
-        match (&self.other_agent, self.enabled) {
+        match (self.other_agent().filter(|_| self.own.is_some()), self.enabled) {
             (Some(agent), _) => Some(format!("it belongs to the agent {}", quoted(agent))),
             (None, false) => Some("its `targetState` switches it off".to_owned()),
             (None, true) => None,

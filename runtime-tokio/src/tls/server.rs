@@ -65,9 +65,34 @@ impl Listener {
 pub struct ServerTls {
     files: ServerFiles,
     shown: Arc<Shown>,
-    /// Of the files as they were last looked at, fit or not.
-    digest: Mutex<[u8; 32]>,
+    looked: Mutex<Looked>,
     config: Arc<ServerConfig>,
+}
+
+/// What the looks at the files have found.
+#[derive(Debug)]
+struct Looked {
+    /// Of the certificate that is shown.
+    facts: CertificateFacts,
+    /// Of its files.
+    digest: [u8; 32],
+    /// What is wrong with the files since the last look or the one before.
+    trouble: Option<Trouble>,
+}
+
+/// What is wrong with files that have changed.
+#[derive(Debug, PartialEq, Eq)]
+struct Trouble {
+    why: String,
+    /// Whether the log has it: in the middle of a replacement a file may be absent, which is nobody's business.
+    is_told: bool,
+}
+
+/// A certificate that can be shown.
+struct Loaded {
+    key: CertifiedKey,
+    facts: CertificateFacts,
+    digest: [u8; 32],
 }
 
 /// The certificate of new connections.
@@ -86,7 +111,8 @@ impl ServerTls {
     /// # Errors
     /// [`LoadError`] for files that cannot be read or do not belong together.
     pub fn new(files: ServerFiles) -> Result<Self, LoadError> {
-        let (key, digest) = load(&files)?;
+        let Loaded { key, facts, digest } = load(&files)?;
+        warn(&facts, &files);
         let shown = Arc::new(Shown(RwLock::new(Arc::new(key))));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -97,7 +123,11 @@ impl ServerTls {
         Ok(Self {
             files,
             shown,
-            digest: Mutex::new(digest),
+            looked: Mutex::new(Looked {
+                facts,
+                digest,
+                trouble: None,
+            }),
             config: Arc::new(config),
         })
     }
@@ -106,8 +136,8 @@ impl ServerTls {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
-    /// Looks at the files every `interval`, and shows what they hold from the next connection on. What does not fit is
-    /// logged once, and the certificate before it stays.
+    /// Looks at the files every `interval`, and shows what they hold from the next connection on. What does not fit, is not valid in
+    /// place of what is, or cannot be read, is logged once, and the certificate before it stays.
     pub async fn keep_up_to_date(&self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
@@ -116,31 +146,56 @@ impl ServerTls {
     }
 
     fn look(&self) {
-        let Ok(found) = digest(&self.files) else {
-            // In the middle of a replacement a file may be absent.
-            return;
-        };
-        let mut known = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known == found {
-            return;
-        }
-        *known = found;
-        match load(&self.files) {
-            Ok((key, _)) => {
+        let found = self.found();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.and_then(|found| looked.judge(found, &self.files)) {
+            Ok(None) => looked.trouble = None,
+            Ok(Some(Loaded { key, facts, digest })) => {
+                warn(&facts, &self.files);
                 *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+                *looked = Looked {
+                    facts,
+                    digest,
+                    trouble: None,
+                };
                 tracing::info!(file = %self.files.certificate.display(), "showing another certificate to clients of the {}", self.files.listener.name());
             }
-            Err(error) => {
-                tracing::warn!(
-                    "the certificate of the {} stays as it is: {error}",
-                    self.files.listener.name()
-                );
-            }
+            Err(why) => looked.complain(why, self.files.listener),
         }
+    }
+
+    /// What the files hold.
+    fn found(&self) -> Result<Loaded, String> {
+        load(&self.files).map_err(|error| error.to_string())
     }
 }
 
-fn load(files: &ServerFiles) -> Result<(CertifiedKey, [u8; 32]), LoadError> {
+impl Looked {
+    /// What of the files is to be shown from now on, if it is another certificate.
+    fn judge(&self, found: Loaded, files: &ServerFiles) -> Result<Option<Loaded>, String> {
+        if found.digest == self.digest {
+            return Ok(None);
+        }
+        let now = Moment::now();
+        let is_valid = |facts: &CertificateFacts| matches!(facts.validity(now), Validity::Current { .. });
+        if is_valid(&self.facts) && !is_valid(&found.facts) {
+            return Err(not_valid(&found.facts, files));
+        }
+        Ok(Some(found))
+    }
+
+    /// Tells a trouble once, when a second look has found it as well.
+    fn complain(&mut self, why: String, listener: Listener) {
+        let last = self.trouble.take().filter(|trouble| trouble.why == why);
+        let is_told = last.is_some();
+        if last.is_some_and(|trouble| !trouble.is_told) {
+            tracing::error!("the certificate of the {} stays as it is: {why}", listener.name());
+        }
+        self.trouble = Some(Trouble { why, is_told });
+    }
+}
+
+fn load(files: &ServerFiles) -> Result<Loaded, LoadError> {
     let in_certificate = |fault| LoadError::Content {
         variable: files.listener.certificate(),
         file: files.certificate.clone(),
@@ -159,7 +214,6 @@ fn load(files: &ServerFiles) -> Result<(CertifiedKey, [u8; 32]), LoadError> {
         .first()
         .ok_or_else(|| in_certificate(ContentFault::NoCertificate))?;
     let facts = CertificateFacts::from_der(own).map_err(|_| in_certificate(ContentFault::BadCertificate))?;
-    warn(&facts, files);
     let key = private_key(&key).map_err(in_key)?;
     let certified =
         CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
@@ -167,25 +221,24 @@ fn load(files: &ServerFiles) -> Result<(CertifiedKey, [u8; 32]), LoadError> {
             Error::InvalidCertificate(_) => in_certificate(ContentFault::BadCertificate),
             _ => in_key(ContentFault::UnusableKey),
         })?;
-    Ok((certified, digest))
+    Ok(Loaded {
+        key: certified,
+        facts,
+        digest,
+    })
 }
 
 fn warn(facts: &CertificateFacts, files: &ServerFiles) {
     let validity = facts.validity(Moment::now());
     if !matches!(validity, Validity::Current { days_left } if days_left >= EXPIRES_SOON) {
-        let (file, not_after) = (files.certificate.display(), facts.not_after);
-        let variable = files.listener.certificate();
-        tracing::warn!(
-            "{variable}: the certificate in {file} is {validity}, until {not_after}: have it renewed"
-        );
+        tracing::warn!("{}", not_valid(facts, files));
     }
 }
 
-fn digest(files: &ServerFiles) -> Result<[u8; 32], LoadError> {
-    Ok(digest_of(
-        &read(files.listener.certificate(), &files.certificate)?,
-        &read(files.listener.key(), &files.key)?,
-    ))
+fn not_valid(facts: &CertificateFacts, files: &ServerFiles) -> String {
+    let (file, not_after) = (files.certificate.display(), facts.not_after);
+    let (variable, validity) = (files.listener.certificate(), facts.validity(Moment::now()));
+    format!("{variable}: the certificate in {file} is {validity}, until {not_after}: have it renewed")
 }
 
 fn digest_of(certificate: &[u8], key: &[u8]) -> [u8; 32] {

@@ -241,6 +241,32 @@ fn a_resource_of_another_agent_is_left_out_with_all_below_it() {
 }
 
 #[test]
+fn a_mapping_that_names_no_agent_in_a_file_that_names_others_is_told_of() {
+    let mapping = |agent: &str| {
+        let items = "mappings: [{subscribe: {topic: a}, publish: {topic: b}}]";
+        format!(
+            "{}  m: {{type: 'Cybus::Mapping', properties: {{{agent}{items}}}}}\n",
+            file("", "").replace("basePath: /b", "basePath: /b, agentName: press-1")
+        )
+    };
+    let told = |text: &str, context: &Context| {
+        let warnings = planned(text, context).warnings;
+        let warnings = messages(&warnings, Severity::Warning);
+        warnings.iter().any(|warning| {
+            warning.contains("mapping `m` has no `agentName`") && warning.contains("agent `press-1`")
+        })
+    };
+    for (context, expected) in [
+        (Context::default(), true),
+        (agent("press-2"), true),
+        (agent("press-1"), false),
+    ] {
+        assert_eq!(told(&mapping(""), &context), expected);
+        assert!(!told(&mapping("agentName: press-2, "), &context));
+    }
+}
+
+#[test]
 fn a_disabled_resource_is_left_out() {
     let planned = planned(&file("", "      targetState: disabled\n"), &Context::default());
     assert!(planned.plan.services[0].http_servers[0].nodes.is_empty());

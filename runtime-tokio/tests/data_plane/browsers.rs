@@ -24,15 +24,37 @@ async fn a_page_of_an_allowed_origin_is_told_what_it_may_send() {
     assert_eq!(answer.fields["access-control-allow-origin"], OURS);
     assert_eq!(answer.fields["access-control-allow-methods"], "OPTIONS, POST");
     assert!(answer.fields["access-control-allow-headers"].contains("authorization"));
-    for (path, origin) in [
-        ("/data/plant/write", "https://elsewhere.example"),
-        ("/data/plant/nowhere", OURS),
+    client
+        .send(options("/data/plant/write", "https://elsewhere.example"))
+        .await;
+    let answer = client.answer().await;
+    assert!(!answer.fields.contains_key("access-control-allow-origin"));
+    client.send(options("/data/plant/nowhere", OURS)).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 404);
+    assert!(!answer.fields.contains_key("access-control-allow-methods"));
+}
+
+#[tokio::test]
+async fn errors_that_no_node_answers_are_shared_with_allowed_origins_as_well() {
+    let plant = Plant::start().await;
+    let mut client = plant.client().await;
+    for (path, status, shared) in [
+        ("/data/Plant/nowhere", 404, true),
+        ("/data/plant/write", 405, true),
+        ("/data/planter", 404, false),
     ] {
-        client.send(options(path, origin)).await;
+        client
+            .send(format!(
+                "DELETE {path} HTTP/1.1\r\nHost: plant\r\nOrigin: {OURS}\r\n\r\n"
+            ))
+            .await;
         let answer = client.answer().await;
-        assert!(
-            !answer.fields.contains_key("access-control-allow-origin"),
-            "{path} {origin}"
+        let origin = answer.fields.get("access-control-allow-origin");
+        assert_eq!(
+            (answer.status, origin.is_some_and(|origin| origin == OURS)),
+            (status, shared),
+            "{path}"
         );
     }
 }

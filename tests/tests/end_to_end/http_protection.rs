@@ -126,6 +126,22 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
         .wait_for_log_line(&["showing another certificate to clients of the HTTP servers"]);
     assert_eq!(plant.send(&[]).status, 408);
     assert_ne!(plant.authority.certificate(), other.certificate());
+
+    // Nobody would believe this one.
+    let file = plant.files.certificate.display().to_string();
+    let _ = other
+        .server(&["127.0.0.1"], Lifetime::Past)
+        .write(&folder, "http");
+    plant
+        .agent
+        .wait_for_log_line(&["ERROR", "HTTP servers stays as it is", &file, "expired"]);
+    assert_eq!(plant.send(&[]).status, 408);
+    let key = plant.files.key.display().to_string();
+    std::fs::remove_file(&plant.files.key).expect("it was there");
+    plant
+        .agent
+        .wait_for_log_line(&["ERROR", "HTTP servers stays as it is", &key]);
+    assert_eq!(plant.send(&[]).status, 408);
 }
 
 #[test]

@@ -400,4 +400,15 @@ fn a_file_of_logins_that_changes_is_taken_up_and_a_bad_one_is_not() {
         .agent
         .wait_for_log_line(&["INFO", "SYNCLINE_HTTP_AUTH", "has changed, and is in force"]);
     assert_eq!((status(&plant, FIRST), status(&plant, SECOND)), (401, 404));
+
+    // It never comes to rest: a comment changes all the time.
+    let taken_up = |plant: &Plant| plant.agent.log().matches("has changed, and is in force").count();
+    let before = taken_up(&plant);
+    let settled = std::fs::read_to_string(&file).expect("just written");
+    let mut round = 0;
+    wait::until("a file that goes on changing is taken up", wait::PATIENCE, || {
+        round += 1;
+        std::fs::write(&file, format!("# {round}\n{settled}")).expect("a writable folder");
+        (taken_up(&plant) > before).then_some(())
+    });
 }

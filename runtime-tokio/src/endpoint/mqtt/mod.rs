@@ -17,7 +17,7 @@ use writer::Writer;
 use super::Means;
 use super::tally::Tally;
 use crate::driver::Source;
-use crate::mapping::{Flow, FlowEnds};
+use crate::mapping::Flow;
 use crate::service::plan::{
     EndpointPlan, EndpointTarget, FlowPlan, FlowSource, FlowTarget, TopicPart, TopicTemplate,
 };
@@ -61,12 +61,9 @@ pub(super) fn subscribe(
                     retain: plan.retain,
                 },
             };
-            let ends = FlowEnds {
-                from: &other.agent,
-                to: &means.agent,
-            };
             let evaluators = means.evaluators.as_ref();
-            let (flow, source) = Flow::subscribed(ends, &flow, owner, tally.messages(), evaluators, before);
+            let (flow, wanted) = Flow::new(&means.agent, &flow, owner, tally.messages(), evaluators);
+            let source = Source::subscribed(&other.agent, wanted, before);
             Some((Subscribed::Flow(Box::new(flow)), source))
         }
         EndpointTarget::MqttPublish { topic, qos, retain } => {

@@ -7,17 +7,20 @@ use bytes::Bytes;
 use syncline_core::codec::QoS;
 use syncline_core::session::Publication;
 use syncline_core::topic::{TopicFilter, TopicName};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::link::Other;
-use crate::driver::{AgentHandle, Delivery, Inbox, Offline, PublishError, Source, Submitted, mailbox};
+use crate::driver::{
+    AgentHandle, Delivery, Inbox, Offline, PublishError, Source, Submitted, Wanted, mailbox,
+};
 use crate::endpoint::Means;
+use crate::endpoint::ending::Ending;
 use crate::endpoint::message::{self, wall};
 use crate::endpoint::results::Results;
 use crate::endpoint::state::LinkState;
 use crate::endpoint::tally::{Cause, Tally};
 use crate::endpoint::under_way::UnderWay;
-use crate::rules::Json;
+use crate::rules::{Json, at};
 use crate::service::plan::EndpointPlan;
 
 /// Longest wait for the other broker's acknowledgement.
@@ -60,9 +63,9 @@ impl Writer {
         before: Option<Source>,
     ) -> Option<(Self, Source)> {
         let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
-        let (mailbox, inbox, closer) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
-        let wanted = std::iter::once((listened, plan.qos, mailbox.sink(0)));
-        let source = Source::subscribed(&means.agent, closer, wanted, before);
+        let (mailbox, mut inbox, closer) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
+        let wanted = Wanted::new(closer, [(listened, plan.qos, mailbox.sink(0))]);
+        let source = Source::succeeding(&means.agent, wanted, &mut inbox, before);
         let writer = Self {
             other: other.agent.clone(),
             state: Arc::clone(&other.state),
@@ -78,10 +81,16 @@ impl Writer {
     /// Runs until there will be no more messages, and until what they have begun has ended.
     pub(super) async fn run(mut self) {
         let mut under_way = UnderWay::default();
+        let mut closings = self.inbox.closings();
+        let mut ending: Option<Ending> = None;
         loop {
             let has_room = self.results.has_room();
             let takes_more = has_room && under_way.has_room();
             tokio::select! {
+                () = closings.begun(), if ending.is_none() => {
+                    ending = Some(Ending::of(&mut self.inbox, self.patience).await);
+                }
+                () = at(ending.as_ref().map(Ending::begins_until)) => break,
                 () = self.results.moved() => self.results.pass_due().await,
                 Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
                 delivery = self.inbox.recv(), if takes_more => {
@@ -108,9 +117,13 @@ impl Writer {
                 }
             }
         }
-        let deadline = self.inbox.deadline();
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + self.patience);
-        under_way.finish(&mut self.results, &self.tally, deadline).await;
+        let ending = match ending {
+            Some(ending) => ending,
+            None => Ending::of(&mut self.inbox, self.patience).await,
+        };
+        ending
+            .finish(self.inbox, under_way, &mut self.results, &self.tally)
+            .await;
     }
 
     fn submit(&self, payload: Bytes) -> Result<Submitted, PublishError> {

@@ -7,20 +7,20 @@ use bytes::Bytes;
 use opcua::types::{StatusCode, Variant};
 use serde_json::Value;
 use syncline_core::topic::TopicFilter;
-use tokio::time::{Instant, sleep_until};
 
 use super::link::Other;
 use super::live::Failure;
 use super::node_type::Target;
-use crate::driver::{Delivery, Inbox, Source, mailbox};
+use crate::driver::{Delivery, Inbox, Source, Wanted, mailbox};
 use crate::endpoint::Means;
 use crate::endpoint::client::Body;
+use crate::endpoint::ending::Ending;
 use crate::endpoint::message::{self, Asked as Message, wall};
 use crate::endpoint::results::Results;
 use crate::endpoint::tally::{Cause, Tally};
 use crate::endpoint::under_way::UnderWay;
 use crate::opcua::own_json;
-use crate::rules::Json;
+use crate::rules::{Json, at};
 use crate::service::plan::{EndpointOperation, EndpointPlan, OpcuaItem};
 
 /// One endpoint.
@@ -48,9 +48,9 @@ impl Asked {
     ) -> Option<(Self, Source)> {
         let owner: Arc<str> = plan.to_string().into();
         let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
-        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
-        let wanted = std::iter::once((listened, plan.qos, mailbox.sink(0)));
-        let source = Source::subscribed(&means.agent, closer, wanted, before);
+        let (mailbox, mut inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
+        let wanted = Wanted::new(closer, [(listened, plan.qos, mailbox.sink(0))]);
+        let source = Source::succeeding(&means.agent, wanted, &mut inbox, before);
         let asked = Self {
             other: other.clone(),
             target: Arc::new(Target::new(item.node.clone())),
@@ -71,17 +71,19 @@ impl Asked {
     /// Runs until there will be no more messages, and until what they have begun has ended.
     pub(super) async fn run(mut self) {
         let mut under_way = UnderWay::default();
-        let closing = self.inbox.closing();
-        tokio::pin!(closing);
-        let mut deadline = None;
+        let mut closings = self.inbox.closings();
+        let mut ending: Option<Ending> = None;
         loop {
             let has_room = self.results.has_room();
             let may_begin = match self.writes {
                 true => under_way.is_empty(),
                 false => under_way.has_room(),
             };
-            let at = deadline.unwrap_or_else(Instant::now);
             tokio::select! {
+                () = closings.begun(), if ending.is_none() => {
+                    ending = Some(Ending::of(&mut self.inbox, self.patience).await);
+                }
+                () = at(ending.as_ref().map(Ending::begins_until)) => break,
                 () = self.results.moved() => self.results.pass_due().await,
                 Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
                 delivery = self.inbox.recv(), if has_room && may_begin => {
@@ -91,15 +93,15 @@ impl Asked {
                     drop(receipt);
                     self.begin(&payload, &mut under_way).await;
                 }
-                closed = &mut closing, if deadline.is_none() => {
-                    deadline = Some(closed.unwrap_or_else(|| Instant::now() + self.patience));
-                }
-                () = sleep_until(at), if deadline.is_some() => break,
             }
         }
-        let deadline = deadline.or(self.inbox.deadline());
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + self.patience);
-        under_way.finish(&mut self.results, &self.tally, deadline).await;
+        let ending = match ending {
+            Some(ending) => ending,
+            None => Ending::of(&mut self.inbox, self.patience).await,
+        };
+        ending
+            .finish(self.inbox, under_way, &mut self.results, &self.tally)
+            .await;
     }
 
     async fn begin(&mut self, payload: &Bytes, under_way: &mut UnderWay) {

@@ -12,6 +12,11 @@ use super::Access;
 use super::file::{self, AccessError};
 use crate::current::Current;
 
+/// Time until a file that has changed is looked at again.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
+/// Looks in a row after which a file counts as it is, although each has found something else.
+const MOST_LOOKS: u32 = 5;
+
 /// The users and tokens of a file that is looked at again and again. What is wrong with a changed file is logged, and those
 /// before stay.
 pub struct Admission {
@@ -29,6 +34,8 @@ struct Looked {
     last: [u8; 32],
     /// What the log was told of.
     complained: Option<[u8; 32]>,
+    /// Looks in a row that have each found something else.
+    unsettled: u32,
 }
 
 /// When a changed file counts.
@@ -52,6 +59,7 @@ impl Admission {
             in_force: digest(&text),
             last: digest(&text),
             complained: None,
+            unsettled: 0,
         };
         Ok(Self {
             file,
@@ -66,20 +74,22 @@ impl Admission {
         self.access.load()
     }
 
-    /// Looks at the file every `interval`.
+    /// Looks at the file every `interval`, and soon again where it has changed.
     pub(crate) async fn keep_up_to_date(&self, interval: Duration) {
         loop {
             sleep(interval).await;
-            self.look(Patience::Settled).await;
+            while !self.look(Patience::Settled).await {
+                sleep(SECOND_LOOK.min(interval)).await;
+            }
         }
     }
 
-    /// Takes the file up if it has changed.
-    pub(crate) async fn look(&self, patience: Patience) {
+    /// Takes the file up if it has changed; false where another look has to tell whether it goes on changing.
+    pub(crate) async fn look(&self, patience: Patience) -> bool {
         let (file, variable) = (self.file.clone(), self.variable);
         // It may lie on a network.
         let Ok(text) = tokio::task::spawn_blocking(move || file::text(&file, variable)).await else {
-            return;
+            return true;
         };
         let digest = match &text {
             Ok(text) => digest(text),
@@ -89,11 +99,19 @@ impl Admission {
         let has_settled = std::mem::replace(&mut looked.last, digest) == digest;
         if digest == looked.in_force {
             looked.complained = None;
-            return;
+            looked.unsettled = 0;
+            return true;
         }
-        if looked.complained == Some(digest) || (patience == Patience::Settled && !has_settled) {
-            return;
+        if looked.complained == Some(digest) {
+            looked.unsettled = 0;
+            return true;
         }
+        // One that never comes to rest is judged as it is.
+        if patience == Patience::Settled && !has_settled && looked.unsettled < MOST_LOOKS {
+            looked.unsettled += 1;
+            return false;
+        }
+        looked.unsettled = 0;
         match text.and_then(|text| file::parse(&text, &self.file, self.variable)) {
             Ok(access) => {
                 self.access.replace(access);
@@ -106,6 +124,7 @@ impl Admission {
                 tracing::warn!("who may come in stays as it was: {error}");
             }
         }
+        true
     }
 }
 
@@ -168,6 +187,19 @@ mod tests {
         assert!(bench.knows(FIRST) && !bench.knows(SECOND));
         bench.admission.look(Patience::Settled).await;
         assert!(bench.knows(SECOND) && !bench.knows(FIRST));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_never_comes_to_rest_is_judged_after_some_looks() {
+        let bench = Bench::new();
+        for number in 0..MOST_LOOKS {
+            bench.write(&format!("# {number}\n{}", entry(SECOND)));
+            assert!(!bench.admission.look(Patience::Settled).await);
+            assert!(bench.knows(FIRST));
+        }
+        bench.write(&entry(SECOND));
+        assert!(bench.admission.look(Patience::Settled).await);
+        assert!(bench.knows(SECOND));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Connections to other systems: one that changes is stopped before it is made anew, for both have one name at the other side.
 
 use super::super::RunError;
-use super::table::{Difference, Kind, ResourceId, Table};
+use super::table::{Difference, Kind, OneByOne, ResourceId, Table};
 use crate::endpoint::{Connection, Means, PreparedConnection};
 use crate::service::plan::{ConnectionPlan, ConnectionProtocol, Plan, RetryStrategy};
 
@@ -64,7 +64,9 @@ impl Kind for Connections {
     type Prepared = PreparedConnection;
     /// `None` where the system lacked what a session needs.
     type Running = Option<Connection>;
+}
 
+impl OneByOne for Connections {
     async fn start(
         &self,
         id: &ResourceId,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::RunError;
 use super::connections::{self, Link};
-use super::table::{Difference, Kind, ResourceId, Table};
+use super::table::{Difference, Kind, OneByOne, ResourceId, Table};
 use crate::driver::Source;
 use crate::endpoint::{Means, Tally, Way};
 use crate::service::plan::{EndpointPlan, Plan};
@@ -82,7 +82,9 @@ impl Kind for Endpoints {
     type Settings = Settings;
     type Prepared = ();
     type Running = Running;
+}
 
+impl OneByOne for Endpoints {
     async fn start(&self, _: &ResourceId, settings: &Settings, (): (), before: Option<Running>) -> Running {
         let tally = before
             .as_ref()

@@ -129,15 +129,13 @@ impl Resources {
 
     /// Carries `change` out as far as mappings go. Their subscriptions are on their way before anything that new nodes are asked for.
     /// Those that are gone work off what they were given; what this returns waits for that.
-    pub(super) async fn adopt_flows(&mut self, change: &mut Change) -> JoinSet<()> {
+    pub(super) fn adopt_flows(&mut self, change: &mut Change) -> JoinSet<()> {
         let difference = std::mem::take(&mut change.flows);
         let flows = Flows {
             agent: self.means.agent.clone(),
             evaluators: change.means.evaluators.clone(),
         };
-        let ended = self.flows.end(&difference);
-        self.flows.begin(&flows, difference).await;
-        ended
+        flows::adopt(&mut self.flows, &flows, difference)
     }
 
     /// Carries `change` out as far as nodes go, now that the driver has made the `places` that it asks for, and returns the router
@@ -247,12 +245,11 @@ impl Resources {
                 rules: self.counters.find(&opcua::id(plan)),
             })
         });
-        let flows = flows::items(plan).filter_map(|(id, _)| self.flows.running(&id));
         let connections = connections::all(plan).filter_map(|(id, plan)| self.watched(id, plan));
         Inventory {
             nodes: nodes.chain(opcua_nodes).collect(),
             exchanges: self.exchanges(plan, base, opcua.map(Content::url)),
-            flows: flows.map(|running| running.flow.clone()).collect(),
+            flows: flows::shown(&self.flows, plan),
             connections: connections.collect(),
             opcua: opcua.cloned(),
         }

@@ -9,7 +9,7 @@ use super::super::RunError;
 use super::counters::RuleCounters;
 use super::places::{Place, Placed};
 use super::rules::{self, Rules};
-use super::table::{Difference, Kind, ResourceId, Table};
+use super::table::{Difference, Kind, OneByOne, ResourceId, Table};
 use crate::driver::{AgentHandle, Node};
 use crate::http::{Action, Receiver, Transaction};
 use crate::rules::Evaluators;
@@ -103,7 +103,9 @@ impl Kind for Nodes {
     type Settings = Settings;
     type Prepared = Place;
     type Running = Served;
+}
 
+impl OneByOne for Nodes {
     async fn start(
         &self,
         id: &ResourceId,

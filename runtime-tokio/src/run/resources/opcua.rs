@@ -11,7 +11,7 @@ use super::super::opcua::Site;
 use super::counters::RuleCounters;
 use super::places::{Place, Placed};
 use super::rules;
-use super::table::{Begin, Difference, Kind, ResourceId, Table};
+use super::table::{Begin, Difference, Kind, OneByOne, ResourceId, Table};
 use crate::driver::{AgentHandle, Node, Outbox, mailbox};
 use crate::node_rules::{Batches, NodeRules};
 use crate::opcua::{
@@ -353,7 +353,9 @@ impl Kind for OpcuaNodes {
     type Settings = Settings;
     type Prepared = Prepared;
     type Running = Served;
+}
 
+impl OneByOne for OpcuaNodes {
     async fn start(
         &self,
         resource: &ResourceId,

@@ -26,7 +26,10 @@ pub(super) trait Kind {
     type Prepared;
     /// One that runs.
     type Running;
+}
 
+/// A kind whose resources begin and end each by itself.
+pub(super) trait OneByOne: Kind {
     /// Starts one, in the place of `before` where there was one with other settings: here it is decided which of the two steps comes
     /// first.
     async fn start(
@@ -122,21 +125,31 @@ impl<K: Kind> Table<K> {
         Ok(difference)
     }
 
-    /// Ends what the plan does not ask for any more, all at once; what this returns waits until that is done.
-    pub(super) fn end(&mut self, difference: &Difference<K>) -> JoinSet<()> {
-        let ended = difference.ends.iter().filter_map(|id| self.0.remove(id));
-        stop_all::<K>(ended.map(|(_, running)| running))
+    /// Has one that was started by other means run with this id.
+    pub(super) fn insert(&mut self, id: ResourceId, settings: K::Settings, running: K::Running) {
+        self.0.insert(id, (settings, running));
     }
 
-    /// Starts what the plan asks for beyond what runs.
-    pub(super) async fn begin(&mut self, kind: &K, difference: Difference<K>) {
-        for begin in difference.begins {
-            let before = self.0.remove(&begin.id).map(|(_, running)| running);
-            let running = kind
-                .start(&begin.id, &begin.settings, begin.prepared, before)
-                .await;
-            self.0.insert(begin.id, (begin.settings, running));
-        }
+    /// The one that runs with this id, and not any more in this table.
+    pub(super) fn remove(&mut self, id: &ResourceId) -> Option<K::Running> {
+        self.0.remove(id).map(|(_, running)| running)
+    }
+
+    /// All that run of one resource, with their ids.
+    pub(super) fn of<'t>(
+        &'t self,
+        service: &'t str,
+        resource: &'t str,
+    ) -> impl Iterator<Item = (&'t ResourceId, &'t K::Settings)> {
+        let first = ResourceId {
+            service: service.to_owned(),
+            resource: resource.to_owned(),
+            item: 0,
+        };
+        self.0
+            .range(first..)
+            .take_while(move |(id, _)| id.service == service && id.resource == resource)
+            .map(|(id, (settings, _))| (id, settings))
     }
 
     /// The one that runs with this id.
@@ -154,19 +167,38 @@ impl<K: Kind> Table<K> {
         self.0.values_mut().map(|(_, running)| running)
     }
 
-    /// Ends all of it.
-    pub(super) async fn stop(self) {
-        stop_all::<K>(self.into_all()).join_all().await;
-    }
-
     /// All that run, for good.
     pub(super) fn into_all(self) -> impl Iterator<Item = K::Running> {
         self.0.into_values().map(|(_, running)| running)
     }
 }
 
+impl<K: OneByOne> Table<K> {
+    /// Ends what the plan does not ask for any more, all at once; what this returns waits until that is done.
+    pub(super) fn end(&mut self, difference: &Difference<K>) -> JoinSet<()> {
+        let ended = difference.ends.iter().filter_map(|id| self.0.remove(id));
+        stop_all::<K>(ended.map(|(_, running)| running))
+    }
+
+    /// Starts what the plan asks for beyond what runs.
+    pub(super) async fn begin(&mut self, kind: &K, difference: Difference<K>) {
+        for begin in difference.begins {
+            let before = self.0.remove(&begin.id).map(|(_, running)| running);
+            let running = kind
+                .start(&begin.id, &begin.settings, begin.prepared, before)
+                .await;
+            self.0.insert(begin.id, (begin.settings, running));
+        }
+    }
+
+    /// Ends all of it.
+    pub(super) async fn stop(self) {
+        stop_all::<K>(self.into_all()).join_all().await;
+    }
+}
+
 /// Each may take its time, so none waits for another.
-fn stop_all<K: Kind>(running: impl Iterator<Item = K::Running>) -> JoinSet<()> {
+fn stop_all<K: OneByOne>(running: impl Iterator<Item = K::Running>) -> JoinSet<()> {
     running.map(K::stop).collect()
 }
 

@@ -7,7 +7,7 @@ use super::super::document::Document;
 use super::super::mapping::{Flow, Side, Source, Target};
 use super::super::plan::{FlowPlan, FlowSource, FlowTarget, MappingPlan, TopicPart, TopicTemplate};
 use super::super::record::Placed;
-use super::super::resource::Kind;
+use super::super::resource::{Kind, Placement};
 use super::super::value::Reference;
 use super::Builder;
 use super::resolve::{Direction, Unfit, mapped_topic};
@@ -15,6 +15,11 @@ use super::resolve::{Direction, Unfit, mapped_topic};
 impl<'d> Builder<'d, '_> {
     pub(super) fn mappings(&mut self, document: &'d Document) -> Vec<MappingPlan> {
         let mut mappings = Vec::new();
+        let placements = document
+            .resources
+            .iter()
+            .filter_map(|resource| resource.kind.placement());
+        let other_agent = placements.filter_map(Placement::other_agent).next();
         for resource in &document.resources {
             let Kind::Mapping(mapping) = &resource.kind else {
                 continue;
@@ -28,6 +33,15 @@ impl<'d> Builder<'d, '_> {
             if let Some(reason) = mapping.placement.obstacle() {
                 self.leave_out(document, resource, &reason);
                 continue;
+            }
+            if let Some(agent) = other_agent.filter(|_| !mapping.placement.names_agent()) {
+                let message = format!(
+                    "mapping {} has no `agentName`, although others of this file belong to the agent {}: it runs on every agent that \
+                     reads the file, and publishes once from each",
+                    quoted(&resource.id),
+                    quoted(agent)
+                );
+                self.warning(document, resource.id_span, message);
             }
             if let Some(flows) = flows.into_iter().collect::<Option<Vec<_>>>() {
                 mappings.push(MappingPlan {
