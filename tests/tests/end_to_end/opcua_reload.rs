@@ -208,17 +208,17 @@ fn nodes_of_another_service_come_and_go_while_a_session_lasts() {
     });
 
     // An object that changes does not lose those below it, of whatever service they are.
-    let renamed = one.replace("nodeType: Object, }", "nodeType: Object, browseName: Ast}");
-    let reloads = agent.reload(&files.path("one"), &renamed);
+    let moved = one.replace("nodeType: Object, }", "nodeType: Object, nodeId: ns=1;s=ast}");
+    let reloads = agent.reload(&files.path("one"), &moved);
     assert_eq!(counts(&reloads), [0, 1, 0, 4], "{reloads}");
-    assert_eq!(below(&mut client, "ns=1;s=root"), ["branch"]);
-    assert_eq!(below(&mut client, "ns=1;s=branch"), ["twig"]);
+    assert_eq!(below(&mut client, "ns=1;s=root"), ["ast"]);
+    assert_eq!(below(&mut client, "ns=1;s=ast"), ["twig"]);
     assert_eq!(client.read("ns=1;s=order").0, json!(5));
 
     let reloads = agent.reload(&files.path("two"), "metadata: {name: two}\nresources: {}\n");
     assert_eq!(counts(&reloads), [0, 0, 3, 2], "{reloads}");
     assert_eq!(client.read("ns=1;s=level").1, "BadNodeIdUnknown");
-    assert_eq!(below(&mut client, "ns=1;s=branch"), [""; 0]);
+    assert_eq!(below(&mut client, "ns=1;s=ast"), [""; 0]);
     let told = client.end(follows);
     assert!(ends_with(&told, &[json!(9), json!("BadNodeIdUnknown")]), "{told}");
 
