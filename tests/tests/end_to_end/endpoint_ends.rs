@@ -138,7 +138,7 @@ fn what_a_stopping_endpoint_has_not_begun_is_told_or_carried_out_in_the_next_run
     for id in 0..ORDERS {
         match told.error(id) {
             Some(error) if id < UNDER_WAY => {
-                assert!(error.contains("may have been carried out"), "{id}: {error}")
+                assert!(error.contains("may have been carried out"), "{id}: {error}");
             }
             Some(error) => assert!(error.contains("was not carried out"), "{id}: {error}"),
             None => stayed += 1,
