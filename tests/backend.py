@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 reads = 0
 reading = threading.Lock()
+telling = threading.Lock()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -20,7 +21,8 @@ class Handler(BaseHTTPRequestHandler):
         """Prints what has come."""
         headers = {name.lower(): value for name, value in self.headers.items()}
         line = {"method": self.command, "target": self.path, "headers": headers, "body": body.decode()}
-        print("request: " + json.dumps(line), flush=True)
+        with telling:
+            print("request: " + json.dumps(line), flush=True)
 
     def answer(self, status, body, content_type="application/json"):
         """Sends a whole response."""

@@ -148,6 +148,11 @@ impl Mailbox {
     }
 
     fn deliver(&self, delivery: Delivery) {
+        let leaves = matches!(*self.closing.borrow(), Some(Closing::Leaving(_)));
+        // Also where its task is at work just now and has not seen it: others of the same message may have left it already.
+        if leaves && delivery.receipt.leave() {
+            return;
+        }
         let len = delivery.payload.len();
         // Counted before the task can see it and count it off again.
         let waiting = self.waiting.fetch_add(len, Ordering::Relaxed);
@@ -155,13 +160,10 @@ impl Mailbox {
             match self.sender.try_send(delivery) {
                 Ok(()) => return,
                 Err(mpsc::error::TrySendError::Full(_)) => {}
-                Err(mpsc::error::TrySendError::Closed(late)) => {
+                Err(mpsc::error::TrySendError::Closed(_)) => {
                     self.waiting.fetch_sub(len, Ordering::Relaxed);
-                    let stays = matches!(*self.closing.borrow(), Some(Closing::Leaving(_)));
-                    if !stays || !late.receipt.leave() {
-                        self.counters.count_overloaded();
-                        tracing::debug!("{}: a message that comes after its end is dropped", self.owner);
-                    }
+                    self.counters.count_overloaded();
+                    tracing::debug!("{}: a message that comes after its end is dropped", self.owner);
                     return;
                 }
             }

@@ -123,16 +123,23 @@ impl Source {
         }
     }
 
-    /// Has `task`, whose source this is, take no more, and end by `deadline`, or by force when `mercy` is over as well. What it has not
+    /// Has `task`, whose source this is, take no more from the call on, and end by `deadline`, or by force when `mercy` is over as well. What it has not
     /// handled then, and what comes meanwhile, stays with the broker, which keeps the subscriptions for as long as this lasts.
-    pub(crate) async fn leave(self, task: Task, deadline: Instant, mercy: Duration) -> Self {
+    pub(crate) fn leave(
+        self,
+        task: Task,
+        deadline: Instant,
+        mercy: Duration,
+    ) -> impl Future<Output = Self> + Send + 'static {
         self.closer.close(deadline);
-        if let Some(task) = task.finish_until(deadline + mercy).await {
-            for subscription in &self.subscriptions {
-                subscription.leave_rest();
+        async move {
+            if let Some(task) = task.finish_until(deadline + mercy).await {
+                for subscription in &self.subscriptions {
+                    subscription.leave_rest();
+                }
+                task.stop().await;
             }
-            task.stop().await;
+            self
         }
-        self
     }
 }

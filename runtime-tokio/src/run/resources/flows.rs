@@ -35,8 +35,8 @@ pub(super) struct Running {
 
 impl Running {
     /// Takes no more, and ends by `deadline` at the latest; the broker keeps the subscriptions for as long as the source lasts.
-    pub(super) async fn leave(self, deadline: Instant) -> Source {
-        self.source.leave(self.task, deadline, Duration::ZERO).await
+    pub(super) fn leave(self, deadline: Instant) -> impl Future<Output = Source> + Send + 'static {
+        self.source.leave(self.task, deadline, Duration::ZERO)
     }
 }
 
