@@ -22,6 +22,7 @@ from typing import Any
 
 from asyncua import Client, ua
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import struct_from_binary, variant_to_binary
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -223,6 +224,13 @@ class Tasks:
     async def keys(self, task: dict[str, Any]) -> int:
         """How many sets of keys the channel has had."""
         return self.sessions[task["session"]].client.uaclient.protocol._connection.security_token.TokenId
+
+    async def downgrade(self, task: dict[str, Any]) -> str:
+        """Renews the keys of a protected channel by the policy None, as somebody on the way would to take the session over."""
+        client = self.sessions[task["session"]].client
+        client.security_policy = client.uaclient.protocol._connection.security_policy = SecurityPolicyNone()
+        await client.open_secure_channel(renew=True)
+        return "renewed"
 
     async def drop(self, task: dict[str, Any]) -> str:
         """Lets go of the connection without a word."""

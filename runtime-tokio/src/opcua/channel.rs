@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::heads::{HEADER, Heads};
+
 /// The channels that are open.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Channels(Arc<Mutex<HashMap<u32, watch::Sender<()>>>>);
@@ -57,47 +59,29 @@ impl End {
     }
 }
 
-/// Bytes of a message's header: its type, what kind of chunk it is, its size.
-const HEADER: usize = 8;
-/// Bytes up to the end of a channel's number behind that.
-const NUMBERED: usize = 12;
+/// Bytes up to the end of a channel's number, which follows the header.
+const NUMBERED: usize = HEADER + 4;
 
-/// Looks for the number of a channel in what a server sends: it follows the header of the first message of the type OPN (Part 6, §6.7.2).
+/// Looks for the number of a channel in what a server sends: in the first message of the type OPN (Part 6, §6.7.2).
 #[derive(Debug, Default)]
-pub(super) struct Finder {
-    /// The first bytes of the message that is looked at.
-    head: Vec<u8>,
-    /// Bytes of it that are still to be passed over.
-    skip: usize,
-}
+pub(super) struct Finder(Heads);
 
 impl Finder {
     /// Looks at the next bytes; the number, once it is there.
     pub(super) fn find(&mut self, mut bytes: &[u8]) -> Option<u32> {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
-            if bytes.is_empty() {
-                return None;
-            }
-            let is_numbered = self.head.starts_with(b"OPN") && self.head.len() >= HEADER;
-            let wanted = if is_numbered { NUMBERED } else { HEADER };
-            let taken = (wanted - self.head.len()).min(bytes.len());
-            let (head, rest) = bytes.split_at(taken);
-            self.head.extend_from_slice(head);
-            bytes = rest;
-            match *self.head {
-                [_, _, _, _, _, _, _, _, a, b, c, d] => return Some(u32::from_le_bytes([a, b, c, d])),
-                [b'O', b'P', b'N', _, _, _, _, _] => {}
-                [_, _, _, _, a, b, c, d] => {
-                    let size = u32::from_le_bytes([a, b, c, d]);
-                    self.skip = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(HEADER);
-                    self.head.clear();
-                }
-                _ => {}
+        while let Some(head) = self.0.next(&mut bytes, wanted) {
+            if let [b'O', b'P', b'N', _, _, _, _, _, a, b, c, d] = *head {
+                return Some(u32::from_le_bytes([a, b, c, d]));
             }
         }
+        None
+    }
+}
+
+fn wanted(head: &[u8]) -> usize {
+    match head.starts_with(b"OPN") {
+        true => NUMBERED,
+        false => HEADER,
     }
 }
 

@@ -5,11 +5,12 @@
 //! client ══ Gate ══ 127.0.0.1 ══ library ── Nodes ── Channels::closed
 //!             └── Channels::open ────────────────────────┘
 //! ```
-//! Of what passes only the number of the secure channel is read, from the server's first answer to an OpenSecureChannel request (Part 6,
-//! §7.1.2): held requests know their channel by it.
+//! Of what passes two things are read: from the server's first answer to an OpenSecureChannel request the number of the channel, by which
+//! held requests know it, and by what policy a client wants to open or renew one (`opening.rs`).
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opcua::types::StatusCode;
@@ -22,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use super::channel::{Channels, Finder};
 use super::limits::{ANSWER_TIME, CONNECTIONS, IDLE_TIME};
+use super::opening::{Offer, Openings, Refused};
 use crate::task::Task;
 
 /// Pause after the system has no file descriptor or memory left for a connection.
@@ -41,6 +43,7 @@ pub(super) struct Inside {
     /// Where the library listens.
     pub(super) address: SocketAddr,
     pub(super) channels: Channels,
+    pub(super) offer: Arc<Offer>,
 }
 
 /// Takes connections until this is dropped, which closes them all.
@@ -105,7 +108,14 @@ async fn serve(
             break;
         };
         let Some(inside) = inside.filter(|_| connections.len() < CONNECTIONS) else {
-            connections.spawn(async move { refuse(&mut client).await });
+            connections.spawn(async move {
+                tell(
+                    &mut client,
+                    StatusCode::BadTcpServerTooBusy,
+                    "too many connections",
+                )
+                .await;
+            });
             continue;
         };
         connections.spawn(async move {
@@ -128,15 +138,14 @@ fn watch_over(client: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells a client that there are too many, in the form of Part 6, §7.1.2.5.
-async fn refuse(client: &mut TcpStream) {
-    const REASON: &str = "too many connections";
-    let reason = REASON.as_bytes();
+/// Tells a client why its connection ends, in the form of Part 6, §7.1.2.5.
+async fn tell(client: &mut TcpStream, status: StatusCode, reason: &str) {
+    let reason = reason.as_bytes();
     let lengths =
         [8 + 4 + 4 + reason.len(), reason.len()].map(|length| u32::try_from(length).unwrap_or_default());
     let mut message = b"ERRF".to_vec();
     message.extend(lengths[0].to_le_bytes());
-    message.extend(StatusCode::BadTcpServerTooBusy.bits().to_le_bytes());
+    message.extend(status.bits().to_le_bytes());
     message.extend(lengths[1].to_le_bytes());
     message.extend(reason);
     let (mut from, mut to) = client.split();
@@ -154,23 +163,40 @@ async fn carry(mut client: TcpStream, inside: Inside) -> io::Result<()> {
     server.set_nodelay(true)?;
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
-    tokio::select! {
+    let openings = Openings::new(inside.offer);
+    let refused = tokio::select! {
         // A client that has gone waits for nothing any more, whatever the server has still to say.
         biased;
-        ended = inward(&mut from_client, &mut to_server) => return ended,
-        ended = outward(&mut from_server, &mut to_client, &inside.channels) => ended?,
-    }
-    // What the server has said last is why it closes.
-    let _ = timeout(FAREWELL_TIME, farewell(&mut from_client, &mut to_client)).await;
+        ended = inward(&mut from_client, &mut to_server, openings) => match ended? {
+            Some(refused) => refused,
+            None => return Ok(()),
+        },
+        ended = outward(&mut from_server, &mut to_client, &inside.channels) => {
+            ended?;
+            // What the server has said last is why it closes.
+            let _ = timeout(FAREWELL_TIME, farewell(&mut from_client, &mut to_client)).await;
+            return Ok(());
+        }
+    };
+    drop(server);
+    tell(&mut client, refused.status(), &refused.to_string()).await;
     Ok(())
 }
 
-async fn inward(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+/// Carries what the client says, until it has gone or is refused.
+async fn inward(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut openings: Openings,
+) -> io::Result<Option<Refused>> {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = timeout(IDLE_TIME, from.read(&mut buffer)).await??;
         if read == 0 {
-            return Ok(());
+            return Ok(None);
+        }
+        if let Err(refused) = openings.look(&buffer[..read]) {
+            return Ok(Some(refused));
         }
         to.write_all(&buffer[..read]).await?;
     }

@@ -27,6 +27,7 @@ use super::gate::{Gate, Inside};
 use super::identity::Identity;
 use super::limits;
 use super::nodes::{Nodes, Space};
+use super::opening::Offer;
 use super::rejected::Rejected;
 use super::text::parse_node_id;
 use crate::http::Admission;
@@ -106,6 +107,7 @@ pub(crate) struct Server {
     space: Arc<Space>,
     content: Content,
     channels: Channels,
+    offer: Arc<Offer>,
     /// Where clients find it.
     port: u16,
     rejected: Rejected,
@@ -181,7 +183,9 @@ impl Server {
             .max_session_timeout_ms(limits::SESSION_TIME)
             .hello_timeout(limits::HELLO_TIME)
             .diagnostics_enabled(true);
-        for (policy, mode) in endpoints(plan) {
+        let offered = endpoints(plan);
+        let offer = Offer::new(offered.iter().map(|(policy, _)| *policy));
+        for (policy, mode) in offered {
             // Who may log in by it is asked elsewhere.
             let endpoint = ServerEndpoint::new(&plan.resource_path, policy, mode, &[]);
             builder = builder.add_endpoint(format!("{policy} {mode}"), endpoint);
@@ -196,6 +200,7 @@ impl Server {
             handle,
             space,
             channels,
+            offer: Arc::new(offer),
             port: settings.address.port(),
             rejected: Rejected::new(Certificates::of(data)),
         })
@@ -213,6 +218,7 @@ impl Server {
             handle,
             space,
             channels,
+            offer,
             port,
             rejected,
             ..
@@ -236,7 +242,11 @@ impl Server {
         });
         // What comes is the end of the sender.
         let _: Result<(), _> = started.await;
-        gate.lead(Inside { address, channels });
+        gate.lead(Inside {
+            address,
+            channels,
+            offer,
+        });
         Running {
             handle,
             space,

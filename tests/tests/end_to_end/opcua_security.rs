@@ -1,5 +1,7 @@
 //! Who gets in to an OPC UA server, and what for: policies, certificates, passwords and permissions, asked with asyncua.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -370,6 +372,94 @@ fn a_held_write_outlives_the_keys_that_it_came_with() {
 }
 
 #[test]
+fn a_protected_channel_is_not_renewed_without_protection() {
+    let plant = Plant::start(
+        "allowAnonymous: true, securityPolicies: [None, Basic256Sha256], securityModes: [None, Sign, SignAndEncrypt]",
+    );
+    let mut client = plant.trusted_client();
+    for mode in ["Sign", "SignAndEncrypt"] {
+        let security = format!("Basic256Sha256,{mode}");
+        connects(&mut client, plant.connect(mode, &security, "operator", PASSWORD));
+        assert_eq!(write_as(&mut client, mode), "Good");
+        let answer = client.ask(json!({"do": "downgrade", "session": mode}));
+        assert!(answer.get("result").is_none(), "{mode}: {answer}");
+        let answer = client.ask(json!({"do": "read", "session": mode, "node": LEVEL}));
+        assert!(answer.get("result").is_none(), "{mode}: {answer}");
+    }
+    let log = plant
+        .agent
+        .wait_for_log_line(&["OPC UA connections", "2 since the start"]);
+    assert!(
+        log.contains("a channel is renewed by the security policy"),
+        "{log}"
+    );
+}
+
+/// A message of OPC UA TCP: its header, then numbers and texts with their lengths (Part 6, §7.1.2).
+fn message(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&kind[..], &length(8 + content.len()), content].concat()
+}
+
+fn length(length: usize) -> [u8; 4] {
+    u32::try_from(length).expect("a short message").to_le_bytes()
+}
+
+#[test]
+fn a_policy_that_is_not_offered_opens_no_channel() {
+    const BAD_SECURITY_POLICY_REJECTED: u32 = 0x8055_0000;
+    let plant = Plant::start("securityPolicies: [Aes256_Sha256_RsaPss]");
+    for policy in ["Basic128Rsa15", "Basic256Sha256"] {
+        let mut connection =
+            TcpStream::connect(("127.0.0.1", plant.agent.port())).expect("the server listens");
+        let url = plant.agent.url();
+        let sizes = [
+            [0; 4],
+            length(65_536),
+            length(65_536),
+            [0; 4],
+            [0; 4],
+            length(url.len()),
+        ]
+        .concat();
+        let hello = message(b"HELF", &[&sizes, url.as_bytes()].concat());
+        connection.write_all(&hello).expect("the server reads");
+        let mut acknowledgement = [0; 28];
+        connection
+            .read_exact(&mut acknowledgement)
+            .expect("the server answers");
+        assert_eq!(&acknowledgement[..4], b"ACKF");
+        let uri = format!("http://opcfoundation.org/UA/SecurityPolicy#{policy}");
+        let certificate = [7; 900];
+        let opening = [
+            &[0; 4],
+            &length(uri.len())[..],
+            uri.as_bytes(),
+            &length(certificate.len()),
+            &certificate,
+            &[9; 400],
+        ];
+        connection
+            .write_all(&message(b"OPNF", &opening.concat()))
+            .expect("the server reads");
+        let mut error = Vec::new();
+        connection
+            .read_to_end(&mut error)
+            .expect("the server answers and closes");
+        let status = error.get(8..12).and_then(|status| status.try_into().ok());
+        assert_eq!(&error[..4], b"ERRF", "{policy}: {error:?}");
+        assert_eq!(
+            status.map(u32::from_le_bytes),
+            Some(BAD_SECURITY_POLICY_REJECTED),
+            "{policy}"
+        );
+    }
+    let line = plant
+        .agent
+        .wait_for_log_line(&["OPC UA connections", "does not offer the security policy"]);
+    assert!(line.contains("WARN"), "{line}");
+}
+
+#[test]
 fn a_password_without_encryption_is_not_taken_even_if_it_is_right() {
     let plant = Plant::start(
         "allowAnonymous: true, securityPolicies: [None, Basic256Sha256], securityModes: [None, SignAndEncrypt]",
@@ -400,6 +490,7 @@ fn a_server_that_nobody_could_use_or_everyone_does_not_start() {
         let mut command = syncline_tests::agent::run(&file, folder.path());
         command
             .env("SYNCLINE_REGISTRATION", "off")
+            .env("SYNCLINE_OPCUA_LISTEN", "127.0.0.1:0")
             .envs(variables.iter().copied());
         if !variables.iter().any(|(name, _)| *name == "SYNCLINE_HTTP_AUTH") {
             command.env("SYNCLINE_HTTP_AUTH", &access);
