@@ -1087,6 +1087,10 @@ enum syncline_limit
    * Bytes of messages beyond Receive Maximum that may be unacknowledged until nothing more is read.
    */
   SYNCLINE_LIMIT_MAX_OVERSHOOT_BYTES = 22,
+  /**
+   * Longest name of an error in bytes that a reply may tell by its `code`.
+   */
+  SYNCLINE_LIMIT_MAX_ERROR_NAME = 23,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

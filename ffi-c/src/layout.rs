@@ -29,7 +29,7 @@ fn c_asserts_the_layout_that_rust_uses() {
     PublishPacket as "syncline_publish": topic, payload, packet_id, qos, dup, retain;
     PropertyRecord as "syncline_property": name, value, number, id;
     TreqMessage as "syncline_treq": topic, payload, deadline, transaction, qos;
-    CompletionRecord as "syncline_completion": token, code, value, message, transaction, outcome;
+    CompletionRecord as "syncline_completion": token, code, code_name, value, message, transaction, outcome;
     CountersRecord as "syncline_counters": open, begun, replied, failed, timed_out, aborted, cancelled, undeliverable, late, duplicate, unknown, malformed, retained;
     NodeStatus as "syncline_node_status": node, in_flight, readiness, refusal, reason_code;
     RegistrationOptions as "syncline_registration_options": username, password, csr, mode, login;

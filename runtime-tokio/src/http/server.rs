@@ -263,7 +263,8 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
             }
             (Prepared::Published(receiver, received), key) => {
                 let unconfirmed = shared.routes.unconfirmed();
-                let publishing = async move { receiver.publish(received).await };
+                // In a place of its own: requests that are held would have to keep room for it.
+                let publishing = Box::pin(async move { receiver.publish(received).await });
                 match key {
                     None => unconfirmed.confirmed(publishing).await,
                     Some(key) => unconfirmed.confirmed(shared.replays.once(&key, publishing)).await,

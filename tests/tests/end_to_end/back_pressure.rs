@@ -23,8 +23,8 @@ const REFUSED: usize = 2_000;
 const REFUSED_WITHIN: Duration = Duration::from_millis(10);
 /// What the agent may grow by while it refuses 100 MB.
 const GROWTH: u64 = 8 << 20;
-/// The agent is to recover within a second; the rest is for a busy machine.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(1).saturating_mul(5);
+/// What it takes to answer those that were held, and one more, once the broker goes on.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How many requests the agent holds, as it says itself.
 fn open_transactions(agent: &Agent) -> u64 {

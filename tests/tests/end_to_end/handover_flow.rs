@@ -84,17 +84,18 @@ fn flow_through(edited: impl Fn(u64) -> String) {
         }
         plant.reload(&edited(round));
     }
-    wait::until("all messages are through, or too many", wait::PATIENCE, || {
+    let last = ROUNDS * MESSAGES - 1;
+    wait::until("the last messages are through", wait::PATIENCE, || {
         for (out, came) in out.iter_mut().zip(&mut came) {
-            while let Some((_, number)) = out.poll() {
-                came.push(number.as_u64().expect("a number"));
-            }
+            let numbers = out.poll_all().into_iter();
+            came.extend(numbers.map(|(_, number)| number.as_u64().expect("a number")));
         }
-        let are_through = |came: &Vec<u64>| came.len() as u64 >= ROUNDS * MESSAGES;
-        came.iter().all(are_through).then_some(())
+        came.iter().all(|came| came.contains(&last)).then_some(())
     });
     for came in came {
-        assert_eq!(came, (0..ROUNDS * MESSAGES).collect::<Vec<_>>());
+        let lost: Vec<u64> = (0..=last).filter(|number| !came.contains(number)).collect();
+        assert!(lost.is_empty(), "lost {lost:?}");
+        assert_eq!(came, (0..=last).collect::<Vec<_>>());
     }
 }
 
