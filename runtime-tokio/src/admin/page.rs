@@ -67,36 +67,28 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         }
     }
     page.push_str("</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State<th>Rules");
-    for node in &snapshot.nodes {
-        let (class, state) = match node.ready {
+    let held = snapshot.nodes.iter().map(|node| {
+        let place = [&node.service, &node.method, &node.url, &node.topic];
+        (place, node.in_flight.to_string(), node.ready, node.rules.as_ref())
+    });
+    let exchanges = snapshot.exchanges.iter().map(|node| {
+        let place = [&node.service, &node.method, &node.url, &node.topic];
+        (place, node.operation.to_string(), node.ready, node.rules.as_ref())
+    });
+    for ([service, method, url, topic], held, ready, its_rules) in held.chain(exchanges) {
+        let (class, state) = match ready {
             true => ("yes", "ready"),
             false => ("no", "waits for the broker"),
         };
         write!(
             page,
             "<tr><td>{}<td>{} {}<td>{}<td>{}<td class=\"{class}\">{state}<td>{}",
-            Escaped(&node.service),
-            Escaped(&node.method),
-            Escaped(&node.url),
-            Escaped(&node.topic),
-            node.in_flight,
-            rules(node.rules.as_ref())
-        )?;
-    }
-    for node in &snapshot.exchanges {
-        let (class, state) = match node.ready {
-            true => ("yes", "ready"),
-            false => ("no", "waits for the broker"),
-        };
-        write!(
-            page,
-            "<tr><td>{}<td>{} {}<td>{}<td>{}<td class=\"{class}\">{state}<td>{}",
-            Escaped(&node.service),
-            Escaped(&node.method),
-            Escaped(&node.url),
-            Escaped(&node.topic),
-            Escaped(&node.operation),
-            rules(node.rules.as_ref())
+            Escaped(service),
+            Escaped(method),
+            Escaped(url),
+            Escaped(topic),
+            Escaped(&held),
+            rules(its_rules)
         )?;
     }
     page.push_str("</table>");
