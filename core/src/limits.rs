@@ -29,6 +29,9 @@ pub const MIN_PACKET_SIZE: u32 = 64;
 /// Smallest Maximum Packet Size of a server that a session can work with: an acknowledgement with its Reason Code.
 pub const MIN_SERVER_PACKET_SIZE: u32 = 5;
 
+/// Most bytes that a session offers to one read: more than any socket hands out at once.
+pub const MAX_READ_SIZE: usize = 16 << 20;
+
 /// Unwritten bytes beyond which no further PUBLISH is moved from the queue to the transmit buffer.
 pub const TRANSMIT_HIGH_WATER: usize = 64 << 10;
 

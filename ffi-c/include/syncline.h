@@ -892,7 +892,7 @@ enum syncline_setting
    */
   SYNCLINE_SETTING_TOPIC_ALIASES = 17,
   /**
-   * Room offered to one read, 1 to 16777216 bytes. Default 16384.
+   * Room offered to one read, 1 to SYNCLINE_LIMIT_MAX_READ_SIZE bytes; fewer than 2048 are taken as 2048. Default 16384.
    */
   SYNCLINE_SETTING_READ_SIZE = 18,
   /**
@@ -1091,6 +1091,10 @@ enum syncline_limit
    * Longest name of an error in bytes that a reply may tell by its `code`.
    */
   SYNCLINE_LIMIT_MAX_ERROR_NAME = 23,
+  /**
+   * Most bytes that a session offers to one read.
+   */
+  SYNCLINE_LIMIT_MAX_READ_SIZE = 24,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

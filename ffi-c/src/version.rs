@@ -98,6 +98,8 @@ pub enum Limit {
     MaxOvershootBytes = 22,
     /// Longest name of an error in bytes that a reply may tell by its `code`.
     MaxErrorName = 23,
+    /// Most bytes that a session offers to one read.
+    MaxReadSize = 24,
 }
 
 /// The library's version, "major.minor.patch", static and ended by NUL.
@@ -127,7 +129,7 @@ pub unsafe extern "C" fn syncline_limit_value(limit: u32, value: *mut u64) -> Co
 }
 
 /// Each bound with its value; the name in the core's `limits.rs` is the variant's.
-const LIMITS: [(Limit, u128); 24] = [
+const LIMITS: [(Limit, u128); 25] = [
     (Limit::MaxPacketSize, limits::MAX_PACKET_SIZE as u128),
     (Limit::MinPacketSize, limits::MIN_PACKET_SIZE as u128),
     (Limit::MaxNodes, limits::MAX_NODES as u128),
@@ -170,6 +172,7 @@ const LIMITS: [(Limit, u128); 24] = [
     (Limit::MaxSubscriptions, limits::MAX_SUBSCRIPTIONS as u128),
     (Limit::MaxOvershootBytes, limits::MAX_OVERSHOOT_BYTES as u128),
     (Limit::MaxErrorName, limits::MAX_ERROR_NAME as u128),
+    (Limit::MaxReadSize, limits::MAX_READ_SIZE as u128),
 ];
 
 fn bound(limit: u32) -> Option<u64> {

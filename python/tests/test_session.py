@@ -292,6 +292,8 @@ def test_what_the_server_does_not_offer_is_neither_sides_mistake() -> None:
         (Config(keep_alive=-1), "keep_alive is no duration"),
         (Config(receive_maximum=0), "receive_maximum is 0"),
         (Config(receive_maximum=70_000), "receive_maximum: "),
+        (Config(read_size=0), "read size must be within 1 to 16777216 bytes"),
+        (Config(read_size=(16 << 20) + 1), "read size must be within"),
         (Config(version="4"), "version is \"4\", expected one of"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         (Config(client_id="a\0"), "must not contain U\\+0000"),
         (Config(reconnect=Reconnect(shortest=5, longest=1)), "shortest <= longest"),

@@ -7,7 +7,7 @@ use core::num::NonZeroU16;
 use bytes::Bytes;
 
 use crate::codec::{EncodeError, PacketType, PropertyBuf, PropertyId, QoS, Version};
-use crate::limits::{MAX_PACKET_SIZE, MIN_PACKET_SIZE};
+use crate::limits::{MAX_PACKET_SIZE, MAX_READ_SIZE, MIN_PACKET_SIZE};
 use crate::time::Duration;
 use crate::topic::TopicName;
 
@@ -79,7 +79,7 @@ pub struct Config {
     /// Topic Aliases used towards the server, within its own maximum, for the topics published to last. Default 0: they
     /// save bytes where few topics are used often, and cost some where many are used seldom.
     pub topic_aliases: u16,
-    /// Bytes offered to one read. Default 16 KiB.
+    /// Bytes offered to one read, 1 to [`MAX_READ_SIZE`]; fewer than 2 KiB are taken as 2 KiB. Default 16 KiB.
     pub read_size: usize,
     /// How received messages are acknowledged. Default [`AckMode::Automatic`].
     pub acks: AckMode,
@@ -252,6 +252,8 @@ pub enum ConfigError {
     KeepAlive,
     /// `max_packet_size` is out of range.
     MaxPacketSize,
+    /// `read_size` is out of range.
+    ReadSize,
     /// `reconnect` has a floor above a ceiling, or a ceiling that falls.
     Reconnect,
     /// User name or password do not fit into a CONNECT.
@@ -279,6 +281,7 @@ impl fmt::Display for ConfigError {
                     "maximum packet size must be within {MIN_PACKET_SIZE} to {MAX_PACKET_SIZE} bytes"
                 )
             }
+            Self::ReadSize => write!(f, "read size must be within 1 to {MAX_READ_SIZE} bytes"),
             Self::Reconnect => {
                 f.write_str("reconnect waits must satisfy shortest <= longest, first <= longest and growth >= 100")
             }
@@ -349,6 +352,9 @@ impl Config {
         }
         if !(MIN_PACKET_SIZE..=MAX_PACKET_SIZE).contains(&self.max_packet_size) {
             return Err(ConfigError::MaxPacketSize);
+        }
+        if !(1..=MAX_READ_SIZE).contains(&self.read_size) {
+            return Err(ConfigError::ReadSize);
         }
         let waits = &self.reconnect;
         if waits.shortest > waits.longest || waits.first > waits.longest || waits.growth < 100 {

@@ -4,13 +4,10 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use syncline_core::limits::{MAX_PACKET_SIZE, MIN_PACKET_SIZE};
+use syncline_core::limits::{MAX_PACKET_SIZE, MAX_READ_SIZE, MIN_PACKET_SIZE};
 use syncline_core::session::{AckMode, Config, OnReferral, OnRefusal, QueueFull, SessionLost, VersionPolicy};
 
 use crate::result::Code;
-
-/// Largest room for one read: more than any socket hands out at once.
-const MAX_READ_SIZE: u64 = 16 << 20;
 
 /// A setting for `syncline_session_config_set`. Flags are 0 or 1, times are milliseconds up to UINT32_MAX unless said
 /// otherwise. Numbers are never reused.
@@ -56,7 +53,7 @@ pub enum Setting {
     TopicAliasMaximum = 16,
     /// Topic Aliases used towards the server, within its own maximum, up to 65535. Default 0.
     TopicAliases = 17,
-    /// Room offered to one read, 1 to 16777216 bytes. Default 16384.
+    /// Room offered to one read, 1 to SYNCLINE_LIMIT_MAX_READ_SIZE bytes; fewer than 2048 are taken as 2048. Default 16384.
     ReadSize = 18,
     /// Flag: received messages are acknowledged by `syncline_session_acknowledge`. Default 0: when handed out.
     ManualAcks = 19,
@@ -153,10 +150,11 @@ impl Setting {
             Self::TopicAliasMaximum => config.topic_alias_maximum = number(value)?,
             Self::TopicAliases => config.topic_aliases = number(value)?,
             Self::ReadSize => {
-                if !(1..=MAX_READ_SIZE).contains(&value) {
+                let size = number(value)?;
+                if !(1..=MAX_READ_SIZE).contains(&size) {
                     return Err(Code::OutOfRange);
                 }
-                config.read_size = number(value)?;
+                config.read_size = size;
             }
             Self::ManualAcks => config.acks = one_of(value, &[AckMode::Automatic, AckMode::Manual])?,
             Self::SessionLost => {

@@ -261,7 +261,7 @@ class Config:
     topic_aliases: int = 0
     """Topic Aliases used towards the server, within its own maximum."""
     read_size: int = 16 << 10
-    """Received bytes that may wait to be parsed."""
+    """Received bytes that may wait to be parsed, 1 to 16 MiB; fewer than 2 KiB are taken as 2 KiB."""
     acks: Literal["automatic", "manual"] = "automatic"
     """Whether a received message is acknowledged when it is handed out, or by :meth:`Session.acknowledge`."""
     on_session_lost: Literal["republish", "report"] = "republish"

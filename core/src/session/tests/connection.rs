@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::codec::Disconnect as DisconnectPacket;
+use crate::limits::MAX_READ_SIZE;
 
 #[test]
 fn connect_asks_for_a_transport_once_and_sends_connect_when_it_is_open() {
@@ -350,6 +351,24 @@ fn what_cannot_go_into_a_connect_is_refused_at_the_start() {
         Session::new(config, [0; 32]).unwrap_err(),
         ConfigError::Credentials
     );
+}
+
+#[test]
+fn what_one_read_is_offered_has_a_bound() {
+    let mut config = Config::new("bench");
+    for read_size in [0, MAX_READ_SIZE + 1, usize::MAX] {
+        config.read_size = read_size;
+        let refused = Session::new(config.clone(), [0; 32]).unwrap_err();
+        assert_eq!(refused, ConfigError::ReadSize);
+    }
+    for (read_size, offered) in [(1, 2048), (MAX_READ_SIZE, MAX_READ_SIZE)] {
+        config.read_size = read_size;
+        let mut bench = Bench::new(config.clone());
+        bench.session.connect(T0);
+        bench.take();
+        bench.session.handle_transport_open(T0);
+        assert_eq!(bench.session.rx_space().len(), offered);
+    }
 }
 
 fn accepted() -> Connack<'static> {
