@@ -302,6 +302,18 @@ pub fn syncline() -> Command {
     command
 }
 
+/// A commissioning file of this text, in a folder that it has to itself.
+///
+/// # Panics
+/// When it cannot be written.
+#[must_use]
+pub fn service_file(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("service.yml");
+    std::fs::write(&path, text).expect("a writable temporary folder");
+    (folder, path)
+}
+
 /// One of the commissioning files in `examples/`.
 ///
 /// # Panics

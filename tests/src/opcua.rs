@@ -1,19 +1,18 @@
 //! An agent that serves OPC UA, and its clients: asyncua and node-opcua, which share nothing with the server, nor with
 //! each other.
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::agent::{run, syncline};
+use crate::agent::{example, run, syncline};
 use crate::process::Process;
+pub use crate::task_process::Task;
+use crate::task_process::TaskProcess;
 use crate::{port, wait, workspace};
 
 /// Says which Python has asyncua.
@@ -165,6 +164,35 @@ impl OpcuaAgent {
     }
 }
 
+/// The commissioning file of the service `plant`: a server for everyone, unencrypted, its node `root`, and these nodes.
+#[must_use]
+pub fn plant(nodes: &str) -> String {
+    format!(
+        "metadata: {{name: plant}}
+resources:
+  server:
+    type: Cybus::Server::Opcua
+    properties: {{allowAnonymous: true, securityPolicies: [None], securityModes: [None]}}
+  root:
+    type: Cybus::Node::Opcua
+    properties: {{parent: !ref server, nodeType: Object}}
+{nodes}"
+    )
+}
+
+/// Example 6 without those who answer, and without encryption, for which keys would have to be made first.
+///
+/// # Panics
+/// When the example is another.
+#[must_use]
+pub fn example_6_without_answers() -> String {
+    let text = std::fs::read_to_string(example("6-full-flow-opcua.yml")).expect("the example");
+    let (nodes, _) = text.split_once("  confirm:\n").expect("the mapping at its end");
+    nodes
+        .replace("[\"None\", \"Basic256Sha256\"]", "[\"None\"]")
+        .replace("[\"None\", \"SignAndEncrypt\"]", "[\"None\"]")
+}
+
 /// The implementations of OPC UA that clients are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
@@ -198,18 +226,9 @@ impl Library {
 /// A process with such a library, whose tasks run all at once.
 #[derive(Debug)]
 pub struct OpcuaClient {
-    process: Child,
-    tasks: Option<ChildStdin>,
-    answers: Receiver<Value>,
-    early: HashMap<u64, Value>,
-    next: u64,
+    process: TaskProcess,
     _folder: TempDir,
 }
-
-/// A task that was given.
-#[derive(Debug, Clone, Copy)]
-#[must_use = "its answer is still to be awaited"]
-pub struct Task(u64);
 
 impl OpcuaClient {
     /// Starts one on asyncua, without a connection.
@@ -228,29 +247,8 @@ impl OpcuaClient {
     #[must_use]
     pub fn on(library: Library) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut process = library
-            .command(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the client starts");
-        let tasks = process.stdin.take();
-        let lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
-        let (sender, answers) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let answer = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-                if sender.send(answer).is_err() {
-                    return;
-                }
-            }
-        });
         Self {
-            process,
-            tasks,
-            answers,
-            early: HashMap::new(),
-            next: 0,
+            process: TaskProcess::start(&mut library.command(folder.path())),
             _folder: folder,
         }
     }
@@ -281,31 +279,18 @@ impl OpcuaClient {
     /// # Panics
     /// When the process has ended.
     pub fn begin(&mut self, mut task: Value) -> Task {
-        let id = self.next;
-        self.next += 1;
-        task["id"] = id.into();
         if task.get("session").is_none() {
             task["session"] = "a".into();
         }
-        writeln!(self.tasks.as_mut().expect("not ended"), "{task}").expect("the client is running");
-        Task(id)
+        self.process.begin(task)
     }
 
     /// Waits for the end of a task.
     ///
     /// # Panics
     /// When it does not come.
-    pub fn end(&mut self, Task(id): Task) -> Value {
-        loop {
-            if let Some(answer) = self.early.remove(&id) {
-                return answer;
-            }
-            let answer = self
-                .answers
-                .recv_timeout(Duration::from_secs(150))
-                .expect("an answer");
-            self.early.insert(answer["id"].as_u64().expect("an id"), answer);
-        }
+    pub fn end(&mut self, task: Task) -> Value {
+        self.process.end(task, Duration::from_secs(150))
     }
 
     /// Gives it a task, and waits for its end.
@@ -369,15 +354,6 @@ pub fn written(answer: &Value) -> (String, Option<String>, f64) {
         answer["result"]["texts"][0].as_str().map(str::to_owned),
         answer["ms"].as_f64().expect("a time"),
     )
-}
-
-impl Drop for OpcuaClient {
-    fn drop(&mut self) {
-        self.tasks = None;
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// The interpreter of the environment that `cargo xtask test` has made.

@@ -1,21 +1,17 @@
 //! A machine that serves OPC UA by asyncua: an implementation that shares nothing with the agent's.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::task_process::TaskProcess;
 use crate::{opcua, port, wait, workspace};
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
 pub struct OpcuaServer {
-    process: Child,
-    tasks: ChildStdin,
-    answers: Receiver<Value>,
+    process: TaskProcess,
     options: Value,
-    next: u64,
 }
 
 impl OpcuaServer {
@@ -34,37 +30,16 @@ impl OpcuaServer {
         if options.get("port").is_none() {
             options["port"] = port::free().into();
         }
-        let mut process = Command::new(opcua::python())
+        let mut command = Command::new(opcua::python());
+        command
             .arg(workspace().join("tests/opcua/server.py"))
             .arg(options.to_string())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let tasks = process.stdin.take().expect("a pipe");
-        let lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
-        let (sender, answers) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let answer = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-                if sender.send(answer).is_err() {
-                    return;
-                }
-            }
-        });
+            .env("PYTHONDONTWRITEBYTECODE", "1");
         let server = Self {
-            process,
-            tasks,
-            answers,
+            process: TaskProcess::start(&mut command),
             options,
-            next: 0,
         };
-        let first = server
-            .answers
-            .recv_timeout(3 * wait::PATIENCE)
-            .expect("it serves");
-        assert_eq!(first["result"], "serving");
+        assert_eq!(server.process.line(3 * wait::PATIENCE)["result"], "serving");
         server
     }
 
@@ -124,20 +99,8 @@ impl OpcuaServer {
         assert!(sent.is_ok_and(|status| status.success()));
     }
 
-    fn ask(&mut self, mut task: Value) -> Value {
-        self.next += 1;
-        task["id"] = self.next.into();
-        writeln!(self.tasks, "{task}").expect("the server is running");
-        let answer = self.answers.recv_timeout(wait::PATIENCE).expect("an answer");
-        assert_eq!(answer["id"], self.next);
-        answer["result"].clone()
-    }
-}
-
-impl Drop for OpcuaServer {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+    fn ask(&mut self, task: Value) -> Value {
+        let task = self.process.begin(task);
+        self.process.end(task, wait::PATIENCE)["result"].clone()
     }
 }

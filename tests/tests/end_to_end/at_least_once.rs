@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
 use syncline_tests::wait;
@@ -41,9 +41,7 @@ fn mappings() -> String {
 fn plant(text: &str) -> (Mosquitto, Agent, TempDir) {
     // What the agent is away for has to have room.
     let broker = Mosquitto::start_with("max_queued_messages 0");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("plant.yml");
-    std::fs::write(&file, text).expect("a writable temporary folder");
+    let (folder, file) = service_file(text);
     let agent = Agent::start(&file, broker.port());
     wait_until_ready(&agent);
     (broker, agent, folder)

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::raw_http::{RawClient, Transport};
 use syncline_tests::responder::{Answer, Responder};
@@ -54,9 +54,7 @@ async fn post(client: &mut RawClient, body: &str) {
 
 #[test]
 fn a_broker_that_stands_still_costs_neither_time_nor_memory() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let service = folder.path().join("pressed.yml");
-    std::fs::write(&service, SERVICE).expect("a writable temporary folder");
+    let (_folder, service) = service_file(SERVICE);
     let broker = Mosquitto::start();
     let _responder = Responder::start(&broker, "services/pressed/node", |value| {
         Answer::Value(json!({ "seen": value }))

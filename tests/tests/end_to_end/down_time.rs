@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::backend::Backend;
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
@@ -35,9 +35,7 @@ struct Plant {
 impl Plant {
     fn start(text: &str) -> Self {
         let broker = Mosquitto::start_with("max_queued_messages 0");
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("plant.yml");
-        std::fs::write(&file, text).expect("a writable temporary folder");
+        let (folder, file) = service_file(text);
         let plant = Self {
             agent: Agent::start(&file, broker.port()),
             broker,
@@ -56,7 +54,7 @@ impl Plant {
     }
 
     fn replace(&self, text: &str) {
-        std::fs::write(self.folder.path().join("plant.yml"), text).expect("a writable temporary folder");
+        std::fs::write(self.folder.path().join("service.yml"), text).expect("a writable temporary folder");
     }
 
     /// Ends the agent in order.

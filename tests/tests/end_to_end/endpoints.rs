@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use syncline_tests::agent::{Agent, example};
+use syncline_tests::agent::{Agent, example, service_file};
 use syncline_tests::backend::Backend;
 use syncline_tests::certificates::{Authority, Lifetime, PairFiles};
 use syncline_tests::mosquitto::Mosquitto;
@@ -34,14 +34,10 @@ fn post(agent: &Agent, order: &Value) -> (u16, Value, Duration) {
 
 /// A commissioning file with one connection to `port` and these resources, which end with `parent: !ref backend`.
 fn connected(connection: &str, endpoints: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("endpoints.yml");
-    let text = format!(
+    service_file(&format!(
         "metadata: {{name: ends}}\nresources:\n  server:\n    type: Cybus::Server::Http\n  backend:\n    type: Cybus::Connection\n    \
          properties:\n      protocol: Http\n      connection: {connection}\n{endpoints}"
-    );
-    std::fs::write(&path, text).expect("a file");
-    (folder, path)
+    ))
 }
 
 fn next(subscription: &mut Subscription) -> (String, Value) {

@@ -1,9 +1,7 @@
 //! HTTP nodes that receive and provide, asked with curl, with Mosquitto's own clients on the other side.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::curl::{self, Response};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
@@ -29,9 +27,7 @@ struct Plant {
 }
 
 fn plant() -> Plant {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file: PathBuf = folder.path().join("plant.yml");
-    std::fs::write(&file, SERVICE).expect("a writable temporary folder");
+    let (folder, file) = service_file(SERVICE);
     let broker = Mosquitto::start();
     let agent = Agent::start(&file, broker.port());
     Plant {

@@ -1,16 +1,11 @@
 //! The corpus of odd requests over raw sockets, plain and with TLS: what is ambiguous is refused, ends its connection, and is never
 //! published.
 
-use std::path::Path;
-
-use syncline_tests::agent::Agent;
-use syncline_tests::certificates::{Authority, Lifetime};
 use syncline_tests::http_corpus::{Case, PATH, all};
-use syncline_tests::mosquitto::Mosquitto;
+use syncline_tests::http_plant::{Below, HttpPlant};
 use syncline_tests::mosquitto_clients::{Subscription, publish};
-use syncline_tests::raw_http::{RawAnswer, RawClient, Transport};
+use syncline_tests::raw_http::{RawAnswer, RawClient};
 use syncline_tests::wait;
-use tempfile::TempDir;
 
 const SERVICE: &str = "\
 metadata: {name: corpus}
@@ -20,102 +15,57 @@ resources:
 ";
 const TOPIC: &str = "services/corpus/in";
 
-struct Plant {
-    agent: Agent,
-    broker: Mosquitto,
-    transport: Transport,
-    _folder: TempDir,
+/// The bytes of a case, and then those of a request that publishes 2.
+fn bytes(plant: &HttpPlant, case: &Case) -> Vec<u8> {
+    let host = format!("127.0.0.1:{}", plant.agent.http_port());
+    let mut bytes = Vec::new();
+    let mut rest = &case.request[..];
+    while let Some(at) = rest.windows(6).position(|six| six == b"{host}") {
+        bytes.extend_from_slice(&rest[..at]);
+        bytes.extend_from_slice(host.as_bytes());
+        rest = &rest[at + 6..];
+    }
+    bytes.extend_from_slice(rest);
+    let second = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n2"
+    );
+    bytes.extend_from_slice(second.as_bytes());
+    bytes
 }
 
-impl Plant {
-    fn start(over_tls: bool) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let service = folder.path().join("corpus.yml");
-        std::fs::write(&service, SERVICE).expect("a writable temporary folder");
-        let broker = Mosquitto::start();
-        let authority = Authority::new("plant");
-        let files = authority
-            .server(&["127.0.0.1"], Lifetime::Now)
-            .write(folder.path(), "http");
-        let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
-        let (certificate, key) = (text(&files.certificate), text(&files.key));
-        let variables = [
-            ("SYNCLINE_HTTP_TLS_CERT", certificate.as_str()),
-            ("SYNCLINE_HTTP_TLS_KEY", key.as_str()),
-        ];
-        let (variables, transport) = match over_tls {
-            true => (&variables[..], Transport::tls(authority.certificate())),
-            false => (&[][..], Transport::Tcp),
+/// Sends a case, at most so many bytes at once, and looks at what comes of it.
+///
+/// # Errors
+/// What is wrong with that.
+async fn check(plant: &HttpPlant, case: &Case, at_once: usize) -> Result<(), String> {
+    let expected = case.status;
+    let mut client = plant.connect().await;
+    for piece in bytes(plant, case).chunks(at_once) {
+        // The end may come before all is sent.
+        if client.send(piece).await.is_err() {
+            break;
+        }
+    }
+    let first = answer(&mut client).await?;
+    if first.status != expected {
+        return Err(format!("expected {expected}, got {first:?}"));
+    }
+    if expected == 200 {
+        return match answer(&mut client).await? {
+            second if second.status == 200 => Ok(()),
+            second => Err(format!("the second is answered with {second:?}")),
         };
-        let mut agent = Agent::start_with(&service, broker.port(), variables);
-        agent.wait_for_log_line(&["connected to"]);
-        Self {
-            agent,
-            broker,
-            transport,
-            _folder: folder,
-        }
     }
-
-    async fn client(&self) -> RawClient {
-        let client = self.transport.connect(self.agent.http_port()).await;
-        client.expect("the agent accepts a connection")
+    if first.field("connection") != Some("close") || first.json()["error"]["code"] != expected {
+        return Err(format!("expected an error that announces the end, got {first:?}"));
     }
-
-    /// The bytes of a case, and then those of a request that publishes 2.
-    fn bytes(&self, case: &Case) -> Vec<u8> {
-        let host = format!("127.0.0.1:{}", self.agent.http_port());
-        let mut bytes = Vec::new();
-        let mut rest = &case.request[..];
-        while let Some(at) = rest.windows(6).position(|six| six == b"{host}") {
-            bytes.extend_from_slice(&rest[..at]);
-            bytes.extend_from_slice(host.as_bytes());
-            rest = &rest[at + 6..];
-        }
-        bytes.extend_from_slice(rest);
-        let second = format!(
-            "POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n2"
-        );
-        bytes.extend_from_slice(second.as_bytes());
-        bytes
-    }
-
-    /// Sends a case, at most so many bytes at once, and looks at what comes of it.
-    ///
-    /// # Errors
-    /// What is wrong with that.
-    async fn check(&self, case: &Case, at_once: usize) -> Result<(), String> {
-        let expected = case.status;
-        let mut client = self.client().await;
-        for piece in self.bytes(case).chunks(at_once) {
-            // The end may come before all is sent.
-            if client.send(piece).await.is_err() {
-                break;
-            }
-        }
-        let answer = answer(&mut client).await?;
-        if answer.status != expected {
-            return Err(format!("expected {expected}, got {answer:?}"));
-        }
-        if expected == 200 {
-            return match self::answer(&mut client).await? {
-                second if second.status == 200 => Ok(()),
-                second => Err(format!("the second is answered with {second:?}")),
-            };
-        }
-        if answer.field("connection") != Some("close") || answer.json()["error"]["code"] != expected {
-            return Err(format!(
-                "expected an error that announces the end, got {answer:?}"
-            ));
-        }
-        match client.rest(wait::PATIENCE).await {
-            Ok(rest) if rest.is_empty() => Ok(()),
-            Ok(rest) => Err(format!(
-                "more than one answer: {}",
-                String::from_utf8_lossy(&rest)
-            )),
-            Err(error) => Err(format!("the connection stays: {error}")),
-        }
+    match client.rest(wait::PATIENCE).await {
+        Ok(rest) if rest.is_empty() => Ok(()),
+        Ok(rest) => Err(format!(
+            "more than one answer: {}",
+            String::from_utf8_lossy(&rest)
+        )),
+        Err(error) => Err(format!("the connection stays: {error}")),
     }
 }
 
@@ -126,8 +76,8 @@ async fn answer(client: &mut RawClient) -> Result<RawAnswer, String> {
         .ok_or_else(|| "the end instead of an answer".to_owned())
 }
 
-fn assert_each_is_judged(over_tls: bool, at_once: usize) {
-    let plant = Plant::start(over_tls);
+fn assert_each_is_judged(below: Below, at_once: usize) {
+    let plant = HttpPlant::start(SERVICE, below);
     let mut messages = Subscription::start(&plant.broker, TOPIC);
     let cases = all();
     let sound = cases.iter().filter(|case| case.status == 200).count();
@@ -135,7 +85,7 @@ fn assert_each_is_judged(over_tls: bool, at_once: usize) {
     runtime.expect("a runtime").block_on(async {
         let mut wrong = Vec::new();
         for case in &cases {
-            if let Err(what) = plant.check(case, at_once).await {
+            if let Err(what) = check(&plant, case, at_once).await {
                 wrong.push(format!("{}: {what}", case.name));
             }
         }
@@ -157,15 +107,15 @@ fn assert_each_is_judged(over_tls: bool, at_once: usize) {
 
 #[test]
 fn ambiguous_requests_are_refused_over_tcp() {
-    assert_each_is_judged(false, usize::MAX);
+    assert_each_is_judged(Below::Tcp, usize::MAX);
 }
 
 #[test]
 fn ambiguous_requests_are_refused_over_tls() {
-    assert_each_is_judged(true, usize::MAX);
+    assert_each_is_judged(Below::Tls, usize::MAX);
 }
 
 #[test]
 fn ambiguous_requests_are_refused_when_they_come_in_pieces() {
-    assert_each_is_judged(false, 7);
+    assert_each_is_judged(Below::Tcp, 7);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
-use syncline_tests::agent::{Agent, memory_of};
+use syncline_tests::agent::{Agent, memory_of, service_file};
 use syncline_tests::held_requests::{Answer, allow_open_files, ask_all};
 use syncline_tests::mosquitto::Mosquitto;
 use tokio::sync::oneshot;
@@ -43,9 +43,7 @@ const NO_DROPS: &str = "max_queued_messages 0\nmax_inflight_messages 0";
 #[test]
 fn ten_thousand_requests_are_held_at_once_and_each_gets_its_own_reply() {
     allow_open_files(COUNT as u64 + 1_000);
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let service = folder.path().join("many-held.yml");
-    std::fs::write(&service, SERVICE).expect("a writable temporary folder");
+    let (_folder, service) = service_file(SERVICE);
     let broker = Mosquitto::start_with(NO_DROPS);
     let agent = Agent::start(&service, broker.port());
     // The responder answers number COUNT at once, which tells that the node is ready, and holds the others back.

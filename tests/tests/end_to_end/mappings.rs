@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use syncline_tests::agent::{Agent, example};
+use syncline_tests::agent::{Agent, example, service_file};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
 use syncline_tests::wait;
@@ -11,14 +11,10 @@ use tempfile::TempDir;
 
 /// A commissioning file with one mapping of these items.
 fn mapping(items: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("mapping.yml");
-    let text = format!(
+    service_file(&format!(
         "metadata: {{name: mapped}}\nresources:\n  server:\n    type: Cybus::Server::Http\n  flow:\n    type: Cybus::Mapping\n    \
          properties:\n      mappings:\n{items}"
-    );
-    std::fs::write(&path, text).expect("a file");
-    (folder, path)
+    ))
 }
 
 /// Runs a mapping and waits until the broker has its subscription.

@@ -1,10 +1,9 @@
 //! Rules of HTTP nodes, asked with curl: what passes, what is stopped, and what each client is told.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::curl::Response;
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
@@ -23,13 +22,10 @@ struct Ruled {
 
 impl Ruled {
     fn start(properties: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file: PathBuf = folder.path().join("ruled.yml");
-        let text = format!(
+        let (folder, file) = service_file(&format!(
             "metadata: {{name: ruled}}\nresources:\n  server: {{type: 'Cybus::Server::Http'}}\n  node:\n    type: Cybus::Node::Http\n    \
              properties:\n      parent: !ref server\n      route: /x\n{properties}"
-        );
-        std::fs::write(&file, text).expect("a writable temporary folder");
+        ));
         let broker = Mosquitto::start();
         let agent = Agent::start(&file, broker.port());
         Self {

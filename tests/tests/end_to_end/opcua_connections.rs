@@ -2,15 +2,14 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use syncline_tests::agent::service_file;
 use syncline_tests::mosquitto::Mosquitto;
-use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, write, written};
+use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, plant, write, written};
 use syncline_tests::responder::{Answer, Responder};
 use syncline_tests::wait;
-use tempfile::TempDir;
 
 /// What the agent allows; docs/opcua.md tells users.
 const CONNECTIONS: usize = 250;
@@ -18,28 +17,13 @@ const CONNECTIONS: usize = 250;
 const TOO_BUSY: [u8; 4] = 0x807D_0000_u32.to_le_bytes();
 const TIMEOUT: [u8; 4] = 0x800A_0000_u32.to_le_bytes();
 
-const SERVICE: &str = "metadata: {name: plant}
-resources:
-  server:
-    type: Cybus::Server::Opcua
-    properties: {allowAnonymous: true, securityPolicies: [None], securityModes: [None]}
-  root:
-    type: Cybus::Node::Opcua
-    properties: {parent: !ref server, nodeType: Object}
-  order:
+const NODES: &str = "  order:
     type: Cybus::Node::Opcua
     properties: {parent: !ref root, nodeType: Variable, dataType: Int32, operation: transaction, transaction: {timeout: 100000, maxInFlight: 2}}
   start:
     type: Cybus::Node::Opcua
     properties: {parent: !ref root, nodeType: Method, operation: transaction, transaction: {timeout: 100000, maxInFlight: 1}}
 ";
-
-fn service() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("service.yml");
-    std::fs::write(&path, SERVICE).expect("a writable temporary folder");
-    (folder, path)
-}
 
 fn connect(agent: &OpcuaAgent) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", agent.port())).expect("the agent listens");
@@ -60,7 +44,7 @@ fn last_words(mut stream: TcpStream) -> [u8; 4] {
 #[test]
 fn what_a_client_holds_ends_with_its_connection() {
     let broker = Mosquitto::start();
-    let (_folder, service) = service();
+    let (_folder, service) = service_file(&plant(NODES));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let answer = client.ask(json!({"do": "connect", "session": "b", "url": agent.url()}));
@@ -116,7 +100,7 @@ fn what_a_client_holds_ends_with_its_connection() {
 #[test]
 fn a_connection_too_many_is_told_so_and_those_that_say_nothing_are_closed() {
     let broker = Mosquitto::start();
-    let (_folder, service) = service();
+    let (_folder, service) = service_file(&plant(NODES));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let begun = Instant::now();
     let silent: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(&agent)).collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syncline_tests::agent::{Agent, example};
+use syncline_tests::agent::{Agent, example, service_file};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
 use syncline_tests::opcua::OpcuaAgent;
@@ -17,10 +17,7 @@ const PASSWORD: &str = "a-machines-password";
 
 /// A commissioning file with a connection of these properties to that port, and these endpoints: name and properties.
 fn commissioned(port: u16, connection: &str, endpoints: &[(&str, &str)]) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("machine.yml");
-    std::fs::write(&path, text(port, connection, endpoints)).expect("a file");
-    (folder, path)
+    service_file(&text(port, connection, endpoints))
 }
 
 fn text(port: u16, connection: &str, endpoints: &[(&str, &str)]) -> String {

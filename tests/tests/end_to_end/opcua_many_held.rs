@@ -1,16 +1,14 @@
 //! Thousands of Writes that are held at once, and what they cost.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
-use syncline_tests::agent::memory_of;
+use syncline_tests::agent::{memory_of, service_file};
 use syncline_tests::mosquitto::Mosquitto;
-use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, Task, write};
-use tempfile::TempDir;
+use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, Task, plant, write};
 
 /// Most memory that a held Write may take up, in bytes.
 const PER_WRITE: u64 = 4_096;
@@ -18,28 +16,13 @@ const ORDER: &str = "ns=1;s=order";
 const TREQ: &str = "services/plant/order/treq";
 const TRES: &str = "services/plant/order/tres";
 
-const SERVICE: &str = "metadata: {name: plant}
-resources:
-  server:
-    type: Cybus::Server::Opcua
-    properties: {allowAnonymous: true, securityPolicies: [None], securityModes: [None]}
-  root:
-    type: Cybus::Node::Opcua
-    properties: {parent: !ref server, nodeType: Object}
-  order:
+const NODES: &str = "  order:
     type: Cybus::Node::Opcua
     properties: {parent: !ref root, nodeType: Variable, dataType: Int32, initialValue: 0, operation: transaction, transaction: {timeout: 100000}}
 ";
 
 /// What Mosquitto keeps for a client that reads slowly is not what this is about.
 const NO_DROPS: &str = "max_queued_messages 0\nmax_inflight_messages 0";
-
-fn service() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("service.yml");
-    std::fs::write(&path, SERVICE).expect("a writable temporary folder");
-    (folder, path)
-}
 
 /// Begins that many Writes of one value each on a session, all at once.
 fn begin(client: &mut OpcuaClient, session: &str, count: usize) -> Task {
@@ -79,7 +62,7 @@ fn hold(
 #[test]
 fn two_thousand_writes_of_a_session_and_ten_thousand_of_twenty_are_held_at_once() {
     let broker = Mosquitto::start_with(NO_DROPS);
-    let (_folder, service) = service();
+    let (_folder, service) = service_file(&plant(NODES));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let mut sessions = vec!["a".to_owned()];

@@ -3,24 +3,15 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use syncline_tests::agent::example;
+use syncline_tests::agent::{example, service_file};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
-use syncline_tests::opcua::{Library, OpcuaAgent, OpcuaClient};
+use syncline_tests::opcua::{Library, OpcuaAgent, OpcuaClient, example_6_without_answers, plant};
 use syncline_tests::wait;
-use tempfile::TempDir;
 
 const SETPOINT: &str = "ns=1;s=setpoint";
 
-const NUMBERS: &str = "metadata: {name: plant}
-resources:
-  server:
-    type: Cybus::Server::Opcua
-    properties: {allowAnonymous: true, securityPolicies: [None], securityModes: [None]}
-  root:
-    type: Cybus::Node::Opcua
-    properties: {parent: !ref server, nodeType: Object}
-  signed:
+const NUMBERS: &str = "  signed:
     type: Cybus::Node::Opcua
     properties: {parent: !ref root, nodeType: Variable, dataType: Int64, operation: serverProvidesAndReceives, topic: signed}
   unsigned:
@@ -30,20 +21,6 @@ resources:
     type: Cybus::Node::Opcua
     properties: {parent: !ref root, nodeType: Variable, dataType: Int64, valueRank: 1, operation: serverProvidesAndReceives, topic: list}
 ";
-
-fn file(text: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("service.yml");
-    std::fs::write(&path, text).expect("a writable temporary folder");
-    (folder, path)
-}
-
-/// Example 6 without those who answer.
-fn without_mapping() -> (TempDir, PathBuf) {
-    let text = std::fs::read_to_string(example("6-full-flow-opcua.yml")).expect("the example");
-    let (nodes, _) = text.split_once("  confirm:\n").expect("the mapping at its end");
-    file(nodes)
-}
 
 fn connected(agent: &OpcuaAgent) -> OpcuaClient {
     OpcuaClient::connected_on(Library::NodeOpcua, &agent.url())
@@ -83,7 +60,7 @@ fn example_6_runs_as_it_is_for_a_second_client() {
 #[test]
 fn without_a_responder_a_second_client_is_told_bad_timeout_after_the_nodes_time() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = connected(&agent);
     let (code, _, took) = client.write(SETPOINT, "Double", &json!(1.5));
@@ -97,7 +74,7 @@ fn without_a_responder_a_second_client_is_told_bad_timeout_after_the_nodes_time(
 #[test]
 fn a_second_client_monitors_what_is_published() {
     let broker = Mosquitto::start();
-    let (_folder, service) = file(NUMBERS);
+    let (_folder, service) = service_file(&plant(NUMBERS));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = connected(&agent);
     publish(&broker, "services/plant/signed", r#"{"value": "1"}"#, &[]);
@@ -117,7 +94,7 @@ fn a_second_client_monitors_what_is_published() {
 #[test]
 fn numbers_of_64_bits_are_exact_for_a_second_client() {
     let broker = Mosquitto::start();
-    let (_folder, service) = file(NUMBERS);
+    let (_folder, service) = service_file(&plant(NUMBERS));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = connected(&agent);
     let mut messages = Subscription::start(&broker, "services/plant/#");
@@ -151,7 +128,7 @@ fn numbers_of_64_bits_are_exact_for_a_second_client() {
 fn a_second_client_gets_in_by_each_policy_once_its_certificate_is_trusted() {
     const POLICIES: [&str; 3] = ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"];
     let broker = Mosquitto::start();
-    let (_folder, service) = file(&NUMBERS.replace(
+    let (_folder, service) = service_file(&plant(NUMBERS).replace(
         "securityPolicies: [None], securityModes: [None]",
         &format!(
             "securityPolicies: [{}], securityModes: [Sign, SignAndEncrypt]",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use syncline_tests::agent::syncline;
+use syncline_tests::agent::{service_file, syncline};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::publish;
 use syncline_tests::opcua::{Library, OpcuaAgent, OpcuaClient, write, written};
@@ -94,9 +94,7 @@ struct Plant {
 
 impl Plant {
     fn start(properties: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("service.yml");
-        std::fs::write(&file, service(properties)).expect("a writable folder");
+        let (folder, file) = service_file(&service(properties));
         let access = folder.path().join("access.toml");
         std::fs::write(&access, users()).expect("a writable folder");
         let broker = Mosquitto::start();
@@ -482,9 +480,7 @@ fn a_password_without_encryption_is_not_taken_even_if_it_is_right() {
 #[test]
 fn a_server_that_nobody_could_use_or_everyone_does_not_start() {
     let refused = |properties: &str, variables: &[(&str, &str)]| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("service.yml");
-        std::fs::write(&file, service(properties)).expect("a writable folder");
+        let (folder, file) = service_file(&service(properties));
         let access = folder.path().join("access.toml");
         std::fs::write(&access, users()).expect("a writable folder");
         let mut command = syncline_tests::agent::run(&file, folder.path());

@@ -1,35 +1,14 @@
 //! Held Writes and Calls of an independent OPC UA client, against a real broker.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
-use syncline_tests::agent::example;
+use syncline_tests::agent::{example, service_file};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
-use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, write, written};
+use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, example_6_without_answers, write, written};
 use syncline_tests::responder::{Answer, Responder};
 use syncline_tests::wait;
-use tempfile::TempDir;
 
 const SETPOINT: &str = "ns=1;s=setpoint";
-
-fn file(text: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("service.yml");
-    std::fs::write(&path, text).expect("a writable temporary folder");
-    (folder, path)
-}
-
-/// Example 6 without those who answer.
-fn without_mapping() -> (TempDir, PathBuf) {
-    let text = std::fs::read_to_string(example("6-full-flow-opcua.yml")).expect("the example");
-    let (nodes, _) = text.split_once("  confirm:\n").expect("the mapping at its end");
-    file(
-        &nodes
-            .replace("[\"None\", \"Basic256Sha256\"]", "[\"None\"]")
-            .replace("[\"None\", \"SignAndEncrypt\"]", "[\"None\"]"),
-    )
-}
 
 fn call(arguments: &Value) -> Value {
     json!({"do": "call", "object": "ns=1;s=root", "method": "ns=1;s=startJob", "arguments": arguments})
@@ -68,7 +47,7 @@ fn example_6_runs_as_it_is() {
 #[test]
 fn without_a_responder_a_write_is_bad_timeout_after_its_time_and_reads_go_on_meanwhile() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let mut requests = Subscription::start(&broker, "services/example6/setpoint/treq");
@@ -99,7 +78,7 @@ fn without_a_responder_a_write_is_bad_timeout_after_its_time_and_reads_go_on_mea
 #[test]
 fn what_does_not_fit_is_refused_before_anything_is_published() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let mut requests = Subscription::start(&broker, "services/example6/#");
@@ -151,7 +130,7 @@ fn what_does_not_fit_is_refused_before_anything_is_published() {
 #[test]
 fn several_values_of_one_write_are_held_together() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let answer = client.ask(json!({
@@ -169,7 +148,7 @@ fn several_values_of_one_write_are_held_together() {
 #[test]
 fn a_broker_that_is_gone_is_told_at_once() {
     let mut broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     broker.kill();
@@ -189,10 +168,10 @@ fn a_broker_that_is_gone_is_told_at_once() {
 #[test]
 fn a_client_that_waits_less_is_told_bad_timeout_in_its_own_time_and_frees_its_slot() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let text = std::fs::read_to_string(&service).expect("the file");
     let (_folder, service) =
-        file(&text.replace("      initialValue: 0\n      operation: transaction\n", "      initialValue: 0\n      operation: transaction\n      transaction: {timeout: 60000, maxInFlight: 1}\n"));
+        service_file(&text.replace("      initialValue: 0\n      operation: transaction\n", "      initialValue: 0\n      operation: transaction\n      transaction: {timeout: 60000, maxInFlight: 1}\n"));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let mut hurried = write(SETPOINT, "Double", &json!(1.0));
@@ -218,7 +197,7 @@ fn a_client_that_waits_less_is_told_bad_timeout_in_its_own_time_and_frees_its_sl
 #[test]
 fn an_error_reply_without_a_bad_code_is_an_internal_error_with_its_text() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let _responder = Responder::start(&broker, "services/example6/setpoint", |_| {
         Answer::Error(404, "no such drive".into())
@@ -234,7 +213,7 @@ fn an_error_reply_without_a_bad_code_is_an_internal_error_with_its_text() {
 #[test]
 fn a_responder_may_tell_the_code_by_its_name() {
     let broker = Mosquitto::start();
-    let (_folder, service) = without_mapping();
+    let (_folder, service) = service_file(&example_6_without_answers());
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut treqs = Subscription::start(&broker, "services/example6/setpoint/treq");
     let mut client = OpcuaClient::connected(&agent.url());

@@ -1,38 +1,20 @@
 //! Values of OPC UA nodes that go to MQTT and come from there, of every data type.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use syncline_tests::agent::service_file;
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
-use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, write, written};
+use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, plant, write, written};
 use syncline_tests::wait;
-use tempfile::TempDir;
 
-/// The types with the names that asyncua has for them, values as it takes them, and as messages carry them.
-const SERVER: &str = "metadata: {name: plant}
-resources:
-  server:
-    type: Cybus::Server::Opcua
-    properties: {allowAnonymous: true, securityPolicies: [None], securityModes: [None]}
-  root:
-    type: Cybus::Node::Opcua
-    properties: {parent: !ref server, nodeType: Object}
-";
-
+/// A variable below the root node.
 fn node(id: &str, data_type: &str, rank: i32, operation: &str, more: &str) -> String {
     format!(
         "  {id}:\n    type: Cybus::Node::Opcua\n    properties: {{parent: !ref root, nodeType: Variable, dataType: {data_type}, \
          valueRank: {rank}, operation: {operation}, {more}}}\n"
     )
-}
-
-fn file(nodes: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("service.yml");
-    std::fs::write(&path, format!("{SERVER}{nodes}")).expect("a writable temporary folder");
-    (folder, path)
 }
 
 fn next(messages: &mut Subscription) -> Value {
@@ -58,7 +40,7 @@ fn a_written_value_is_published_and_a_published_value_is_read() {
             "serverReceives",
             "topic: order, qos: 1, initialValue: '7'",
         );
-    let (_folder, service) = file(&nodes);
+    let (_folder, service) = service_file(&plant(&nodes));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let mut messages = Subscription::start(&broker, "services/plant/#");
@@ -107,7 +89,13 @@ fn mosquitto_publishes(broker: &Mosquitto, topic: &str, payload: &str) {
 #[test]
 fn without_a_broker_a_value_is_refused_at_once() {
     let mut broker = Mosquitto::start();
-    let (_folder, service) = file(&node("order", "Int32", -1, "serverReceives", "topic: order"));
+    let (_folder, service) = service_file(&plant(&node(
+        "order",
+        "Int32",
+        -1,
+        "serverReceives",
+        "topic: order",
+    )));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     broker.kill();
@@ -136,7 +124,7 @@ fn rules_of_a_node_change_what_goes_out_and_what_comes_in() {
             "transaction",
             &rule("$.value > 5 ? $").replace("topic: t", "topic: held"),
         );
-    let (_folder, service) = file(&nodes);
+    let (_folder, service) = service_file(&plant(&nodes));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let mut messages = Subscription::start(&broker, "services/plant/#");
@@ -194,7 +182,7 @@ fn values_of_every_type_and_rank_come_back_as_they_went() {
             .expect("a text");
         }
     }
-    let (_folder, service) = file(&nodes);
+    let (_folder, service) = service_file(&plant(&nodes));
     let agent = OpcuaAgent::start(&service, broker.port(), &[]);
     let mut client = OpcuaClient::connected(&agent.url());
     let answer = client.ask(json!({"do": "round_trips", "types": types, "ranks": [-1, 1, 2], "count": 25}));

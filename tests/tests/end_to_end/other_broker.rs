@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syncline_tests::agent::{self, Agent};
+use syncline_tests::agent::{self, Agent, service_file};
 use syncline_tests::fake_broker::{CONNACK, FakeBroker, packet_type};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
@@ -37,15 +37,11 @@ fn other_broker() -> TlsBroker {
 
 /// A commissioning file with a connection of these properties and these endpoints.
 fn commissioned(connection: &str, endpoints: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("bridge.yml");
-    let text = format!(
+    service_file(&format!(
         "metadata: {{name: bridge}}\nresources:\n  server:\n    type: Cybus::Server::Http\n  other:\n    type: Cybus::Connection\n    \
          properties:\n      protocol: Mqtt\n      connectionStrategy: {{initialDelay: 50, maxDelay: 200}}\n      \
          connection:\n{connection}{endpoints}"
-    );
-    std::fs::write(&path, text).expect("a file");
-    (folder, path)
+    ))
 }
 
 fn endpoint(name: &str, properties: &str) -> String {

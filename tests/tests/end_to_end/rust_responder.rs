@@ -13,7 +13,7 @@ use syncline::responder::{Counters, Error, Options, Request, Responder};
 use syncline::transport::Endpoint;
 use syncline_core::session::Config;
 use syncline_core::topic::TopicFilter;
-use syncline_tests::agent::Agent;
+use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::built::{Source, built};
 use syncline_tests::held_requests::{Answer, ask_all};
 use syncline_tests::mosquitto::Mosquitto;
@@ -30,15 +30,11 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A node that waits for so many milliseconds.
 fn service(timeout: u32) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("answered.yml");
-    let text = format!(
+    service_file(&format!(
         "metadata: {{name: answered}}\nresources:\n  server:\n    type: Cybus::Server::Http\n  order:\n    type: Cybus::Node::Http\n    \
          properties:\n      parent: !ref server\n      method: GET\n      route: /order\n      qos: 1\n      operation: transaction\n      \
          transaction: {{timeout: {timeout}, timeoutErrorCode: 504}}\n"
-    );
-    std::fs::write(&path, text).expect("a file");
-    (folder, path)
+    ))
 }
 
 /// A responder in this process, with a link of its own.

@@ -1,16 +1,12 @@
 //! Clients that take their time, each in its own way, all at once: the agent cuts them off at its limits, and serves others
 //! meanwhile.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use syncline_tests::agent::Agent;
-use syncline_tests::certificates::{Authority, Lifetime};
-use syncline_tests::mosquitto::Mosquitto;
+use syncline_tests::http_plant::{Below, HttpPlant};
 use syncline_tests::raw_http::{RawClient, Transport};
 use syncline_tests::wait;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -37,66 +33,31 @@ const EARLY: Duration = Duration::from_millis(200);
 /// Longest time that somebody else may have to wait meanwhile.
 const SERVED_WITHIN: Duration = Duration::from_secs(2);
 
-struct Plant {
-    agent: Agent,
-    authority: Authority,
-    broker: Mosquitto,
-    folder: TempDir,
+/// Publishes a value that no socket's buffers can hold.
+fn publish_large_value(plant: &HttpPlant) {
+    let file = plant.folder().join("large.json");
+    let value = format!("{{\"value\":\"{}\"}}", "x".repeat(3_500_000));
+    std::fs::write(&file, value).expect("a writable temporary folder");
+    let status = std::process::Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-r", "-t", "services/slow/large", "-p"])
+        .arg(plant.broker.port().to_string())
+        .arg("-f")
+        .arg(&file)
+        .status();
+    assert!(status.expect("mosquitto_pub is installed").success());
 }
 
-fn plant(over_tls: bool) -> Plant {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let service = folder.path().join("slow.yml");
-    std::fs::write(&service, SERVICE).expect("a writable temporary folder");
-    let broker = Mosquitto::start();
-    let authority = Authority::new("plant");
-    let files = authority
-        .server(&["127.0.0.1"], Lifetime::Now)
-        .write(folder.path(), "http");
-    let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
-    let (certificate, key) = (text(&files.certificate), text(&files.key));
-    let variables = [
-        ("SYNCLINE_HTTP_TLS_CERT", certificate.as_str()),
-        ("SYNCLINE_HTTP_TLS_KEY", key.as_str()),
-    ];
-    let variables = if over_tls { &variables[..] } else { &[][..] };
-    let mut agent = Agent::start_with(&service, broker.port(), variables);
-    agent.wait_for_log_line(&["connected to"]);
-    Plant {
-        agent,
-        authority,
-        broker,
-        folder,
-    }
-}
-
-impl Plant {
-    /// Publishes a value that no socket's buffers can hold.
-    fn publish_large_value(&self) {
-        let file = self.folder.path().join("large.json");
-        let value = format!("{{\"value\":\"{}\"}}", "x".repeat(3_500_000));
-        std::fs::write(&file, value).expect("a writable temporary folder");
-        let status = std::process::Command::new("mosquitto_pub")
-            .args(["-h", "127.0.0.1", "-r", "-t", "services/slow/large", "-p"])
-            .arg(self.broker.port().to_string())
-            .arg("-f")
-            .arg(&file)
-            .status();
-        assert!(status.expect("mosquitto_pub is installed").success());
-    }
-
-    /// Connections of clients that the agent holds on to.
-    fn connections(&self) -> usize {
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("the system's table of sockets");
-        let port = format!(":{:04X}", self.agent.http_port());
-        let is_held = |line: &&str| {
-            let words: Vec<_> = line.split_whitespace().collect();
-            // Local address, state (0A listens), and inode, which is 0 for a socket that nobody has open.
-            matches!(words.as_slice(), [_, local, _, state, _, _, _, _, _, inode, ..]
-                if local.ends_with(&port) && *state != "0A" && *inode != "0")
-        };
-        table.lines().filter(is_held).count()
-    }
+/// Connections of clients that the agent holds on to.
+fn connections(plant: &HttpPlant) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the system's table of sockets");
+    let port = format!(":{:04X}", plant.agent.http_port());
+    let is_held = |line: &&str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        // Local address, state (0A listens), and inode, which is 0 for a socket that nobody has open.
+        matches!(words.as_slice(), [_, local, _, state, _, _, _, _, _, inode, ..]
+            if local.ends_with(&port) && *state != "0A" && *inode != "0")
+    };
+    table.lines().filter(is_held).count()
 }
 
 async fn connect(transport: &Transport, port: u16) -> RawClient {
@@ -239,7 +200,7 @@ async fn all_kinds(transport: &Transport, port: u16) -> Vec<String> {
 }
 
 /// A client whose large answer stays unread, until the agent has closed its socket.
-async fn deaf(plant: &Plant) -> u16 {
+async fn deaf(plant: &HttpPlant) -> u16 {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let address = ([127, 0, 0, 1], plant.agent.http_port()).into();
@@ -249,30 +210,26 @@ async fn deaf(plant: &Plant) -> u16 {
         .await;
     asked.expect("the connection is open");
     wait::until("the agent accepts", wait::PATIENCE, || {
-        (plant.connections() == 1).then_some(())
+        (connections(plant) == 1).then_some(())
     });
     wait::until("the agent closes the socket", Duration::from_secs(100), || {
-        (plant.connections() == 0).then_some(())
+        (connections(plant) == 0).then_some(())
     });
     0
 }
 
-fn cut_off_and_served(over_tls: bool) {
-    let plant = plant(over_tls);
-    let port = plant.agent.http_port();
-    let transport = match over_tls {
-        true => Transport::tls(plant.authority.certificate()),
-        false => Transport::Tcp,
-    };
+fn cut_off_and_served(below: Below) {
+    let plant = HttpPlant::start(SERVICE, below);
+    let (port, transport) = (plant.agent.http_port(), &plant.transport);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (wrong, longest) = runtime.expect("a runtime").block_on(async {
         let stop = AtomicBool::new(false);
         let slow = async {
-            let wrong = all_kinds(&transport, port).await;
+            let wrong = all_kinds(transport, port).await;
             stop.store(true, Ordering::Relaxed);
             wrong
         };
-        tokio::join!(slow, good_client(&transport, port, &stop))
+        tokio::join!(slow, good_client(transport, port, &stop))
     });
     eprintln!("longest wait of others: {longest:.2?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -281,18 +238,18 @@ fn cut_off_and_served(over_tls: bool) {
 
 #[test]
 fn slow_clients_are_cut_off_at_their_limits_while_others_are_served() {
-    cut_off_and_served(false);
+    cut_off_and_served(Below::Tcp);
 }
 
 #[test]
 fn slow_clients_over_tls_are_cut_off_at_their_limits_while_others_are_served() {
-    cut_off_and_served(true);
+    cut_off_and_served(Below::Tls);
 }
 
 #[test]
 fn a_client_that_reads_nothing_of_a_large_answer_is_cut_off() {
-    let plant = plant(false);
-    plant.publish_large_value();
+    let plant = HttpPlant::start(SERVICE, Below::Tcp);
+    publish_large_value(&plant);
     wait::until("the value is provided", wait::PATIENCE, || {
         let response = syncline_tests::curl::ask(&plant.agent.url("/data/out"), &[]);
         (response.status == 200 && response.body.len() > 3_500_000).then_some(())
