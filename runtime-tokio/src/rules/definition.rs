@@ -104,6 +104,19 @@ impl RuleList {
         })
     }
 
+    /// Whether they may stop a message.
+    pub(crate) fn may_stop(&self) -> bool {
+        self.0.iter().any(Rule::may_stop)
+    }
+
+    /// The labels that the rules stash under.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|rule| match rule {
+            Rule::Stash(label) => Some(label.as_str()),
+            _ => None,
+        })
+    }
+
     /// The names of the variables that the rules set.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.0
@@ -117,6 +130,28 @@ impl RuleList {
 }
 
 impl Rule {
+    /// The expressions that it has.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let (one, named): (_, &[(String, Expression)]) = match self {
+            Self::Transform(expression) | Self::Filter(expression) => (Some(expression), &[]),
+            Self::SetContextVars(variables) => (None, variables),
+            _ => (None, &[]),
+        };
+        one.into_iter()
+            .chain(named.iter().map(|(_, expression)| expression))
+    }
+
+    /// Whether it may stop a message without failing.
+    fn may_stop(&self) -> bool {
+        match self {
+            Self::Filter(_) | Self::Cov(_) => true,
+            Self::Transform(expression) => !expression.always_has_result(),
+            Self::Parse(_) | Self::Burst(_) | Self::Collect | Self::Stash(_) | Self::SetContextVars(_) => {
+                false
+            }
+        }
+    }
+
     /// Whether it makes one message of several.
     #[must_use]
     pub fn joins(&self) -> bool {

@@ -8,6 +8,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::parser;
 
 use super::limits::EXPRESSION_LENGTH;
+use super::names::{self, Names};
 
 /// A JSONata expression without mistakes of syntax. Cloning is cheap.
 #[derive(Clone)]
@@ -59,6 +60,16 @@ impl Expression {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names in it.
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names::of(&self.tree)
+    }
+
+    /// Whether it has a result whatever it is given, unless it fails.
+    pub(crate) fn always_has_result(&self) -> bool {
+        names::always_has_result(&self.tree)
     }
 
     pub(super) fn tree(&self) -> &AstNode {

@@ -21,6 +21,7 @@ mod failure;
 mod json;
 pub mod limits;
 mod memory;
+mod names;
 mod parse;
 mod pipeline;
 
@@ -35,5 +36,6 @@ pub use evaluators::{Evaluators, silence_panics};
 pub use expression::{Expression, ExpressionError};
 pub use failure::{Cause, Failure};
 pub use json::Json;
+pub(crate) use names::Names;
 pub use parse::{Format, ParseError};
 pub(crate) use pipeline::{Dropped, Pipeline, at};

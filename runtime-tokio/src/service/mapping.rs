@@ -136,7 +136,10 @@ fn source(reporter: &mut Reporter<'_>, value: &Value, scope: &mut Scope<'_>) -> 
 fn target(reporter: &mut Reporter<'_>, value: &Value, scope: &mut Scope<'_>) -> Option<Target> {
     let mut record = Record::of("publish", value, reporter)?;
     let to = side(&mut record, scope, topic::template);
-    let span = record.place("topic");
+    let span = match &to {
+        Some(Side::Endpoint(reference)) => reference.span,
+        _ => record.place("topic"),
+    };
     let qos = topic::quality(&mut record);
     let retain = record.boolean("retain").unwrap_or(false);
     record.finish()?;

@@ -1,12 +1,16 @@
 //! Lists of rules: each with its parameters, checked one by one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::diagnostic::quoted;
 use super::record::Record;
 use super::value::{Data, Field, Reporter, Value, did_you_mean, one_of};
 use crate::rules::limits::{BURST_INTERVAL, BURST_MESSAGES, RULES};
-use crate::rules::{Burst, Cov, DeadbandMode, Expression, Format, Rule, RuleList};
+use crate::rules::{Burst, Cov, DeadbandMode, Expression, Format, Names, Rule, RuleList};
+
+/// Unknown names of one expression that are told.
+const NAMES_TOLD: usize = 10;
 
 const DEADBAND_MODES: [(&str, DeadbandMode); 2] = [
     ("absolute", DeadbandMode::Absolute),
@@ -26,7 +30,32 @@ fn list(reporter: &mut Reporter<'_>, value: &Value) -> Option<RuleList> {
         return None;
     }
     let rules: Vec<_> = items.iter().map(|item| rule(reporter, item)).collect();
-    RuleList::new(rules.into_iter().collect::<Option<_>>()?)
+    let rules = RuleList::new(rules.into_iter().collect::<Option<_>>()?)?;
+    check_labels(reporter, items, &rules)?;
+    Some(rules)
+}
+
+/// Every label that `$last` is asked for is stashed under by one of the same rules.
+fn check_labels(reporter: &mut Reporter<'_>, items: &[Value], rules: &RuleList) -> Option<()> {
+    let known: BTreeSet<&str> = rules.labels().collect();
+    let mut sound = true;
+    for (item, rule) in items.iter().zip(rules.rules()) {
+        let names: Vec<_> = rule.expressions().map(Expression::names).collect();
+        let asked: BTreeSet<&str> = names.iter().flat_map(Names::labels).collect();
+        for label in asked.difference(&known) {
+            sound = false;
+            let message = format!(
+                "`$last`: no rule `stash` of this list has the label {}, so there is never anything under it",
+                quoted(label)
+            );
+            let help = match reporter.nearest(label, known.iter().copied()) {
+                Some(nearest) => did_you_mean(nearest),
+                None => format!("add `- stash: {{label: {label}}}`"),
+            };
+            reporter.error_with_help(item.span, message, Some(help));
+        }
+    }
+    sound.then_some(())
 }
 
 fn rule(reporter: &mut Reporter<'_>, item: &Value) -> Option<Rule> {
@@ -101,9 +130,35 @@ fn parameters<'r>(
 
 fn expression(reporter: &mut Reporter<'_>, value: &Value) -> Option<Expression> {
     let text = reporter.text("expression", value)?;
-    Expression::new(text)
+    let expression = Expression::new(text)
         .map_err(|error| reporter.error(value.span, format!("`expression`: {error}")))
-        .ok()
+        .ok()?;
+    let is_sound = check_names(reporter, value, &expression.names());
+    is_sound.then_some(expression)
+}
+
+/// Tells of what is called and is no function, which is a mistake, and of what is read and is always undefined.
+fn check_names(reporter: &mut Reporter<'_>, value: &Value, names: &Names<'_>) -> bool {
+    let mut is_sound = true;
+    let meant = |reporter: &Reporter<'_>, name: &str| {
+        let nearest = reporter.nearest(name, names.known())?;
+        Some(did_you_mean(&format!("${nearest}")))
+    };
+    for name in names.unknown_functions().take(NAMES_TOLD) {
+        is_sound = false;
+        let message = format!("`expression`: {} is no function", quoted(&format!("${name}")));
+        let help = meant(reporter, name);
+        reporter.error_with_help(value.span, message, help);
+    }
+    for name in names.unknown_variables().take(NAMES_TOLD) {
+        let message = format!(
+            "`expression`: nothing sets {}, so it is always undefined",
+            quoted(&format!("${name}"))
+        );
+        let help = meant(reporter, name);
+        reporter.warning_with_help(value.span, message, help);
+    }
+    is_sound
 }
 
 fn cov(record: &mut Record<'_, '_, '_>) -> Option<Rule> {

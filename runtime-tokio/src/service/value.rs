@@ -102,6 +102,11 @@ impl Reporter<'_> {
         self.report.push(Diagnostic::warning(&self.source, span, message));
     }
 
+    pub(crate) fn warning_with_help(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
+        self.report
+            .push(Diagnostic::warning(&self.source, span, message).maybe_help(help));
+    }
+
     /// What a value is, for "found …". A text is quoted only when the file itself says it at that place: what comes by
     /// reference may be a password.
     pub(crate) fn describe(&self, value: &Value) -> String {

@@ -281,3 +281,23 @@ proptest! {
         assert_harmless(&text)?;
     }
 }
+
+#[test]
+fn loops_of_thousands_of_mappings_are_looked_for_in_bounded_time() {
+    let item = |number: usize| {
+        format!("        - {{subscribe: {{topic: +/+/{number}/#}}, publish: {{topic: {number}/x/y}}}}\n")
+    };
+    let mapping = |mapping: usize| {
+        let items: String = (0..1_000)
+            .map(|item_number| item(mapping * 1_000 + item_number))
+            .collect();
+        format!("  m{mapping}:\n    type: Cybus::Mapping\n    properties:\n      mappings:\n{items}")
+    };
+    let text = format!(
+        "metadata: {{name: t}}\nresources:\n{}",
+        (0..11).map(mapping).collect::<String>()
+    );
+    let begun = Instant::now();
+    plan(&text).unwrap_or_else(|report| panic!("{report}"));
+    assert!(begun.elapsed() < QUICK, "{:?}", begun.elapsed());
+}

@@ -4,6 +4,7 @@ mod accepted;
 mod connections;
 mod examples;
 mod hostile;
+mod loops;
 mod mappings;
 mod names;
 mod opcua;
@@ -15,7 +16,7 @@ mod services;
 mod syntax;
 mod values;
 
-use syncline::service::{Context, Planned, Report, Severity, Source, plan_sources};
+use syncline::service::{Context, Diagnostic, Planned, Report, Severity, Source, plan_sources};
 
 /// What is wrong with a text, the text, and all errors that it must give: `line:column message`.
 type Case = (&'static str, &'static str, &'static [&'static str]);

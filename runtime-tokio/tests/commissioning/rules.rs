@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syncline::rules::{Burst, Cov, DeadbandMode, Expression, Format, Rule};
 
-use super::{Severity, messages, plan};
+use super::{Diagnostic, Severity, messages, plan};
 
 /// A mapping with these rules, one a line from line 9 on.
 fn with_rules(rules: &[&str]) -> String {
@@ -100,4 +100,55 @@ fn what_is_wrong_with_rules_is_reported_in_one_run() {
         "21:42 `expression`: not a JSONata expression: S0207: Unexpected end of expression".to_owned(),
     ];
     assert_eq!(messages(&report, Severity::Error), expected);
+}
+
+#[test]
+fn what_expressions_name_and_nothing_sets_is_reported_with_what_was_meant() {
+    let text = with_rules(&[
+        "stash: {label: before}",
+        "transform: {expression: '$summ(a) + $mapp(b, $string)'}",
+        "filter: {expression: '$last(\"befor\").x'}",
+        "transform: {expression: '($x := 1; $y + $contxt.topic)'}",
+        "setContextVars: {vars: {a: '$last(\"else\")', b: '$nowhere()'}}",
+    ]);
+    let report = plan(&text).expect_err("mistakes");
+    let errors = [
+        "11:39 `expression`: `$mapp` is no function",
+        "11:39 `expression`: `$summ` is no function",
+        "14:62 `expression`: `$nowhere` is no function",
+    ];
+    assert_eq!(messages(&report, Severity::Error), errors);
+    let warnings = [
+        "13:39 `expression`: nothing sets `$contxt`, so it is always undefined",
+        "13:39 `expression`: nothing sets `$y`, so it is always undefined",
+    ];
+    assert_eq!(messages(&report, Severity::Warning), warnings);
+    let cures: Vec<_> = report.diagnostics().iter().map(Diagnostic::cure).collect();
+    let expected = [
+        Some("did you mean `$map`?"),
+        Some("did you mean `$sum`?"),
+        Some("did you mean `$context`?"),
+        Some("did you mean `$x`?"),
+        None,
+    ];
+    assert_eq!(cures, expected);
+}
+
+#[test]
+fn a_label_that_last_is_asked_for_and_no_rule_stashes_is_reported() {
+    let text = with_rules(&[
+        "stash: {label: before}",
+        "filter: {expression: '$last(\"befor\").x'}",
+        "transform: {expression: '$last(\"before\")'}",
+        "setContextVars: {vars: {a: '$last(\"else\")'}}",
+    ]);
+    let report = plan(&text).expect_err("mistakes");
+    let nothing = "so there is never anything under it";
+    let expected = [
+        format!("11:15 `$last`: no rule `stash` of this list has the label `befor`, {nothing}"),
+        format!("13:15 `$last`: no rule `stash` of this list has the label `else`, {nothing}"),
+    ];
+    assert_eq!(messages(&report, Severity::Error), expected);
+    let cures: Vec<_> = report.diagnostics().iter().filter_map(Diagnostic::cure).collect();
+    assert_eq!(cures, ["did you mean `before`?", "add `- stash: {label: else}`"]);
 }

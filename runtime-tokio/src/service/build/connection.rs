@@ -1,6 +1,6 @@
 //! Connections of the plan, with the endpoints that use them.
 
-use syncline_core::topic::TopicName;
+use syncline_core::topic::{TopicFilter, TopicName};
 
 use super::super::connection::{Protocol, spoken};
 use super::super::diagnostic::quoted;
@@ -9,6 +9,7 @@ use super::super::endpoint::{Endpoint, Operation};
 use super::super::plan::{ConnectionPlan, EndpointOperation, EndpointPlan, Plan};
 use super::super::resource::{Kind, Resource};
 use super::cycle::{Address, End};
+use super::loops::Hop;
 use super::{Builder, Topic};
 
 impl<'d> Builder<'d, '_> {
@@ -109,6 +110,16 @@ impl<'d> Builder<'d, '_> {
             rules: endpoint.rules.clone(),
         };
         let end = End::of(document, resource.id_span, &planned.protocol, &endpoint);
+        if let Some(listened) = endpoint.operation.listens_to() {
+            self.hops.push(Hop {
+                document,
+                span: resource.id_span,
+                name: format!("endpoint {}", quoted(&resource.id)),
+                takes: TopicFilter::try_from(listened.as_str()).into_iter().collect(),
+                gives: endpoint.operation.publishes_to().as_str().to_owned(),
+                may_stop: endpoint.rules.may_stop(),
+            });
+        }
         planned.endpoints.push(endpoint);
         end
     }

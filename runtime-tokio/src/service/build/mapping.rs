@@ -4,12 +4,13 @@ use syncline_core::topic::TopicFilter;
 
 use super::super::diagnostic::quoted;
 use super::super::document::Document;
-use super::super::mapping::{Flow, Side, Source, Target};
+use super::super::mapping::{Flow, Mapping, Side, Source, Target};
 use super::super::plan::{FlowPlan, FlowSource, FlowTarget, MappingPlan, TopicPart, TopicTemplate};
 use super::super::record::Placed;
-use super::super::resource::{Kind, Placement};
+use super::super::resource::{Kind, Placement, Resource};
 use super::super::value::Reference;
 use super::Builder;
+use super::loops::Hop;
 use super::resolve::{Direction, Unfit, mapped_topic};
 
 impl<'d> Builder<'d, '_> {
@@ -44,6 +45,7 @@ impl<'d> Builder<'d, '_> {
                 self.warning(document, resource.id_span, message);
             }
             if let Some(flows) = flows.into_iter().collect::<Option<Vec<_>>>() {
+                self.mapping_hops(document, resource, mapping, &flows);
                 mappings.push(MappingPlan {
                     resource: resource.id.clone(),
                     flows,
@@ -51,6 +53,33 @@ impl<'d> Builder<'d, '_> {
             }
         }
         mappings
+    }
+
+    fn mapping_hops(
+        &mut self,
+        document: &'d Document,
+        resource: &Resource,
+        mapping: &Mapping,
+        flows: &[FlowPlan],
+    ) {
+        for ((flow, plan), place) in mapping.flows.iter().zip(flows).zip(1..) {
+            let name = format!("mapping {}", quoted(&resource.id));
+            self.hops.push(Hop {
+                document,
+                span: flow.publish.span,
+                name: match flows.len() {
+                    1 => name,
+                    _ => format!("{name}, item {place}"),
+                },
+                takes: plan
+                    .subscribe
+                    .iter()
+                    .map(|source| source.filter.clone())
+                    .collect(),
+                gives: plan.publish.topic.to_string(),
+                may_stop: plan.rules.may_stop(),
+            });
+        }
     }
 
     fn flow(&mut self, document: &'d Document, flow: &Flow) -> Option<FlowPlan> {

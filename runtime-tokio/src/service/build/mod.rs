@@ -3,6 +3,7 @@
 mod connection;
 mod cycle;
 mod http;
+mod loops;
 mod mapping;
 mod opcua;
 mod resolve;
@@ -21,6 +22,7 @@ use super::plan::{Plan, ServicePlan};
 use super::record::Placed;
 use super::resource::{Kind, Resource};
 use super::source::{Source, Span};
+use loops::Hop;
 use resolve::Index;
 
 /// Where something was first claimed.
@@ -36,6 +38,7 @@ pub(super) fn build(documents: &[Document], complete: bool, context: &Context, r
         urls: HashMap::new(),
         topics: HashMap::new(),
         opcua_server: None,
+        hops: Vec::new(),
     };
     let mut plan = Plan {
         services: documents
@@ -49,6 +52,7 @@ pub(super) fn build(documents: &[Document], complete: bool, context: &Context, r
     let own = context.mqtt_host.as_deref().zip(context.mqtt_port);
     let own = own.map(|(host, port)| cycle::Address::new(host, port));
     builder.endpoints(documents, own.as_ref(), &mut plan);
+    builder.loops();
     plan
 }
 
@@ -60,6 +64,8 @@ struct Builder<'d, 'r> {
     /// Topics of transactions: two nodes with one topic would take each other's replies.
     topics: HashMap<String, Claim>,
     opcua_server: Option<Claim>,
+    /// What takes messages from the broker and gives it others.
+    hops: Vec<Hop<'d>>,
 }
 
 impl<'d> Builder<'d, '_> {
