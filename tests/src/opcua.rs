@@ -13,7 +13,7 @@ use crate::agent::{example, run, syncline};
 use crate::process::Process;
 pub use crate::task_process::Task;
 use crate::task_process::TaskProcess;
-use crate::{port, wait, workspace};
+use crate::{port, process, wait, workspace};
 
 /// Says which Python has asyncua.
 const PYTHON: &str = "SYNCLINE_OPCUA_PYTHON";
@@ -70,17 +70,27 @@ impl OpcuaAgent {
     /// When the agent does not answer.
     #[must_use]
     pub fn status(&self) -> Value {
+        serde_json::from_str(&self.status_told(&["--json"])).expect("JSON")
+    }
+
+    /// What `syncline status` says to people.
+    ///
+    /// # Panics
+    /// When the agent does not answer.
+    #[must_use]
+    pub fn status_text(&self) -> String {
+        self.status_told(&[])
+    }
+
+    fn status_told(&self, arguments: &[&str]) -> String {
         let mut command = syncline();
         command
-            .args(["status", "--json"])
+            .arg("status")
+            .args(arguments)
             .env("SYNCLINE_DATA_DIR", self.data());
-        let output = command.output().expect("the program can be started");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        let (code, told, complaint) = process::output(&mut command);
+        assert_eq!(code, 0, "{complaint}");
+        told
     }
 
     /// Gives a commissioning file of the agent another content, and waits until it has been taken up: what came of that.

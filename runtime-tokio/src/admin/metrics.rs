@@ -223,6 +223,14 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             rules,
         ));
     }
+    let misfits = misfit_samples(snapshot);
+    if !misfits.is_empty() {
+        metrics.push(counter(
+            "syncline_opcua_misfits",
+            "Messages and replies of another type than that of their OPC UA node.",
+            misfits,
+        ));
+    }
     if let Some(opcua) = &snapshot.opcua {
         let gauges = [
             (
@@ -347,6 +355,20 @@ fn rule_samples(snapshot: &Snapshot) -> Vec<(Vec<(&'static str, String)>, f64)> 
             ];
             (labels, count as f64)
         })
+    });
+    samples.collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+fn misfit_samples(snapshot: &Snapshot) -> Vec<(Vec<(&'static str, String)>, f64)> {
+    let nodes = snapshot.nodes.iter();
+    let nodes = nodes.map(|node| (&node.service, &node.resource, node.misfits));
+    let exchanges = snapshot.exchanges.iter();
+    let exchanges = exchanges.map(|node| (&node.service, &node.resource, node.misfits));
+    let counted = nodes.chain(exchanges);
+    let samples = counted.filter_map(|(service, resource, misfits)| {
+        let labels = vec![("service", service.clone()), ("node", resource.clone())];
+        Some((labels, misfits? as f64))
     });
     samples.collect()
 }

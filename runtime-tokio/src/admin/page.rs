@@ -66,16 +66,28 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
             row(&mut page, "", error)?;
         }
     }
-    page.push_str("</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State<th>Rules");
+    page.push_str(
+        "</table><h2>Nodes</h2><table><tr><th>Service<th>URL<th>Topic<th>Held<th>State<th>Messages",
+    );
     let held = snapshot.nodes.iter().map(|node| {
         let place = [&node.service, &node.method, &node.url, &node.topic];
-        (place, node.in_flight.to_string(), node.ready, node.rules.as_ref())
+        (
+            place,
+            node.in_flight.to_string(),
+            node.ready,
+            messages(node.rules.as_ref(), node.misfits),
+        )
     });
     let exchanges = snapshot.exchanges.iter().map(|node| {
         let place = [&node.service, &node.method, &node.url, &node.topic];
-        (place, node.operation.to_string(), node.ready, node.rules.as_ref())
+        (
+            place,
+            node.operation.to_string(),
+            node.ready,
+            messages(node.rules.as_ref(), node.misfits),
+        )
     });
-    for ([service, method, url, topic], held, ready, its_rules) in held.chain(exchanges) {
+    for ([service, method, url, topic], held, ready, messages) in held.chain(exchanges) {
         let (class, state) = match ready {
             true => ("yes", "ready"),
             false => ("no", "waits for the broker"),
@@ -88,7 +100,7 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
             Escaped(url),
             Escaped(topic),
             Escaped(&held),
-            rules(its_rules)
+            messages
         )?;
     }
     page.push_str("</table>");
@@ -147,8 +159,14 @@ fn connections(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
     Ok(())
 }
 
-fn rules(rules: Option<&RuleStatus>) -> String {
-    rules.map_or_else(String::new, RuleStatus::to_string)
+/// What has become of a node's messages, where there is something to tell.
+fn messages(rules: Option<&RuleStatus>, misfits: Option<u64>) -> String {
+    let misfits = misfits.filter(|count| *count > 0);
+    let told = [
+        rules.map(RuleStatus::to_string),
+        misfits.map(|count| format!("{count} misfits")),
+    ];
+    told.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn broker(snapshot: &Snapshot) -> String {

@@ -6,6 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
+use super::misfit::{Complaints, Found, Misfit};
 use super::transaction::Transaction;
 use super::value::Shape;
 use crate::service::plan::ArgumentPlan;
@@ -16,6 +17,7 @@ pub(crate) struct Method {
     input: Vec<Argument>,
     output: Vec<Argument>,
     transaction: Transaction,
+    complaints: Complaints,
 }
 
 #[derive(Debug)]
@@ -34,11 +36,18 @@ pub(super) enum Refused {
 }
 
 impl Method {
-    pub(crate) fn new(input: &[ArgumentPlan], output: &[ArgumentPlan], transaction: Transaction) -> Self {
+    /// Replies that do not fit are told to `complaints`.
+    pub(crate) fn new(
+        input: &[ArgumentPlan],
+        output: &[ArgumentPlan],
+        transaction: Transaction,
+        complaints: Complaints,
+    ) -> Self {
         Self {
             input: arguments(input),
             output: arguments(output),
             transaction,
+            complaints,
         }
     }
 
@@ -69,37 +78,66 @@ impl Method {
     /// Holds a Call until its reply has come.
     pub(super) async fn call(&self, value: Box<RawValue>) -> Result<Vec<Variant>, Failure> {
         let reply = self.transaction.request(value).await?;
-        outputs(&self.output, &reply)
+        outputs(&self.output, &reply).map_err(|misfit| {
+            self.complaints.note(
+                &misfit,
+                "a Call ends with BadInternalError, for its reply does not fit",
+            );
+            let text = format!("the reply does not fit: {misfit}");
+            Failure::new(StatusCode::BadInternalError, text)
+        })
     }
 }
 
 /// Outputs by name from an object, by position from a list, the only one from its value alone.
-fn outputs(plan: &[Argument], reply: &Bytes) -> Result<Vec<Variant>, Failure> {
-    let reply: Value = serde_json::from_slice(reply).unwrap_or_default();
-    let by_name = || {
-        let object = reply.as_object()?;
-        plan.iter()
-            .map(|output| output.shape.value(object.get(&output.name)?))
-            .collect::<Option<Vec<Variant>>>()
+fn outputs(plan: &[Argument], reply: &Bytes) -> Result<Vec<Variant>, Misfit> {
+    if plan.is_empty() {
+        return Ok(Vec::new());
+    }
+    let reply: Value = serde_json::from_slice(reply).map_err(|_| Misfit::Unreadable)?;
+    let by_name = |object: &Map<String, Value>| {
+        let outputs = plan.iter();
+        outputs
+            .map(|output| output.value(object.get(&output.name)))
+            .collect()
     };
-    let by_position = || {
-        let items = reply.as_array().filter(|items| items.len() == plan.len())?;
+    let by_position = |items: &[Value]| {
         let outputs = plan.iter().zip(items);
-        outputs.map(|(output, item)| output.shape.value(item)).collect()
+        outputs.map(|(output, item)| output.value(Some(item))).collect()
     };
-    let alone = || match plan {
-        [] => Some(Vec::new()),
-        [only] => Some(vec![only.shape.value(&reply)?]),
-        _ => None,
+    let told: Result<Vec<Variant>, Misfit> = match &reply {
+        Value::Object(object) => by_name(object),
+        Value::Array(items) if items.len() == plan.len() => by_position(items),
+        other => Err(Misfit::Outputs {
+            expected: plan.len(),
+            found: Found::from(other),
+        }),
     };
-    by_name().or_else(by_position).or_else(alone).ok_or_else(|| {
-        let names: Vec<&str> = plan.iter().map(|output| output.name.as_str()).collect();
-        let text = format!(
-            "the reply has no values of the right types for: {}",
-            names.join(", ")
-        );
-        Failure::new(StatusCode::BadInternalError, text)
+    told.or_else(|misfit| match plan {
+        [only] => match (only.value(Some(&reply)), misfit) {
+            (Ok(value), _) => Ok(vec![value]),
+            // It was there, by its name or at its place.
+            (Err(_), misfit @ Misfit::Output { .. }) => Err(misfit),
+            (Err(alone), _) => Err(alone),
+        },
+        _ => Err(misfit),
     })
+}
+
+impl Argument {
+    /// The output that a reply has for this one.
+    fn value(&self, json: Option<&Value>) -> Result<Variant, Misfit> {
+        let (output, expected) = (&self.name, self.shape);
+        let json = json.ok_or_else(|| Misfit::Missing {
+            output: output.clone(),
+            expected,
+        })?;
+        expected.value(json).ok_or_else(|| Misfit::Output {
+            output: output.clone(),
+            expected,
+            found: Found::from(json),
+        })
+    }
 }
 
 fn arguments(plans: &[ArgumentPlan]) -> Vec<Argument> {
@@ -150,6 +188,59 @@ mod tests {
             assert_eq!(read(&two, reply), None, "{reply}");
         }
         assert_eq!(read(&[], r#"{"anything": 1}"#), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_reply_that_does_not_fit_says_which_output_it_fails() {
+        let one = [output("job", DataType::String, -1)];
+        let two = [
+            output("job", DataType::String, -1),
+            output("line", DataType::Int16, -1),
+        ];
+        let reason = |plan: &[Argument], reply: &'static str| {
+            outputs(plan, &Bytes::from_static(reply.as_bytes()))
+                .unwrap_err()
+                .to_string()
+        };
+        for (plan, reply, expected) in [
+            (
+                &one[..],
+                r#"{"job": 7}"#,
+                "the output `job`: expected String, found a number that is none",
+            ),
+            (
+                &one,
+                "7",
+                "the output `job`: expected String, found a number that is none",
+            ),
+            (
+                &one,
+                r#"{"jobs": "A1"}"#,
+                "the output `job`: expected String, found an object that is none",
+            ),
+            (
+                &two,
+                r#"{"job": "A1"}"#,
+                "the output `line`: expected Int16, found none",
+            ),
+            (
+                &two,
+                r#"["A1", 1e9]"#,
+                "the output `line`: expected Int16, found a number that is none",
+            ),
+            (
+                &two,
+                r#"["A1"]"#,
+                "`value`: expected an object or a list of 2 outputs, found a list that is none",
+            ),
+            (
+                &two,
+                "null",
+                "`value`: expected an object or a list of 2 outputs, found null that is none",
+            ),
+        ] {
+            assert_eq!(reason(plan, reply), expected, "{reply}");
+        }
     }
 
     #[test]

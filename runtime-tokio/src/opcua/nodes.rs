@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt as _, join_all};
-use opcua::server::address_space::{AddressSpace, NodeType, is_writable};
+use opcua::server::address_space::{AccessLevel, AddressSpace, NodeType, is_writable};
 use opcua::server::diagnostics::NamespaceMetadata;
 use opcua::server::node_manager::memory::{InMemoryNodeManager, InMemoryNodeManagerImpl};
 use opcua::server::node_manager::{
@@ -292,6 +292,12 @@ fn check_writable(
     write: &ParsedWriteValue,
 ) -> Result<(), Failure> {
     let node = space.find(&write.node_id).ok_or(StatusCode::BadNodeIdUnknown)?;
+    // The library does not tell what nobody may from what this user may not (Part 4, §7.38.2).
+    if let (NodeType::Variable(variable), AttributeId::Value) = (node, write.attribute_id)
+        && !variable.access_level().contains(AccessLevel::CURRENT_WRITE)
+    {
+        return Err(StatusCode::BadNotWritable.into());
+    }
     is_writable(context, node, write.attribute_id)?;
     // Neither a part of a value can be held, nor what is no value.
     let is_plain = write.attribute_id == AttributeId::Value

@@ -1,17 +1,18 @@
 //! Variables that provide: messages of a topic become their values.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use opcua::types::{DataValue, DateTime, NodeId};
+use opcua::types::{DataValue, DateTime, NodeId, Variant};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use syncline_core::codec::QoS;
 use syncline_core::topic::{TopicFilter, TopicName};
 use tokio::task::JoinHandle;
 
 use super::content::Content;
+use super::misfit::{Complaints, Found, Misfit};
 use super::value::Shape;
 use crate::driver::{AgentHandle, Inbox, Mailbox, Subscription};
 use crate::envelope::{value_of, value_of_result};
@@ -38,10 +39,16 @@ impl Provider {
         pipeline: Option<Pipeline>,
         (mailbox, inbox): (Mailbox, Inbox),
         variable: (Content, NodeId, Shape),
+        complaints: Complaints,
     ) -> Self {
         let (content, id, shape) = variable;
         let filter = TopicFilter::new(topic.as_str().to_owned()).ok();
-        let follower = Follower { content, id, shape };
+        let follower = Follower {
+            content,
+            id,
+            shape,
+            complaints,
+        };
         Self {
             task: tokio::spawn(follower.run(inbox, pipeline)),
             _subscription: filter.map(|filter| agent.subscribe(filter, qos, mailbox.sink(0))),
@@ -59,6 +66,7 @@ struct Follower {
     content: Content,
     id: NodeId,
     shape: Shape,
+    complaints: Complaints,
 }
 
 impl Follower {
@@ -83,31 +91,29 @@ impl Follower {
                     None => None,
                 },
             };
-            if let Some(Departure { payload, context }) = departure {
+            if let Some(Departure { payload, .. }) = departure {
                 if let Some(pipeline) = &pipeline {
                     pipeline.count_passed();
                 }
-                self.take(&payload, pipeline.is_some(), &context.topic);
+                self.take(&payload, pipeline.is_some());
             }
         }
     }
 
     /// The value of an object with `value`; what rules have made may be the value itself.
-    fn take(&self, payload: &Bytes, is_ruled: bool, topic: &Arc<str>) {
+    fn take(&self, payload: &Bytes, is_ruled: bool) {
         let enveloped = value_of(payload);
         let value = match is_ruled {
             true => enveloped.or_else(|| value_of_result(payload)),
             false => enveloped,
         };
-        let value: Option<Value> = value.and_then(|value| serde_json::from_str(value.get()).ok());
-        let value = value.and_then(|json| self.shape.value(&json));
-        let Some(value) = value else {
-            tracing::debug!(
-                %topic,
-                "ignoring a message that is no object with a `value` of the type of node {}",
-                self.id
-            );
-            return;
+        let value = match fitting(value, self.shape) {
+            Ok(value) => value,
+            Err(misfit) => {
+                return self
+                    .complaints
+                    .note(&misfit, "a message does not change the value");
+            }
         };
         let now = DateTime::now();
         let value = DataValue {
@@ -118,6 +124,15 @@ impl Follower {
         };
         self.content.set(&self.id, value);
     }
+}
+
+fn fitting(value: Option<&RawValue>, shape: Shape) -> Result<Variant, Misfit> {
+    let json: Value =
+        serde_json::from_str(value.ok_or(Misfit::NoValue)?.get()).map_err(|_| Misfit::Unreadable)?;
+    shape.value(&json).ok_or_else(|| Misfit::Value {
+        expected: shape,
+        found: Found::from(&json),
+    })
 }
 
 /// The `timestamp` of a message, Unix milliseconds, where OPC UA has such a time. An odd one counts as none.
@@ -139,7 +154,42 @@ fn time(payload: &[u8]) -> Option<DateTime> {
 
 #[cfg(test)]
 mod tests {
+    use crate::service::plan::DataType;
+
     use super::*;
+
+    #[test]
+    fn a_message_that_changes_nothing_says_why() {
+        let fitting = |payload: &'static str| {
+            let shape = Shape::new(DataType::Int16, -1);
+            fitting(value_of(payload.as_bytes()), shape)
+                .map_err(|misfit| misfit.to_string())
+                .map(|_| ())
+        };
+        assert_eq!(fitting(r#"{"value": 7}"#), Ok(()));
+        for (payload, reason) in [
+            ("7", "expected a JSON object with a `value`"),
+            (r#"{"result": 7}"#, "expected a JSON object with a `value`"),
+            (
+                r#"{"value": 70000}"#,
+                "`value`: expected Int16, found a number that is none",
+            ),
+            (
+                r#"{"value": "7"}"#,
+                "`value`: expected Int16, found a text that is none",
+            ),
+            (
+                r#"{"value": [7]}"#,
+                "`value`: expected Int16, found a list that is none",
+            ),
+            (
+                r#"{"value": 1e400}"#,
+                "`value`: expected numbers within the range of a double, and at most 127 levels",
+            ),
+        ] {
+            assert_eq!(fitting(payload), Err(reason.to_owned()), "{payload}");
+        }
+    }
 
     #[test]
     fn the_time_of_a_message_is_kept_where_there_is_such_a_time() {

@@ -14,6 +14,8 @@
 //! | `DataValue` | `{"value": <as Variant>, "status": …, "sourceTimestamp": …, …}` |
 //! | arrays | lists, nested as often as there are dimensions |
 
+use std::fmt;
+
 use opcua::types::{Array, DataTypeId, NodeId, Variant, VariantScalarTypeId};
 use serde_json::{Value, json};
 
@@ -24,7 +26,7 @@ use crate::service::plan::DataType;
 const MAX_DIMENSIONS: usize = 8;
 
 /// Type and rank of a variable or an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
     data_type: DataType,
     /// -1 for a scalar, else how many dimensions: 1 to 3, or 0 for any number of them.
@@ -100,6 +102,18 @@ impl Shape {
                 value.to_byte_array().unwrap_or_default()
             }
             value => value.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.data_type.name();
+        match self.rank {
+            -1 => f.write_str(name),
+            0 => write!(f, "lists of {name} in any dimensions"),
+            1 => write!(f, "a list of {name}"),
+            rank => write!(f, "lists of {name} in {rank} dimensions"),
         }
     }
 }

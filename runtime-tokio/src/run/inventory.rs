@@ -7,7 +7,7 @@ use crate::driver::Node;
 use crate::endpoint::WatchedConnection;
 use crate::http::Provider;
 use crate::mapping::MappedFlow;
-use crate::opcua::Content;
+use crate::opcua::{Content, Misfits};
 use crate::rules::Counters;
 
 /// What runs of a plan, in its order.
@@ -42,6 +42,8 @@ pub struct ServedNode {
     pub node: Node,
     /// What its rules have made of messages, where it has any.
     pub(crate) rules: Option<Arc<Counters>>,
+    /// Messages or replies that did not fit it, of an OPC UA node that takes any.
+    pub(crate) misfits: Option<Arc<Misfits>>,
 }
 
 /// A node that receives or provides.
@@ -63,6 +65,8 @@ pub(crate) struct ExchangeNode {
     pub(crate) provider: Option<Arc<Provider>>,
     /// What its rules have made of messages, where it has any.
     pub(crate) rules: Option<Arc<Counters>>,
+    /// Messages or replies that did not fit it, of an OPC UA node that takes any.
+    pub(crate) misfits: Option<Arc<Misfits>>,
 }
 
 /// How clients ask a node.

@@ -133,6 +133,9 @@ pub struct NodeStatus {
     /// What its rules have made of messages; `None` where it has none.
     #[serde(default)]
     pub rules: Option<RuleStatus>,
+    /// Replies since the start that did not fit the method; `None` of other nodes.
+    #[serde(default)]
+    pub misfits: Option<u64>,
 }
 
 /// A node that receives or provides.
@@ -155,6 +158,9 @@ pub struct ExchangeStatus {
     pub ready: bool,
     /// What its rules have made of messages; `None` where it has none.
     pub rules: Option<RuleStatus>,
+    /// Messages since the start that did not fit the OPC UA variable; `None` of nodes that take none.
+    #[serde(default)]
+    pub misfits: Option<u64>,
 }
 
 /// What the rules of a node have made of messages since the start.
@@ -439,6 +445,7 @@ impl fmt::Display for Snapshot {
                 node.method, node.url, node.topic
             )?;
             rules(f, node.rules.as_ref())?;
+            misfits(f, node.misfits)?;
         }
         for node in &self.exchanges {
             let state = if node.ready { "ready" } else { "waits " };
@@ -448,6 +455,7 @@ impl fmt::Display for Snapshot {
                 node.operation, node.method, node.url, node.topic
             )?;
             rules(f, node.rules.as_ref())?;
+            misfits(f, node.misfits)?;
         }
         if let Some(opcua) = &self.opcua {
             writeln!(
@@ -509,4 +517,12 @@ impl fmt::Display for Snapshot {
 /// What the rules of a node have done, where it has any.
 fn rules(f: &mut fmt::Formatter<'_>, rules: Option<&RuleStatus>) -> fmt::Result {
     rules.map_or(Ok(()), |rules| writeln!(f, "  rules    {rules}"))
+}
+
+/// How many messages did not fit a node, where there were any.
+fn misfits(f: &mut fmt::Formatter<'_>, misfits: Option<u64>) -> fmt::Result {
+    let some = misfits.filter(|count| *count > 0);
+    some.map_or(Ok(()), |count| {
+        writeln!(f, "  misfits  {count} messages of another type than the node's")
+    })
 }

@@ -14,7 +14,7 @@ use crate::current::Current;
 use crate::driver::{AgentHandle, Report};
 use crate::endpoint::{Cause, WatchedConnection, WatchedEndpoint};
 use crate::mapping::MappedFlow;
-use crate::opcua::{Activity, Content};
+use crate::opcua::{Activity, Content, Misfits};
 use crate::presence::rfc3339;
 use crate::rules::Counters;
 use crate::run::{ExchangeNode, Inventory, ServedNode};
@@ -128,6 +128,7 @@ impl View {
                     ready: served.node.is_ready(),
                     in_flight: in_flight(served).unwrap_or_default(),
                     rules: served.rules.as_deref().map(rules),
+                    misfits: served.misfits.as_deref().map(Misfits::count),
                 })
                 .collect(),
             exchanges: inventory
@@ -161,6 +162,7 @@ impl View {
                 None => self.agent.is_online(),
             },
             rules: node.rules.as_deref().map(rules),
+            misfits: node.misfits.as_deref().map(Misfits::count),
         }
     }
 

@@ -49,7 +49,7 @@ fn a_written_value_is_published_and_a_published_value_is_read() {
     assert_eq!(client.read("ns=1;s=order"), (json!(7), "Good".to_owned()));
     assert_eq!(
         client.write("ns=1;s=state", "String", &json!("x")).0,
-        "BadUserAccessDenied"
+        "BadNotWritable"
     );
 
     assert_eq!(client.write("ns=1;s=level", "Double", &json!(0.5)).0, "Good");

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::connections::Connections;
-use self::counters::RuleCounters;
+use self::counters::NodeCounters;
 use self::endpoints::Endpoints;
 use self::flows::Flows;
 use self::nodes::Nodes;
@@ -42,7 +42,7 @@ use crate::service::plan::{ConnectionPlan, NodeKind, OpcuaNodePlan, OpcuaOperati
 pub(super) struct Resources {
     means: Means,
     /// Of the rules of nodes.
-    counters: RuleCounters,
+    counters: NodeCounters,
     nodes: Table<Nodes>,
     opcua: Table<OpcuaNodes>,
     flows: Table<Flows>,
@@ -75,7 +75,7 @@ impl Resources {
     pub(super) fn new(means: Means) -> Self {
         Self {
             means,
-            counters: RuleCounters::default(),
+            counters: NodeCounters::default(),
             nodes: Table::default(),
             opcua: Table::default(),
             flows: Table::default(),
@@ -226,7 +226,11 @@ impl Resources {
                     url: format!("{base}{}{}", server.base_path, plan.route),
                     topic: plan.topic.as_str().to_owned(),
                     node: served.node.clone()?,
-                    rules: self.counters.find(&nodes::id(&plan.service, &plan.resource)),
+                    rules: self
+                        .counters
+                        .rules
+                        .find(&nodes::id(&plan.service, &plan.resource)),
+                    misfits: None,
                 })
             })
         });
@@ -242,7 +246,8 @@ impl Resources {
                 url: format!("{} {}", opcua?.url(), plan.node_id),
                 topic: plan.operation()?.topic().as_str().to_owned(),
                 node: self.opcua.running(&opcua::id(plan))?.node.clone()?,
-                rules: self.counters.find(&opcua::id(plan)),
+                rules: self.counters.rules.find(&opcua::id(plan)),
+                misfits: self.counters.misfits.find(&opcua::id(plan)),
             })
         });
         let connections = connections::all(plan).filter_map(|(id, plan)| self.watched(id, plan));
@@ -273,7 +278,8 @@ impl Resources {
                         url: format!("{base}{}{}", server.base_path, node.route),
                         topic: node.topic.as_str().to_owned(),
                         provider: served.action.provider().cloned(),
-                        rules: self.counters.find(&id),
+                        rules: self.counters.rules.find(&id),
+                        misfits: None,
                     });
                 }
             }
@@ -287,7 +293,8 @@ impl Resources {
                     url: format!("{} {}", url.unwrap_or_default(), node.node_id),
                     topic: operation.topic().as_str().to_owned(),
                     provider: None,
-                    rules: self.counters.find(&id),
+                    rules: self.counters.rules.find(&id),
+                    misfits: self.counters.misfits.find(&id),
                     service: id.service,
                     resource: id.resource,
                 });

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::RunError;
-use super::counters::RuleCounters;
+use super::counters::NodeCounters;
 use super::places::{Place, Placed};
 use super::rules::{self, Rules};
 use super::table::{Difference, Kind, OneByOne, ResourceId, Table};
@@ -19,7 +19,7 @@ use crate::service::plan::{HttpNodePlan, HttpOperation, Plan};
 pub(super) struct Nodes {
     pub(super) agent: AgentHandle,
     pub(super) evaluators: Option<Evaluators>,
-    pub(super) counters: RuleCounters,
+    pub(super) counters: NodeCounters,
 }
 
 /// All that the requests of a node depend on once they have come to it.
@@ -120,7 +120,7 @@ impl OneByOne for Nodes {
             evaluators: self.evaluators.as_ref(),
             counters: match plan.rules.is_empty() {
                 true => Arc::default(),
-                false => self.counters.of(id),
+                false => self.counters.rules.of(id),
             },
         };
         let served = match (&plan.operation, place) {

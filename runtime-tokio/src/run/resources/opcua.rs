@@ -8,14 +8,15 @@ use tokio::time::Instant;
 
 use super::super::RunError;
 use super::super::opcua::Site;
-use super::counters::RuleCounters;
+use super::counters::NodeCounters;
 use super::places::{Place, Placed};
 use super::rules;
 use super::table::{Begin, Difference, Kind, OneByOne, ResourceId, Table};
 use crate::driver::{AgentHandle, Node, Outbox, mailbox};
 use crate::node_rules::{Batches, NodeRules};
 use crate::opcua::{
-    self, Behaviour, Content, Kept, Method, NewNode, Places, Provider, Publisher, Shape, Transaction, Writing,
+    self, Behaviour, Complaints, Content, Kept, Method, NewNode, Places, Provider, Publisher, Shape,
+    Transaction, Writing,
 };
 use crate::rules::{Counters, Evaluators, Pipeline, RuleList};
 use crate::service::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerPlan, Plan};
@@ -24,7 +25,7 @@ use crate::service::plan::{NodeKind, OpcuaNodePlan, OpcuaOperation, OpcuaServerP
 pub(super) struct OpcuaNodes {
     pub(super) agent: AgentHandle,
     pub(super) evaluators: Option<Evaluators>,
-    pub(super) counters: RuleCounters,
+    pub(super) counters: NodeCounters,
     /// The server that there is then.
     pub(super) site: Option<Site>,
 }
@@ -193,7 +194,7 @@ impl OpcuaNodes {
     fn counters_of(&self, plan: &OpcuaNodePlan) -> Arc<Counters> {
         match plan.rules().is_none_or(RuleList::is_empty) {
             true => Arc::default(),
-            false => self.counters.of(&id(plan)),
+            false => self.counters.rules.of(&id(plan)),
         }
     }
 
@@ -254,7 +255,9 @@ impl Start<'_> {
                 .and_then(|operation| self.writing(operation, place, task))
             {
                 Some(Writing::Held(transaction)) => {
-                    (None, Behaviour::Called(Method::new(input, output, transaction)))
+                    let complaints = self.complaints(operation.as_ref());
+                    let method = Method::new(input, output, transaction, complaints);
+                    (None, Behaviour::Called(method))
                 }
                 Some(Writing::Published(_)) | None => (None, Behaviour::Shown),
             },
@@ -304,6 +307,17 @@ impl Start<'_> {
         })
     }
 
+    /// Where messages and replies are told that do not fit.
+    fn complaints(&self, operation: Option<&OpcuaOperation>) -> Complaints {
+        let topic = match operation {
+            Some(OpcuaOperation::Transaction { tres, .. }) => tres.as_str(),
+            Some(OpcuaOperation::Exchange { topic, .. }) => topic.as_str(),
+            None => "",
+        };
+        let node = format!("{} ({})", self.owner, self.plan.node_id);
+        Complaints::new(node.into(), topic, self.nodes.counters.misfits.of(&id(self.plan)))
+    }
+
     /// What gives the node its values, where messages do.
     fn provider(&self, content: &Content, id: &opcua::NodeId) -> Option<Provider> {
         let NodeKind::Variable {
@@ -335,6 +349,7 @@ impl Start<'_> {
             pipeline,
             (mailbox, inbox),
             variable,
+            self.complaints(self.plan.operation()),
         ))
     }
 }

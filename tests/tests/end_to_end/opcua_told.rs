@@ -1,0 +1,130 @@
+//! What the operator of an OPC UA server is told, by its log, its status and its metrics.
+
+use serde_json::{Value, json};
+use syncline_tests::agent::service_file;
+use syncline_tests::curl;
+use syncline_tests::mosquitto::Mosquitto;
+use syncline_tests::mosquitto_clients::publish;
+use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, plant};
+use syncline_tests::port;
+use syncline_tests::responder::{Answer, Responder};
+use syncline_tests::wait;
+use tempfile::TempDir;
+
+/// An agent that can be asked for its metrics.
+struct Watched {
+    agent: OpcuaAgent,
+    admin: String,
+    _folder: TempDir,
+}
+
+impl Watched {
+    /// One whose server has these nodes besides its root.
+    fn start(broker: &Mosquitto, nodes: &[String]) -> Self {
+        let (folder, service) = service_file(&plant(&nodes.concat()));
+        let admin = format!("127.0.0.1:{}", port::free());
+        let agent = OpcuaAgent::start(&service, broker.port(), &[("SYNCLINE_ADMIN_LISTEN", &admin)]);
+        Self {
+            agent,
+            admin,
+            _folder: folder,
+        }
+    }
+
+    fn metrics(&self) -> String {
+        curl::ask(&format!("http://{}/metrics", self.admin), &[]).body
+    }
+}
+
+/// A node below the root.
+fn node(id: &str, properties: &str) -> String {
+    format!("  {id}:\n    type: Cybus::Node::Opcua\n    properties: {{parent: !ref root, {properties}}}\n")
+}
+
+#[test]
+fn a_message_that_does_not_fit_its_node_is_told_with_the_reason_and_counted() {
+    let broker = Mosquitto::start();
+    let level = "nodeType: Variable, dataType: Double, operation: serverProvides, topic: level";
+    let watched = Watched::start(&broker, &[node("level", level)]);
+    let agent = &watched.agent;
+    let mut client = OpcuaClient::connected(&agent.url());
+    let reads = |client: &mut OpcuaClient, expected: f64| {
+        wait::until(&format!("the value {expected}"), wait::PATIENCE, || {
+            (client.read("ns=1;s=level").0 == json!(expected)).then_some(())
+        });
+    };
+    publish(&broker, "services/plant/level", r#"{"value": 1}"#, &["-r"]);
+    reads(&mut client, 1.0);
+    let payloads = [
+        r#"{"value": "secret"}"#,
+        r#"{"value": "another"}"#,
+        "7",
+        r#"{"value": 2}"#,
+    ];
+    for payload in payloads {
+        publish(&broker, "services/plant/level", payload, &[]);
+    }
+    reads(&mut client, 2.0);
+    let line = agent.wait_for_log_line(&["WARN", "expected Double, found a text that is none"]);
+    for word in [
+        "node level of service plant",
+        "ns=1;s=level",
+        "services/plant/level",
+    ] {
+        assert!(line.contains(word), "{line}");
+    }
+    let _ = agent.wait_for_log_line(&["WARN", "expected a JSON object with a `value`"]);
+    let log = agent.log();
+    assert_eq!(log.matches("found a text that is none").count(), 1, "{log}");
+    assert!(!log.contains("secret") && !log.contains("another"), "{log}");
+    assert_eq!(agent.status()["exchanges"][0]["misfits"], 3);
+    let told = agent.status_text();
+    assert!(
+        told.contains("3 messages of another type than the node's"),
+        "{told}"
+    );
+    let metrics = watched.metrics();
+    let sample = r#"syncline_opcua_misfits_total{service="plant",node="level"} 3"#;
+    assert!(metrics.contains(sample), "{metrics}");
+}
+
+#[test]
+fn a_reply_that_does_not_fit_its_method_is_told_with_node_topic_and_both_types() {
+    let broker = Mosquitto::start();
+    let start = "nodeType: Method, operation: transaction, inputArguments: [{name: right, dataType: Boolean}], \
+                 outputArguments: [{name: job, dataType: String}]";
+    let watched = Watched::start(&broker, &[node("start", start)]);
+    let agent = &watched.agent;
+    let mut client = OpcuaClient::connected(&agent.url());
+    let _responder = Responder::start(&broker, "services/plant/start", |asked: &Value| {
+        Answer::Value(match asked["right"] {
+            Value::Bool(true) => json!({"job": "A1"}),
+            _ => json!({"job": 7}),
+        })
+    });
+    let call = |right: bool| json!({"do": "call", "object": "ns=1;s=root", "method": "ns=1;s=start", "arguments": [["Boolean", right]]});
+    let reason = "the output `job`: expected String, found a number that is none";
+    for _ in 0..2 {
+        let answer = client.ask(call(false));
+        assert_eq!(answer["result"]["codes"], json!(["BadInternalError"]), "{answer}");
+        let text = &answer["result"]["texts"][0];
+        assert!(
+            text.as_str().is_some_and(|text| text.contains(reason)),
+            "{answer}"
+        );
+    }
+    assert_eq!(client.ask(call(true))["result"]["outputs"], json!(["A1"]));
+    let line = agent.wait_for_log_line(&["WARN", reason]);
+    for word in [
+        "node start of service plant",
+        "ns=1;s=start",
+        "services/plant/start/tres",
+    ] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert_eq!(agent.log().matches(reason).count(), 1);
+    assert_eq!(agent.status()["nodes"][0]["misfits"], 2);
+    let metrics = watched.metrics();
+    let sample = r#"syncline_opcua_misfits_total{service="plant",node="start"} 2"#;
+    assert!(metrics.contains(sample), "{metrics}");
+}
