@@ -24,6 +24,7 @@ pub mod held_requests;
 pub mod http_corpus;
 pub mod http_plant;
 pub mod hub;
+pub mod machine;
 pub mod mosquitto;
 pub mod mosquitto_clients;
 pub mod mqttbytes_oracle;

@@ -22,6 +22,8 @@ mod worker;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::data::DataFolder;
 use crate::driver::{AgentHandle, Driver, Source};
 use crate::rules::Evaluators;
@@ -103,6 +105,8 @@ pub(crate) enum PreparedConnection {
 pub(crate) struct Connection {
     state: Arc<LinkState>,
     way: Way,
+    /// For its orderly end.
+    patience: Duration,
     /// What keeps it up.
     upkeep: Upkeep,
 }
@@ -173,6 +177,7 @@ impl PreparedConnection {
         resource: &str,
     ) -> Result<Connection, ClientError> {
         let owner = format!("connection {resource} of service {service}");
+        let patience = means.drain_time;
         Ok(match self {
             Self::Http {
                 client,
@@ -181,6 +186,7 @@ impl PreparedConnection {
             } => Connection {
                 state: Arc::new(LinkState::new(client.origin().to_owned())),
                 way: Way::Http(client, strategy),
+                patience,
                 upkeep: Upkeep::Probe(probe, owner),
             },
             Self::Mqtt(prepared) => {
@@ -188,6 +194,7 @@ impl PreparedConnection {
                 Connection {
                     state: Arc::clone(&link.other().state),
                     way: Way::Mqtt(link.other().clone()),
+                    patience,
                     upkeep: Upkeep::Session(link, Mutex::new(Some(Box::new(driver)))),
                 }
             }
@@ -196,6 +203,7 @@ impl PreparedConnection {
                 Connection {
                     state: Arc::clone(&link.other().state),
                     way: Way::Opcua(link.other().clone(), strategy),
+                    patience,
                     upkeep: Upkeep::Opcua(link, Some(Box::new(upkeep))),
                 }
             }
@@ -237,16 +245,22 @@ impl Connection {
         }
     }
 
-    /// Ends it in order, and waits until that is done.
+    /// Ends it in order, and waits until that is done, no longer than the agent would where it stops.
     pub(crate) async fn stop(self) {
+        let deadline = Instant::now() + self.patience;
+        self.leave(deadline).await;
+    }
+
+    /// Ends it in order, and waits until that is done, by `deadline` at the latest.
+    pub(crate) async fn leave(self, deadline: Instant) {
         let Self { way, upkeep, .. } = self;
         // Whose way is still in use is not ended at once.
         drop(way);
         match upkeep {
             Upkeep::Probe(..) => {}
             Upkeep::Probing(probing) => probing.stop().await,
-            Upkeep::Session(link, _) => link.stop().await,
-            Upkeep::Opcua(link, _) => link.stop().await,
+            Upkeep::Session(link, _) => link.stop(deadline).await,
+            Upkeep::Opcua(link, _) => link.stop(deadline).await,
         }
     }
 }

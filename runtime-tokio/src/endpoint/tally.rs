@@ -72,6 +72,13 @@ impl Tally {
         self.failed[cause as usize].load(Ordering::Relaxed)
     }
 
+    /// Requests that have not ended yet.
+    pub(crate) fn under_way(&self) -> u64 {
+        let failed: u64 = Cause::ALL.iter().map(|cause| self.failed(*cause)).sum();
+        // Read one after the other while it works.
+        self.requests().saturating_sub(self.answered() + failed)
+    }
+
     /// A request begins.
     pub(super) fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -99,8 +106,9 @@ mod tests {
             tally.count_end(Err(cause));
         }
         tally.count_request();
+        assert_eq!(tally.under_way(), 1);
         tally.count_end(Ok(()));
-        assert_eq!((tally.requests(), tally.answered()), (6, 1));
+        assert_eq!((tally.requests(), tally.answered(), tally.under_way()), (6, 1, 0));
         assert_eq!(Cause::ALL.map(|cause| tally.failed(cause)), [1; 5]);
     }
 }

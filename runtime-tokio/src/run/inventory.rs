@@ -25,6 +25,18 @@ pub(crate) struct Inventory {
     pub(crate) opcua: Option<Content>,
 }
 
+impl Inventory {
+    /// Requests of endpoints that messages have asked for and that have not ended yet.
+    pub(crate) fn requests_under_way(&self) -> u64 {
+        let endpoints = self
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.endpoints);
+        let asked = endpoints.filter(|endpoint| endpoint.operation != "subscribe");
+        asked.map(|endpoint| endpoint.tally.under_way()).sum()
+    }
+}
+
 /// A URL that is served, and the node behind it.
 #[derive(Debug, Clone)]
 pub struct ServedNode {

@@ -111,12 +111,13 @@ impl RunningAgent {
             drain_time,
             tls,
             folder,
+            shown,
             ..
         } = self;
         status.stopping();
         let held = timeout(REPORT_TIME, agent.report()).await.ok().flatten();
         let held = held.map_or(0, |report| report.open) + front.publishing();
-        tracing::info!("{}", farewell(held, drain_time));
+        tracing::info!("{}", farewell(held, shown.requests_under_way(), drain_time));
         if let Some((_, reload)) = tls {
             reload.abort();
         }
@@ -162,13 +163,23 @@ async fn drained(front: &mut Front, opcua: &OpcuaFront) {
     opcua.drained().await;
 }
 
-/// What the log is told when the agent begins to stop.
-fn farewell(held: usize, drain_time: Duration) -> String {
-    let time = drain_time.as_secs_f32();
-    match held {
+/// What the log is told when the agent begins to stop: of requests that it holds, and of those that its endpoints have `under_way`.
+fn farewell(held: usize, under_way: u64, drain_time: Duration) -> String {
+    let mut told = match held {
         0 => "stopping: no requests are held".to_owned(),
-        1 => format!("stopping: 1 request is held, it has up to {time} s to finish"),
-        held => format!("stopping: {held} requests are held, they have up to {time} s to finish"),
+        1 => "stopping: 1 request is held".to_owned(),
+        held => format!("stopping: {held} requests are held"),
+    };
+    told += &match under_way {
+        0 => String::new(),
+        1 => ", 1 of an endpoint is under way".to_owned(),
+        under_way => format!(", {under_way} of endpoints are under way"),
+    };
+    let time = drain_time.as_secs_f32();
+    told + &match (held, under_way) {
+        (0, 0) => String::new(),
+        (1, 0) | (0, 1) => format!(", it has up to {time} s to finish"),
+        _ => format!(", they have up to {time} s to finish"),
     }
 }
 
@@ -177,16 +188,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_farewell_tells_how_many_requests_are_held_and_how_long_they_have() {
-        let told = |held| farewell(held, Duration::from_millis(2500));
-        assert_eq!(told(0), "stopping: no requests are held");
-        assert_eq!(
-            told(1),
-            "stopping: 1 request is held, it has up to 2.5 s to finish"
-        );
-        assert_eq!(
-            told(2),
-            "stopping: 2 requests are held, they have up to 2.5 s to finish"
-        );
+    fn the_farewell_tells_how_many_requests_are_left_and_how_long_they_have() {
+        for (held, under_way, expected) in [
+            (0, 0, "no requests are held"),
+            (1, 0, "1 request is held, it has up to 2.5 s to finish"),
+            (2, 0, "2 requests are held, they have up to 2.5 s to finish"),
+            (
+                0,
+                1,
+                "no requests are held, 1 of an endpoint is under way, it has up to 2.5 s to finish",
+            ),
+            (
+                1,
+                3,
+                "1 request is held, 3 of endpoints are under way, they have up to 2.5 s to finish",
+            ),
+        ] {
+            let told = farewell(held, under_way, Duration::from_millis(2500));
+            assert_eq!(told, format!("stopping: {expected}"));
+        }
     }
 }

@@ -37,6 +37,7 @@ mod mqtt5_requests;
 mod mutual_tls;
 mod node_rules;
 mod opcua_connections;
+mod opcua_endpoint_ends;
 mod opcua_endpoints;
 mod opcua_many_held;
 mod opcua_reload;

@@ -1,71 +1,18 @@
 //! Endpoints of an OPC UA server: an independent one, and a second agent's.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syncline_tests::agent::{Agent, example, service_file};
+use syncline_tests::agent::{Agent, example};
+use syncline_tests::machine::{ask, commissioned, connected, endpoint, next, text};
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
 use syncline_tests::opcua::OpcuaAgent;
 use syncline_tests::opcua_server::OpcuaServer;
 use syncline_tests::{process, secrets, wait};
-use tempfile::TempDir;
 
 const PASSWORD: &str = "a-machines-password";
-
-/// A commissioning file with a connection of these properties to that port, and these endpoints: name and properties.
-fn commissioned(port: u16, connection: &str, endpoints: &[(&str, &str)]) -> (TempDir, PathBuf) {
-    service_file(&text(port, connection, endpoints))
-}
-
-fn text(port: u16, connection: &str, endpoints: &[(&str, &str)]) -> String {
-    let mut text = format!(
-        "metadata: {{name: machine}}\nresources:\n  server:\n    type: Cybus::Server::Http\n  plc:\n    type: Cybus::Connection\n    \
-         properties:\n      protocol: Opcua\n      connectionStrategy: {{initialDelay: 50, maxDelay: 200}}\n      \
-         connection: {{host: 127.0.0.1, port: {port}{connection}}}\n"
-    );
-    for (name, properties) in endpoints {
-        writeln!(
-            text,
-            "  {name}:\n    type: Cybus::Endpoint\n    properties:\n      protocol: Opcua\n      connection: !ref plc\n      {properties}"
-        )
-        .expect("a text");
-    }
-    text
-}
-
-fn next(subscription: &mut Subscription) -> Value {
-    wait::until("a message", wait::PATIENCE, || subscription.poll()).1
-}
-
-/// What comes of a message to the endpoint's `/set` or `/req`.
-fn ask(broker: &Mosquitto, results: &mut Subscription, topic: &str, message: &Value) -> Value {
-    publish(
-        broker,
-        &format!("services/machine/{topic}"),
-        &message.to_string(),
-        &[],
-    );
-    next(results)
-}
-
-/// Runs the agent until it is connected to the machine and its endpoints are subscribed.
-fn connected(service: &Path, broker: &mut Mosquitto, last: &str) -> Agent {
-    let mut agent = Agent::start(service, broker.port());
-    agent.wait_for_log_line(&["connection plc of service machine: connected to opc.tcp://127.0.0.1:"]);
-    broker.wait_for_log(&format!("services/machine/{last} (QoS 0)"));
-    agent
-}
-
-fn endpoint(agent: &Agent, name: &str) -> Value {
-    let (_, status, _) = process::output(&mut agent.beside(&["status", "--json"]));
-    let status: Value = serde_json::from_str(&status).expect("JSON");
-    let endpoints = status["endpoints"].as_array().expect("endpoints");
-    let found = endpoints.iter().find(|endpoint| endpoint["resource"] == name);
-    found.expect("it is told of").clone()
-}
 
 #[test]
 fn values_are_read_as_json_and_the_ids_of_requests_come_back() {
@@ -411,39 +358,6 @@ fn security_that_the_machine_does_not_offer_is_told_with_what_it_does() {
         "does not offer the policy Aes256_Sha256_RsaPss with the mode SignAndEncrypt",
         "but None with None",
     ]);
-}
-
-#[test]
-fn a_write_that_has_no_answer_when_the_agent_stops_may_have_been_carried_out() {
-    let mut broker = Mosquitto::start();
-    let machine = OpcuaServer::start();
-    let (_folder, service) = commissioned(machine.port(), "", &[("set", "write: {nodeId: ns=2;s=level}")]);
-    let mut results = Subscription::start(&broker, "services/machine/set/res");
-    let variables = [("SYNCLINE_DRAIN_TIME", "1s")];
-    let mut agent = Agent::start_with(&service, broker.port(), &variables);
-    agent.wait_for_log_line(&["connected to opc.tcp://127.0.0.1:"]);
-    broker.wait_for_log("services/machine/set/set (QoS 0)");
-    assert_eq!(
-        ask(&broker, &mut results, "set/set", &json!({"id": 1, "value": 8}))["result"],
-        true
-    );
-    machine.freeze();
-    publish(
-        &broker,
-        "services/machine/set/set",
-        r#"{"id": 2, "value": 9}"#,
-        &[],
-    );
-    wait::until("it is under way", wait::PATIENCE, || {
-        (endpoint(&agent, "set")["requests"] == 2).then_some(())
-    });
-    agent.terminate();
-    let result = next(&mut results);
-    assert_eq!(result["id"], 2);
-    let message = result["error"]["message"].as_str().expect("a message");
-    assert!(message.contains("may have been carried out"), "{message}");
-    assert_eq!(agent.exit_code(), 143);
-    machine.wake();
 }
 
 #[test]

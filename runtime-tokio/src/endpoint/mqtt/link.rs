@@ -8,7 +8,7 @@ use syncline_core::agent::{Agent, Output};
 use syncline_core::session::{Config, DisconnectReason, OnRefusal, Reconnect, Will};
 use syncline_core::time::{Instant, UnixMillis};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::client_identifier;
 use crate::data::DataFolder;
@@ -135,12 +135,13 @@ impl Link {
         &self.other
     }
 
-    /// Disconnects, and waits until that is done.
-    pub(crate) async fn stop(mut self) {
+    /// Disconnects, and waits until that is done, by `deadline` at the latest.
+    pub(crate) async fn stop(mut self, deadline: Deadline) {
         self.other.agent.stop();
         if let Some(driver) = self.driver.take() {
             let abort = driver.abort_handle();
-            if timeout(STOP_TIME, driver).await.is_err() {
+            let until = deadline.min(Deadline::now() + STOP_TIME);
+            if timeout_at(until, driver).await.is_err() {
                 abort.abort();
             }
         }

@@ -12,15 +12,15 @@ use super::link::Other;
 use super::live::{Failure, Live};
 use super::node_type::Target;
 use super::subscriptions::Followed;
-use crate::driver::{Inbox, Source, mailbox};
+use crate::driver::{Closing, Inbox, Source, mailbox};
 use crate::endpoint::Means;
 use crate::endpoint::message::{self, wall};
 use crate::endpoint::probe::Delays;
 use crate::endpoint::results::Results;
-use crate::endpoint::tally::Tally;
+use crate::endpoint::tally::{Cause, Tally};
 use crate::service::plan::{EndpointPlan, OpcuaItem, RetryStrategy};
 
-/// Time to tell the server that a node is followed no longer.
+/// Time to tell the server that a node is followed no longer; less where the drain time is.
 const LEAVE_TIME: Duration = Duration::from_secs(2);
 /// Milliseconds from 1601, where OPC UA begins to count, to 1970.
 const EPOCH: i64 = 11_644_473_600_000;
@@ -35,6 +35,8 @@ pub(crate) struct Follower {
     strategy: RetryStrategy,
     /// Has no messages, and ends with the endpoint.
     inbox: Inbox,
+    /// For taking leave of the server.
+    patience: Duration,
     results: Results,
     tally: Arc<Tally>,
     /// What the log calls it.
@@ -66,6 +68,7 @@ impl Follower {
             item: item.clone(),
             strategy,
             inbox,
+            patience: means.drain_time.min(LEAVE_TIME),
             results: Results::new(means, plan, &owner, tally),
             tally: Arc::clone(tally),
             owner,
@@ -78,8 +81,9 @@ impl Follower {
         let mut session = None;
         let mut delays = Delays::new(self.strategy);
         while let Some(live) = self.next_live(session).await {
-            self.tally.count_request();
-            let followed = self.follow(&live).await;
+            let Some(followed) = self.follow(&live).await else {
+                break;
+            };
             self.tally
                 .count_end(followed.as_ref().map(|_| ()).map_err(|failure| failure.cause));
             let delay = delays.after(followed.is_ok());
@@ -105,12 +109,45 @@ impl Follower {
         self.results.finish().await;
     }
 
-    async fn follow(&self, live: &Live) -> Result<Followed, Failure> {
-        let node = self.target.find(live).await?;
-        let counters = self.tally.messages();
-        live.subscriptions
-            .follow(live, node, &self.item, &self.owner, counters)
-            .await
+    /// Has the server tell the node's values; `None` where the endpoint ends before that has come about.
+    async fn follow(&self, live: &Live) -> Option<Result<Followed, Failure>> {
+        self.tally.count_request();
+        let followed = async {
+            let node = self.target.find(live).await?;
+            let counters = self.tally.messages();
+            live.subscriptions
+                .follow(live, node, &self.item, &self.owner, counters)
+                .await
+        };
+        tokio::pin!(followed);
+        let mut closings = self.inbox.closings();
+        tokio::select! {
+            followed = &mut followed => return Some(followed),
+            () = closings.begun() => {}
+        }
+        // What the server has begun for it, others of the session would keep.
+        let followed = timeout(self.leave_time(), followed).await;
+        if let Ok(Ok(followed)) = &followed {
+            self.end(live, followed).await;
+        }
+        let end = followed.map(|followed| followed.map(drop));
+        let end = end.map_or(Err(Cause::Timeout), |end| end.map_err(|failure| failure.cause));
+        self.tally.count_end(end);
+        None
+    }
+
+    /// Tells the server that the node is followed no longer.
+    async fn end(&self, live: &Live, followed: &Followed) {
+        // Without an answer it ends with the session.
+        let _ = timeout(self.leave_time(), live.subscriptions.end(live, followed)).await;
+    }
+
+    /// How long the server may take for that: no time where the agent stops, for the session ends then, and all with it.
+    fn leave_time(&self) -> Duration {
+        match self.inbox.closing() {
+            Some(Closing::Leaving(_)) => Duration::ZERO,
+            _ => self.patience,
+        }
     }
 
     /// Tells values until there are none any more.
@@ -125,8 +162,7 @@ impl Follower {
             }
         };
         if let End::Closed = end {
-            // Without an answer it ends with the session.
-            let _ = timeout(LEAVE_TIME, live.subscriptions.end(live, &followed)).await;
+            self.end(live, &followed).await;
         }
         // What was told before is told on.
         followed.values.close();

@@ -8,7 +8,7 @@ use opcua::client::{SessionActivity, SessionPollResult, SubscriptionActivity};
 use opcua::types::StatusCode;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::connect::{self, Events, Settings};
 use super::live::Live;
@@ -138,8 +138,9 @@ impl Link {
         &self.other
     }
 
-    /// Ends it. Where endpoints still use it, it goes on for them until they have ended as well, and nobody waits for that.
-    pub(crate) async fn stop(self) {
+    /// Ends it, and waits for that until `deadline` at the latest. Where endpoints still use it, it goes on for them until they have
+    /// ended as well, and nobody waits for that.
+    pub(crate) async fn stop(self, deadline: Instant) {
         let Self {
             other,
             users,
@@ -151,9 +152,14 @@ impl Link {
         // It may have ended by itself.
         let _ = stop.send(true);
         if let Some(upkeep) = upkeep {
-            let time = if is_used { Duration::ZERO } else { 2 * CLOSE_TIME };
-            // What does not end in time ends with the process.
-            let _ = timeout(time, upkeep).await;
+            let now = Instant::now();
+            let until = if is_used {
+                now
+            } else {
+                deadline.min(now + 2 * CLOSE_TIME)
+            };
+            // What does not end in time ends by itself, or with the process.
+            let _ = timeout_at(until, upkeep).await;
         }
     }
 }

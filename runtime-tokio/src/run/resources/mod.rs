@@ -16,6 +16,7 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_core::flowsync::{NodeConfig, NodeId};
 use tokio::task::JoinSet;
@@ -37,6 +38,10 @@ use crate::http::Router;
 use crate::opcua::Content;
 use crate::rules::{Evaluators, RuleList};
 use crate::service::plan::{ConnectionPlan, NodeKind, OpcuaNodePlan, OpcuaOperation, Plan};
+
+/// What is kept for taking leave of other systems when the agent stops: a part of the time that is left then, and no more than this.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
+const LEAVE_PART: u32 = 4;
 
 /// All that runs of a plan.
 pub(super) struct Resources {
@@ -204,11 +209,15 @@ impl Resources {
             nodes.spawn(served.leave(deadline));
         }
         nodes.join_all().await;
-        let endpoints = self.endpoints.into_all().map(|endpoint| endpoint.leave(deadline));
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answered = deadline - (left / LEAVE_PART).min(LEAVE_TIME);
+        let endpoints = self.endpoints.into_all().map(|endpoint| endpoint.leave(answered));
         let mut sources = endpoints.collect::<JoinSet<_>>().join_all().await;
-        self.connections.stop().await;
+        let connections = self.connections.into_all().flatten();
+        let connections: JoinSet<()> = connections.map(|connection| connection.leave(deadline)).collect();
         let flows = self.flows.into_all().map(|flow| flow.leave(deadline));
         let flows = flows.collect::<JoinSet<_>>().join_all().await;
+        connections.join_all().await;
         sources.extend(flows.into_iter().map(Some));
         sources.into_iter().flatten().collect()
     }

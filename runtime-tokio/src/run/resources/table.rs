@@ -177,7 +177,8 @@ impl<K: OneByOne> Table<K> {
     /// Ends what the plan does not ask for any more, all at once; what this returns waits until that is done.
     pub(super) fn end(&mut self, difference: &Difference<K>) -> JoinSet<()> {
         let ended = difference.ends.iter().filter_map(|id| self.0.remove(id));
-        stop_all::<K>(ended.map(|(_, running)| running))
+        // Each may take its time, so none waits for another.
+        ended.map(|(_, running)| K::stop(running)).collect()
     }
 
     /// Starts what the plan asks for beyond what runs.
@@ -190,16 +191,6 @@ impl<K: OneByOne> Table<K> {
             self.0.insert(begin.id, (begin.settings, running));
         }
     }
-
-    /// Ends all of it.
-    pub(super) async fn stop(self) {
-        stop_all::<K>(self.into_all()).join_all().await;
-    }
-}
-
-/// Each may take its time, so none waits for another.
-fn stop_all<K: OneByOne>(running: impl Iterator<Item = K::Running>) -> JoinSet<()> {
-    running.map(K::stop).collect()
 }
 
 impl<K: Kind> Difference<K> {
