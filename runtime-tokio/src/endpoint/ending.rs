@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::{self, wall};
+use super::message;
 use super::results::Results;
+use super::serving::Work;
 use super::tally::{Cause, Tally};
-use super::under_way::UnderWay;
+use super::under_way::{UnderWay, Unfinished};
 use crate::driver::{Closing, Inbox};
-
-/// What is told where an endpoint has to end before a message's turn has come.
-const UNBEGUN: &str =
-    "the endpoint was changed, removed or stopped before this was begun: it was not carried out";
 
 /// The end of an endpoint, from the moment on when it is to come.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +52,7 @@ impl Ending {
         under_way: UnderWay,
         results: &mut Results,
         tally: &Tally,
+        work: &impl Work,
     ) {
         let closing = inbox.closing();
         if closing == Some(Closing::HandingOver) {
@@ -68,9 +66,11 @@ impl Ending {
                 tally.count_end(Err(Cause::Timeout));
                 results.room(self.deadline).await;
                 let id = message::id(&delivery.payload);
-                results.pass(message::failed(id.as_ref(), wall(), UNBEGUN)).await;
+                results
+                    .pass(work.unfinished(id.as_ref(), Unfinished::Unbegun))
+                    .await;
             }
         }
-        under_way.finish(results, tally, self.deadline).await;
+        under_way.finish(results, tally, self.deadline, work).await;
     }
 }

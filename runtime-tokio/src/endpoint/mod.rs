@@ -1,8 +1,9 @@
 //! Endpoints: what asks other systems for values and gives them values, and tells over MQTT what came of it.
 //!
 //! ```text
-//! <topic>/req, <topic>/set ─▶ Worker ─ Client ─▶ HTTP server
-//! <topic>/res, <topic>     ◀─ Worker ◀─ rules ◀──────┘
+//! <topic>/req, <topic>/set ─▶ Serving ─ Asking ─ Client ─▶ HTTP server
+//! <topic>/res              ◀─ rules ◀─ Serving ◀─────────────┤
+//! <topic>                  ◀─ rules ◀─ Poller ◀──────────────┘
 //! ```
 //! Each endpoint is a task; those of one connection share its client, and with it its TCP connections. [`mqtt`] has those
 //! of other brokers, and [`opcua`] those of OPC UA servers.
@@ -14,6 +15,7 @@ mod mqtt;
 mod opcua;
 mod probe;
 mod results;
+mod serving;
 mod state;
 mod tally;
 mod under_way;
@@ -36,9 +38,10 @@ use crate::tls;
 use client::Client;
 pub(crate) use client::ClientError;
 use mqtt::{Link, Other, PreparedLink};
+use serving::Serving;
 use state::LinkState;
 pub(crate) use tally::{Cause, Tally};
-use worker::Worker;
+use worker::{Asking, Poller};
 
 /// Requests of one endpoint that are under way; with so many, further messages wait.
 const REQUESTS: usize = 64;
@@ -134,8 +137,10 @@ enum Upkeep {
 
 /// An endpoint that is subscribed, and waits to be started: its messages wait as well.
 pub(crate) enum SubscribedEndpoint {
-    /// Of an HTTP server.
-    Http(Box<Worker>, RetryStrategy),
+    /// Of an HTTP server, told what to do by messages.
+    Http(Box<Serving<Asking>>),
+    /// Of an HTTP server, which it asks by itself.
+    Polling(Box<Poller>),
     /// Of another broker.
     Mqtt(mqtt::Subscribed),
     /// Of an OPC UA server.
@@ -276,8 +281,13 @@ impl Way {
     ) -> Option<(SubscribedEndpoint, Source)> {
         match (self, &plan.target) {
             (Self::Http(client, strategy), EndpointTarget::Http(request)) => {
-                let (worker, source) = Worker::new(means, plan, request, Arc::clone(client), tally, before);
-                Some((SubscribedEndpoint::Http(Box::new(worker), *strategy), source))
+                let asking = Asking::new(client, request);
+                if plan.operation.listens_to().is_none() {
+                    let (poller, source) = Poller::new(means, plan, tally, (asking, *strategy));
+                    return Some((SubscribedEndpoint::Polling(Box::new(poller)), source));
+                }
+                let (serving, source) = Serving::new(means, plan, tally, before, asking)?;
+                Some((SubscribedEndpoint::Http(Box::new(serving)), source))
             }
             (Self::Mqtt(other), _) => {
                 let (subscribed, source) = mqtt::subscribe(means, other, plan, tally, before)?;
@@ -298,12 +308,12 @@ impl SubscribedEndpoint {
     pub(crate) fn start(self, before: impl Future<Output = ()> + Send + 'static) -> Task {
         match self {
             // Requests have no order among themselves.
-            Self::Http(worker, strategy) if worker.listens() => Task::start(async move {
-                tokio::join!(before, worker.run(strategy));
+            Self::Http(serving) => Task::start(async move {
+                tokio::join!(before, serving.run());
             }),
-            Self::Http(worker, strategy) => Task::start(async move {
+            Self::Polling(poller) => Task::start(async move {
                 before.await;
-                worker.run(strategy).await;
+                poller.run().await;
             }),
             Self::Mqtt(subscribed) => Task::start(async move {
                 before.await;

@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::REQUESTS;
-use super::message::{self, wall};
 use super::results::Results;
+use super::serving::Work;
 use super::tally::{Cause, Tally};
 use crate::rules::Json;
 
-/// What is told where an endpoint has to end before the other system has answered.
-const UNANSWERED: &str =
-    "the endpoint was changed, removed or stopped before this was answered: it may have been carried out";
+/// Why an endpoint that ends has no result to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    /// The message's turn has not come.
+    Unbegun,
+    /// The other system has not answered.
+    Unanswered,
+}
 
 /// Requests of one endpoint that are under way, with the ids that their results are to have.
 #[derive(Debug, Default)]
@@ -22,15 +26,24 @@ pub(super) struct UnderWay {
     ids: HashMap<Id, Option<Json>>,
 }
 
-impl UnderWay {
-    /// Whether one more may begin.
-    pub(super) fn has_room(&self) -> bool {
-        self.requests.len() < REQUESTS
+impl Unfinished {
+    /// What is told.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Unbegun => {
+                "the endpoint was changed, removed or stopped before this was begun: it was not carried out"
+            }
+            Self::Unanswered => {
+                "the endpoint was changed, removed or stopped before this was answered: it may have been carried out"
+            }
+        }
     }
+}
 
-    /// Whether there is nothing.
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+impl UnderWay {
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
     }
 
     /// Begins `request`, which ends with the message that tells its result.
@@ -54,7 +67,13 @@ impl UnderWay {
     }
 
     /// Tells through `results` how all that is under way ends; what has not ended by `deadline` may have been carried out.
-    pub(super) async fn finish(mut self, results: &mut Results, tally: &Tally, deadline: Instant) {
+    pub(super) async fn finish(
+        mut self,
+        results: &mut Results,
+        tally: &Tally,
+        deadline: Instant,
+        work: &impl Work,
+    ) {
         while !self.ids.is_empty() {
             let has_room = results.has_room();
             tokio::select! {
@@ -67,7 +86,7 @@ impl UnderWay {
         for (_, id) in self.ids.drain() {
             tally.count_end(Err(Cause::Timeout));
             results
-                .pass(message::failed(id.as_ref(), wall(), UNANSWERED))
+                .pass(work.unfinished(id.as_ref(), Unfinished::Unanswered))
                 .await;
         }
         results.finish().await;

@@ -1,153 +1,117 @@
 //! An endpoint of an HTTP server at work: messages become requests, answers become messages.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use syncline_core::topic::TopicFilter;
 use tokio::time::{Instant, sleep_until};
 
 use super::Means;
 use super::client::{Answer, Body, Client, RequestError};
-use super::ending::Ending;
 use super::message::{self, Asked, wall};
 use super::probe::Delays;
 use super::results::Results;
+use super::serving::{Ended, Request, Work};
 use super::tally::{Cause, Tally};
-use super::under_way::UnderWay;
-use crate::driver::{Delivery, Inbox, Source, Wanted, mailbox};
-use crate::rules::{Json, at};
+use super::under_way::Unfinished;
+use crate::driver::{Delivery, Inbox, Source, mailbox};
+use crate::rules::Json;
 use crate::service::plan::{EndpointPlan, HttpRequest, RetryStrategy};
 
-/// One endpoint.
-pub(crate) struct Worker {
+/// Makes the requests of one endpoint.
+#[derive(Clone)]
+pub(crate) struct Asking {
     client: Arc<Client>,
     request: Arc<HttpRequest>,
     /// What is sent where no message says so.
     body: Option<Body>,
-    inbox: Inbox,
-    /// Whether messages say what to do, in place of the time.
-    listens: bool,
-    results: Results,
-    tally: Arc<Tally>,
-    /// For what is under way when there are no more messages.
-    patience: Duration,
 }
 
-impl Worker {
+/// An endpoint that asks by itself.
+pub(crate) struct Poller {
+    asking: Asking,
+    strategy: RetryStrategy,
+    /// Has no messages, and ends with the endpoint.
+    inbox: Inbox,
+    results: Results,
+    tally: Arc<Tally>,
+}
+
+impl Asking {
+    pub(super) fn new(client: &Arc<Client>, request: &HttpRequest) -> Self {
+        let body = request.body.as_ref();
+        let body = body.and_then(|body| Json::new(body.to_string().into()));
+        Self {
+            client: Arc::clone(client),
+            request: Arc::new(request.clone()),
+            body: body.map(message::body),
+        }
+    }
+
+    /// Asks with `body`, where there is none with the endpoint's own.
+    async fn ask(&self, body: Option<Body>) -> Result<Answer, RequestError> {
+        let body = body.or_else(|| self.body.clone());
+        self.client.request(&self.request, body).await
+    }
+}
+
+impl Work for Asking {
+    fn begin(&self, delivery: Delivery) -> Request {
+        let Delivery { payload, receipt, .. } = delivery;
+        // Whatever becomes of it, it is not asked for twice.
+        drop(receipt);
+        let Some(Asked { id, body }) = Asked::read(&payload) else {
+            return Request::refused(None, Cause::Malformed, message::rejected(wall()));
+        };
+        let (told, asking) = (id.clone(), self.clone());
+        let end = async move {
+            let outcome = asking.ask(body).await;
+            Ended {
+                counted: end(&outcome),
+                told: message::result(told.as_ref(), wall(), outcome),
+            }
+        };
+        Request {
+            id,
+            end: Box::pin(end),
+        }
+    }
+
+    fn unfinished(&self, id: Option<&Json>, why: Unfinished) -> Json {
+        message::failed(id, wall(), why.text())
+    }
+}
+
+impl Poller {
     pub(super) fn new(
         means: &Means,
         plan: &EndpointPlan,
-        request: &HttpRequest,
-        client: Arc<Client>,
         tally: &Arc<Tally>,
-        before: Option<Source>,
+        (asking, strategy): (Asking, RetryStrategy),
     ) -> (Self, Source) {
         let owner: Arc<str> = plan.to_string().into();
-        // A Topic Name is a Topic Filter, unless it begins as a shared subscription does.
-        let listened = plan.operation.listens_to();
-        let listened = listened.and_then(|topic| TopicFilter::try_from(topic.as_str()).ok());
-        let (mailbox, mut inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
-        let listens = listened.is_some();
-        let source = match listened {
-            Some(filter) => {
-                let wanted = Wanted::new(closer, [(filter, plan.qos, mailbox.sink(0))]);
-                Source::succeeding(&means.agent, wanted, &mut inbox, before)
-            }
-            None => Source::silent(mailbox, closer),
-        };
-        let body = request
-            .body
-            .as_ref()
-            .and_then(|body| Json::new(body.to_string().into()));
-        let worker = Self {
-            client,
-            request: Arc::new(request.clone()),
-            body: body.map(message::body),
+        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
+        let poller = Self {
+            asking,
+            strategy,
             inbox,
-            listens,
             results: Results::new(means, plan, &owner, tally),
             tally: Arc::clone(tally),
-            patience: means.drain_time,
         };
-        (worker, source)
-    }
-
-    /// Whether messages say what to do.
-    pub(super) fn listens(&self) -> bool {
-        self.listens
-    }
-
-    /// Runs until there will be no more messages, and until what they have begun has ended.
-    pub(super) async fn run(self, strategy: RetryStrategy) {
-        match self.listens {
-            true => self.serve().await,
-            false => self.poll(strategy).await,
-        }
-    }
-
-    /// Carries out what messages ask for.
-    async fn serve(mut self) {
-        let mut requests = UnderWay::default();
-        let mut closings = self.inbox.closings();
-        let mut ending: Option<Ending> = None;
-        loop {
-            let has_room = self.results.has_room();
-            let takes_more = has_room && requests.has_room();
-            tokio::select! {
-                () = closings.begun(), if ending.is_none() => {
-                    ending = Some(Ending::of(&mut self.inbox, self.patience).await);
-                }
-                () = at(ending.as_ref().map(Ending::begins_until)) => break,
-                () = self.results.moved() => self.results.pass_due().await,
-                Some(result) = requests.next(), if has_room => self.results.tell(result).await,
-                delivery = self.inbox.recv(), if takes_more => {
-                    let Some(delivery) = delivery else { break };
-                    self.tally.count_request();
-                    let Delivery { payload, receipt, .. } = delivery;
-                    // Whatever becomes of it, it is not asked for twice.
-                    drop(receipt);
-                    match Asked::read(&payload) {
-                        Some(asked) => {
-                            let body = asked.body.or_else(|| self.body.clone());
-                            let (client, request) = (Arc::clone(&self.client), Arc::clone(&self.request));
-                            let tally = Arc::clone(&self.tally);
-                            let id = asked.id.clone();
-                            requests.begin(id, async move {
-                                let outcome = client.request(&request, body).await;
-                                tally.count_end(end(&outcome));
-                                message::result(asked.id.as_ref(), wall(), outcome)
-                            });
-                        }
-                        None => {
-                            self.tally.count_end(Err(Cause::Malformed));
-                            self.results.pass(message::rejected(wall())).await;
-                        }
-                    }
-                }
-            }
-        }
-        let ending = match ending {
-            Some(ending) => ending,
-            None => Ending::of(&mut self.inbox, self.patience).await,
-        };
-        ending
-            .finish(self.inbox, requests, &mut self.results, &self.tally)
-            .await;
+        (poller, Source::silent(mailbox, closer))
     }
 
     /// Asks at the plan's interval, and never before the answer to the request before.
-    async fn poll(mut self, strategy: RetryStrategy) {
-        let mut delays = Delays::new(strategy);
+    pub(super) async fn run(mut self) {
+        let mut delays = Delays::new(self.strategy);
         loop {
             let begun = Instant::now();
             self.tally.count_request();
             let outcome = tokio::select! {
-                outcome = self.client.request(&self.request, self.body.clone()) => outcome,
+                outcome = self.asking.ask(None) => outcome,
                 // Nobody has asked for it.
                 _ = self.inbox.recv() => break,
             };
             self.tally.count_end(end(&outcome));
-            let next = begun + self.request.interval;
+            let next = begun + self.asking.request.interval;
             let next = match delays.after(self.polled(outcome).await) {
                 None => next,
                 Some(delay) => next.max(Instant::now() + delay),

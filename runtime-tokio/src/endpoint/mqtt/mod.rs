@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 pub(super) use link::Link;
 pub(crate) use link::{Other, PreparedLink};
-use writer::Writer;
+use writer::Writing;
 
 use super::Means;
+use super::serving::Serving;
 use super::tally::Tally;
 use crate::driver::Source;
 use crate::mapping::Flow;
@@ -27,7 +28,7 @@ pub(crate) enum Subscribed {
     /// What comes from there.
     Flow(Box<Flow>),
     /// What goes there.
-    Writer(Box<Writer>),
+    Writer(Box<Serving<Writing>>),
 }
 
 /// An endpoint of the `other` broker; `None` where it is of another protocol, or listens to nothing: a plan says otherwise.
@@ -72,8 +73,9 @@ pub(super) fn subscribe(
                 qos: *qos,
                 retain: *retain,
             };
-            let (writer, source) = Writer::new(means, other, plan, target, &owner, tally, before)?;
-            Some((Subscribed::Writer(Box::new(writer)), source))
+            let writing = Writing::new(other, target);
+            let (serving, source) = Serving::new(means, plan, tally, before, writing)?;
+            Some((Subscribed::Writer(Box::new(serving)), source))
         }
         EndpointTarget::Http(_) | EndpointTarget::Opcua(_) => None,
     }
@@ -84,7 +86,7 @@ impl Subscribed {
     pub(super) async fn run(self) {
         match self {
             Self::Flow(flow) => flow.run().await,
-            Self::Writer(writer) => writer.run().await,
+            Self::Writer(serving) => serving.run().await,
         }
     }
 }

@@ -6,22 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use syncline_core::codec::QoS;
 use syncline_core::session::Publication;
-use syncline_core::topic::{TopicFilter, TopicName};
+use syncline_core::topic::TopicName;
 use tokio::time::timeout;
 
 use super::link::Other;
-use crate::driver::{
-    AgentHandle, Delivery, Inbox, Offline, PublishError, Source, Submitted, Wanted, mailbox,
-};
-use crate::endpoint::Means;
-use crate::endpoint::ending::Ending;
+use crate::driver::{AgentHandle, Delivery, Offline, PublishError, Submitted};
 use crate::endpoint::message::{self, wall};
-use crate::endpoint::results::Results;
+use crate::endpoint::serving::{Ended, Request, Work};
 use crate::endpoint::state::LinkState;
-use crate::endpoint::tally::{Cause, Tally};
-use crate::endpoint::under_way::UnderWay;
-use crate::rules::{Json, at};
-use crate::service::plan::EndpointPlan;
+use crate::endpoint::tally::Cause;
+use crate::endpoint::under_way::Unfinished;
+use crate::rules::Json;
 
 /// Longest wait for the other broker's acknowledgement.
 const ACKNOWLEDGEMENT_TIME: Duration = Duration::from_secs(30);
@@ -33,16 +28,11 @@ pub(super) struct Target {
     pub(super) retain: bool,
 }
 
-/// One endpoint.
-pub(crate) struct Writer {
+/// Publishes at another broker what comes to an endpoint.
+pub(crate) struct Writing {
     other: AgentHandle,
     state: Arc<LinkState>,
     target: Target,
-    inbox: Inbox,
-    results: Results,
-    tally: Arc<Tally>,
-    /// For what is under way when there are no more messages.
-    patience: Duration,
 }
 
 /// A message that was not written, and why.
@@ -51,79 +41,13 @@ struct Unwritten {
     text: String,
 }
 
-impl Writer {
-    /// `None` where the endpoint listens to nothing: a plan says otherwise.
-    pub(super) fn new(
-        means: &Means,
-        other: &Other,
-        plan: &EndpointPlan,
-        target: Target,
-        owner: &Arc<str>,
-        tally: &Arc<Tally>,
-        before: Option<Source>,
-    ) -> Option<(Self, Source)> {
-        let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
-        let (mailbox, mut inbox, closer) = mailbox(Arc::clone(owner), Arc::clone(tally.messages()));
-        let wanted = Wanted::new(closer, [(listened, plan.qos, mailbox.sink(0))]);
-        let source = Source::succeeding(&means.agent, wanted, &mut inbox, before);
-        let writer = Self {
+impl Writing {
+    pub(super) fn new(other: &Other, target: Target) -> Self {
+        Self {
             other: other.agent.clone(),
             state: Arc::clone(&other.state),
             target,
-            inbox,
-            results: Results::new(means, plan, owner, tally),
-            tally: Arc::clone(tally),
-            patience: means.drain_time,
-        };
-        Some((writer, source))
-    }
-
-    /// Runs until there will be no more messages, and until what they have begun has ended.
-    pub(super) async fn run(mut self) {
-        let mut under_way = UnderWay::default();
-        let mut closings = self.inbox.closings();
-        let mut ending: Option<Ending> = None;
-        loop {
-            let has_room = self.results.has_room();
-            let takes_more = has_room && under_way.has_room();
-            tokio::select! {
-                () = closings.begun(), if ending.is_none() => {
-                    ending = Some(Ending::of(&mut self.inbox, self.patience).await);
-                }
-                () = at(ending.as_ref().map(Ending::begins_until)) => break,
-                () = self.results.moved() => self.results.pass_due().await,
-                Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
-                delivery = self.inbox.recv(), if takes_more => {
-                    let Some(delivery) = delivery else { break };
-                    self.tally.count_request();
-                    let Delivery { payload, receipt, .. } = delivery;
-                    let id = message::id(&payload);
-                    // On its way before the next message is looked at: they keep their order.
-                    match self.submit(payload) {
-                        Ok(submitted) => {
-                            let (state, tally) = (Arc::clone(&self.state), Arc::clone(&self.tally));
-                            under_way.begin(id.clone(), async move {
-                                let end = written(submitted, &state).await;
-                                drop(receipt);
-                                told(id.as_ref(), end, &tally)
-                            });
-                        }
-                        Err(error) => {
-                            let unwritten = unwritten(&error, &self.state);
-                            let result = told(id.as_ref(), Err(unwritten), &self.tally);
-                            self.results.pass(result).await;
-                        }
-                    }
-                }
-            }
         }
-        let ending = match ending {
-            Some(ending) => ending,
-            None => Ending::of(&mut self.inbox, self.patience).await,
-        };
-        ending
-            .finish(self.inbox, under_way, &mut self.results, &self.tally)
-            .await;
     }
 
     fn submit(&self, payload: Bytes) -> Result<Submitted, PublishError> {
@@ -131,6 +55,32 @@ impl Writer {
         let mut publication = Publication::new(topic.clone(), payload).qos(*qos);
         publication.retain = *retain;
         self.other.submit(publication, Offline::Refuse)
+    }
+}
+
+impl Work for Writing {
+    fn begin(&self, delivery: Delivery) -> Request {
+        let Delivery { payload, receipt, .. } = delivery;
+        let id = message::id(&payload);
+        // On its way before the next message is looked at: they keep their order.
+        let submitted = self.submit(payload);
+        let (told, state) = (id.clone(), Arc::clone(&self.state));
+        let end = async move {
+            let end = match submitted {
+                Ok(submitted) => written(submitted, &state).await,
+                Err(error) => Err(unwritten(&error, &state)),
+            };
+            drop(receipt);
+            ended(told.as_ref(), end)
+        };
+        Request {
+            id,
+            end: Box::pin(end),
+        }
+    }
+
+    fn unfinished(&self, id: Option<&Json>, why: Unfinished) -> Json {
+        message::failed(id, wall(), why.text())
     }
 }
 
@@ -175,15 +125,15 @@ fn unwritten(error: &PublishError, state: &LinkState) -> Unwritten {
     Unwritten { cause, text }
 }
 
-fn told(id: Option<&Json>, end: Result<(), Unwritten>, tally: &Tally) -> Json {
+fn ended(id: Option<&Json>, end: Result<(), Unwritten>) -> Ended {
     match end {
-        Ok(()) => {
-            tally.count_end(Ok(()));
-            message::written(id, wall())
-        }
-        Err(Unwritten { cause, text }) => {
-            tally.count_end(Err(cause));
-            message::failed(id, wall(), &text)
-        }
+        Ok(()) => Ended {
+            told: message::written(id, wall()),
+            counted: Ok(()),
+        },
+        Err(Unwritten { cause, text }) => Ended {
+            told: message::failed(id, wall(), &text),
+            counted: Err(cause),
+        },
     }
 }

@@ -1,143 +1,98 @@
-//! An endpoint that messages tell what to do: it reads the value of a node, or writes it.
+//! What messages ask of an endpoint: it reads the value of a node, or writes it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use opcua::types::{StatusCode, Variant};
 use serde_json::Value;
-use syncline_core::topic::TopicFilter;
 
 use super::link::Other;
 use super::live::Failure;
 use super::node_type::Target;
-use crate::driver::{Delivery, Inbox, Source, Wanted, mailbox};
-use crate::endpoint::Means;
+use crate::driver::Delivery;
+use crate::endpoint::REQUESTS;
 use crate::endpoint::client::Body;
-use crate::endpoint::ending::Ending;
 use crate::endpoint::message::{self, Asked as Message, wall};
-use crate::endpoint::results::Results;
-use crate::endpoint::tally::{Cause, Tally};
-use crate::endpoint::under_way::UnderWay;
+use crate::endpoint::serving::{Ended, Request, Work};
+use crate::endpoint::tally::Cause;
+use crate::endpoint::under_way::Unfinished;
 use crate::opcua::own_json;
-use crate::rules::{Json, at};
+use crate::rules::Json;
 use crate::service::plan::{EndpointOperation, EndpointPlan, OpcuaItem};
 
-/// One endpoint.
+/// Reads or writes one node.
 pub(crate) struct Asked {
     other: Other,
     target: Arc<Target>,
     /// Whether it writes: one message after the other, so that the last one counts in the end.
     writes: bool,
-    inbox: Inbox,
-    results: Results,
-    tally: Arc<Tally>,
-    /// For what is under way when there are no more messages.
-    patience: Duration,
 }
 
 impl Asked {
-    /// `None` where the endpoint listens to nothing.
-    pub(super) fn new(
-        means: &Means,
-        other: &Other,
-        plan: &EndpointPlan,
-        item: &OpcuaItem,
-        tally: &Arc<Tally>,
-        before: Option<Source>,
-    ) -> Option<(Self, Source)> {
-        let owner: Arc<str> = plan.to_string().into();
-        let listened = TopicFilter::try_from(plan.operation.listens_to()?.as_str()).ok()?;
-        let (mailbox, mut inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(tally.messages()));
-        let wanted = Wanted::new(closer, [(listened, plan.qos, mailbox.sink(0))]);
-        let source = Source::succeeding(&means.agent, wanted, &mut inbox, before);
-        let asked = Self {
+    pub(super) fn new(other: &Other, plan: &EndpointPlan, item: &OpcuaItem) -> Self {
+        Self {
             other: other.clone(),
             target: Arc::new(Target::new(item.node.clone())),
             writes: matches!(plan.operation, EndpointOperation::Write { .. }),
-            inbox,
-            results: Results::new(means, plan, &owner, tally),
-            tally: Arc::clone(tally),
-            patience: means.drain_time,
-        };
-        Some((asked, source))
+        }
     }
 
     /// Whether the order of its messages counts.
     pub(super) fn is_ordered(&self) -> bool {
         self.writes
     }
+}
 
-    /// Runs until there will be no more messages, and until what they have begun has ended.
-    pub(super) async fn run(mut self) {
-        let mut under_way = UnderWay::default();
-        let mut closings = self.inbox.closings();
-        let mut ending: Option<Ending> = None;
-        loop {
-            let has_room = self.results.has_room();
-            let may_begin = match self.writes {
-                true => under_way.is_empty(),
-                false => under_way.has_room(),
-            };
-            tokio::select! {
-                () = closings.begun(), if ending.is_none() => {
-                    ending = Some(Ending::of(&mut self.inbox, self.patience).await);
-                }
-                () = at(ending.as_ref().map(Ending::begins_until)) => break,
-                () = self.results.moved() => self.results.pass_due().await,
-                Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
-                delivery = self.inbox.recv(), if has_room && may_begin => {
-                    let Some(delivery) = delivery else { break };
-                    let Delivery { payload, receipt, .. } = delivery;
-                    // Whatever becomes of it, it is not done twice.
-                    drop(receipt);
-                    self.begin(&payload, &mut under_way).await;
-                }
-            }
-        }
-        let ending = match ending {
-            Some(ending) => ending,
-            None => Ending::of(&mut self.inbox, self.patience).await,
-        };
-        ending
-            .finish(self.inbox, under_way, &mut self.results, &self.tally)
-            .await;
+impl Work for Asked {
+    fn at_once(&self) -> usize {
+        if self.writes { 1 } else { REQUESTS }
     }
 
-    async fn begin(&mut self, payload: &Bytes, under_way: &mut UnderWay) {
-        self.tally.count_request();
-        let Some(asked) = Message::read(payload) else {
-            self.tally.count_end(Err(Cause::Malformed));
-            let told = message::failed_by(
+    fn begin(&self, delivery: Delivery) -> Request {
+        let Delivery { payload, receipt, .. } = delivery;
+        // Whatever becomes of it, it is not done twice.
+        drop(receipt);
+        let Some(Message { id, body }) = Message::read(&payload) else {
+            let told = failed(
                 None,
-                wall(),
-                StatusCode::BadDecodingError.sub_code().name(),
+                StatusCode::BadDecodingError,
                 "the message is not JSON, expected an object with `id` and `value`",
             );
-            self.results.pass(told).await;
-            return;
+            return Request::refused(None, Cause::Malformed, told);
         };
-        let (other, target, tally) = (
-            self.other.clone(),
-            Arc::clone(&self.target),
-            Arc::clone(&self.tally),
-        );
-        let (id, writes) = (asked.id.clone(), self.writes);
-        under_way.begin(id, async move {
-            let id = asked.id.as_ref();
+        let (other, target) = (self.other.clone(), Arc::clone(&self.target));
+        let (told, writes) = (id.clone(), self.writes);
+        let end = async move {
             let end = match writes {
-                true => write(&other, &target, asked.body)
-                    .await
-                    .map(|()| Json::boolean(true)),
+                true => write(&other, &target, body).await.map(|()| Json::boolean(true)),
                 false => read(&other, &target).await,
             };
-            tally.count_end(end.as_ref().map(|_| ()).map_err(|failure| failure.cause));
-            match end {
-                Ok(value) => message::read(id, wall(), &value),
-                Err(failure) => message::failed_by(id, wall(), failure.code(), &failure.text),
+            Ended {
+                counted: end.as_ref().map(|_| ()).map_err(|failure| failure.cause),
+                told: match end {
+                    Ok(value) => message::read(told.as_ref(), wall(), &value),
+                    Err(failure) => failed(told.as_ref(), failure.status, &failure.text),
+                },
             }
-        });
+        };
+        Request {
+            id,
+            end: Box::pin(end),
+        }
     }
+
+    fn unfinished(&self, id: Option<&Json>, why: Unfinished) -> Json {
+        let status = match why {
+            Unfinished::Unbegun => StatusCode::BadRequestCancelledByClient,
+            // As clients of the agent's own server are told.
+            Unfinished::Unanswered => StatusCode::BadShutdown,
+        };
+        failed(id, status, why.text())
+    }
+}
+
+/// What is told where something was not done: the name of the code, and `text`.
+fn failed(id: Option<&Json>, status: StatusCode, text: &str) -> Json {
+    message::failed_by(id, wall(), status.sub_code().name(), text)
 }
 
 async fn write(other: &Other, target: &Target, body: Option<Body>) -> Result<(), Failure> {

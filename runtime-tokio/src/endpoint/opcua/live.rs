@@ -59,11 +59,6 @@ impl Failure {
         };
         Self::new(Cause::Unreachable, StatusCode::BadNotConnected, text)
     }
-
-    /// The name of its code.
-    pub(super) fn code(&self) -> &'static str {
-        self.status.sub_code().name()
-    }
 }
 
 impl Live {

@@ -28,6 +28,7 @@ pub(super) use link::{Link, Upkeep};
 pub(crate) use link::{Other, PreparedLink};
 
 use super::Means;
+use super::serving::Serving;
 use super::tally::Tally;
 use crate::driver::Source;
 use crate::service::plan::{EndpointOperation, EndpointPlan, OpcuaItem, RetryStrategy};
@@ -35,7 +36,7 @@ use crate::service::plan::{EndpointOperation, EndpointPlan, OpcuaItem, RetryStra
 /// An endpoint that is subscribed, and waits to be started.
 pub(crate) enum Subscribed {
     /// Messages tell it what to do.
-    Asked(Box<Asked>),
+    Asked(Box<Serving<Asked>>),
     /// The server tells it values.
     Follower(Box<Follower>),
 }
@@ -55,8 +56,9 @@ pub(super) fn subscribe(
             (Subscribed::Follower(Box::new(follower)), source)
         }
         EndpointOperation::Read { .. } | EndpointOperation::Write { .. } => {
-            let (asked, source) = Asked::new(means, other, plan, item, tally, before)?;
-            (Subscribed::Asked(Box::new(asked)), source)
+            let asked = Asked::new(other, plan, item);
+            let (serving, source) = Serving::new(means, plan, tally, before, asked)?;
+            (Subscribed::Asked(Box::new(serving)), source)
         }
     })
 }
@@ -65,7 +67,7 @@ impl Subscribed {
     /// Whether what was there before has to end first.
     pub(super) fn is_ordered(&self) -> bool {
         match self {
-            Self::Asked(asked) => asked.is_ordered(),
+            Self::Asked(serving) => serving.work().is_ordered(),
             Self::Follower(_) => true,
         }
     }
@@ -73,7 +75,7 @@ impl Subscribed {
     /// Works until there will be no more messages.
     pub(super) async fn run(self) {
         match self {
-            Self::Asked(asked) => asked.run().await,
+            Self::Asked(serving) => serving.run().await,
             Self::Follower(follower) => follower.run().await,
         }
     }
