@@ -17,6 +17,7 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod live_check;
+mod log_name;
 pub mod mapping;
 mod nearest;
 mod node_rules;

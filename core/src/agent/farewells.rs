@@ -1,6 +1,7 @@
 //! Subscriptions that nobody needs any more: ended at the server, now or when it can be reached again.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use super::{Agent, Purpose};
 use crate::codec::PropertyBuf;
@@ -13,6 +14,8 @@ use crate::topic::TopicFilter;
 pub(super) struct Farewells {
     /// With the latest UNSUBSCRIBE that is under way.
     filters: BTreeMap<TopicFilter, Option<OpId>>,
+    /// Whether no UNSUBSCRIBE is sent for now.
+    held: bool,
 }
 
 impl Farewells {
@@ -23,6 +26,26 @@ impl Farewells {
 }
 
 impl Agent {
+    // Commands.
+
+    /// From now on no subscription is ended at the server, until [`release_farewells`](Self::release_farewells): for a change in
+    /// which one who needs a topic goes before another comes who needs it. Messages of what nobody needs meanwhile are nobody's.
+    pub fn hold_farewells(&mut self) {
+        self.farewells.held = true;
+    }
+
+    /// Ends at the server what nobody needs by now.
+    pub fn release_farewells(&mut self) {
+        if !core::mem::take(&mut self.farewells.held) {
+            return;
+        }
+        let waiting = self.farewells.filters.iter().filter(|(_, said)| said.is_none());
+        let waiting: Vec<_> = waiting.map(|(filter, _)| filter.clone()).collect();
+        for filter in waiting {
+            self.say_farewell(filter);
+        }
+    }
+
     /// Ends the subscription to `filter` at the server, unless a node or a standing subscription still needs it.
     ///
     /// Without a connection the server may keep the Session, and the subscription in it, for the next one.
@@ -34,7 +57,9 @@ impl Agent {
         if self.farewells.filters.len() < MAX_SUBSCRIPTIONS {
             self.farewells.filters.insert(filter.clone(), None);
         }
-        self.say_farewell(filter);
+        if !self.farewells.held {
+            self.say_farewell(filter);
+        }
     }
 
     /// With a connection to a kept Session, what was left meanwhile is ended in it.

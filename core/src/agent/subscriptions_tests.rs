@@ -280,6 +280,58 @@ fn an_ended_subscription_is_unsubscribed_and_its_messages_are_nobodys() {
 }
 
 #[test]
+fn what_is_wanted_again_before_farewells_are_released_is_never_unsubscribed() {
+    let mut bench = Bench::new(Version::V5);
+    bench.connect(false);
+    for text in ["kept", "left"] {
+        bench
+            .agent
+            .stay_subscribed(bench.now, filter(text), QoS::AtMostOnce);
+        bench.grant(ReasonCode::SUCCESS);
+    }
+    let node = bench
+        .agent
+        .add_node(bench.now, NodeConfig::new("base").unwrap())
+        .unwrap();
+    bench.grant(ReasonCode::SUCCESS);
+
+    bench.agent.hold_farewells();
+    bench.agent.end_subscription(&filter("kept"));
+    bench.agent.end_subscription(&filter("left"));
+    bench.agent.remove_node(node);
+    assert_eq!(bench.written(), [0_u8; 0], "nothing is ended for now");
+    assert!(bench.message("kept", &[]).is_empty(), "it is nobody's just now");
+    for text in ["kept", "base/tres"] {
+        bench
+            .agent
+            .stay_subscribed(bench.now, filter(text), QoS::AtMostOnce);
+        bench.grant(ReasonCode::SUCCESS);
+    }
+    bench.agent.release_farewells();
+    let written = bench.written();
+    assert_eq!((written[0], &written[5..]), (0xa2, &b"\0\x04left"[..]));
+    bench.agent.release_farewells();
+    assert_eq!(bench.written(), [0_u8; 0], "each is ended once");
+}
+
+#[test]
+fn a_connection_that_is_lost_while_farewells_are_held_changes_nothing_about_them() {
+    let mut bench = Bench::new(Version::V5);
+    bench.connect(false);
+    bench
+        .agent
+        .stay_subscribed(bench.now, filter("a"), QoS::AtMostOnce);
+    bench.grant(ReasonCode::SUCCESS);
+    bench.agent.hold_farewells();
+    bench.agent.end_subscription(&filter("a"));
+    bench.lose();
+    bench.connect(true);
+    assert_eq!(bench.written(), [0_u8; 0], "nothing is ended for now");
+    bench.agent.release_farewells();
+    assert_eq!(bench.written()[0], 0xa2, "UNSUBSCRIBE");
+}
+
+#[test]
 fn a_reply_to_a_node_is_also_for_who_subscribes_to_it() {
     let mut bench = Bench::new(Version::V5);
     bench.connect(false);

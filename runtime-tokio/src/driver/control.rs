@@ -39,6 +39,8 @@ impl Driver {
                 }
             }
             Control::Unsubscribe(id) => self.subscriptions.remove(id, &mut self.agent),
+            Control::HoldFarewells => self.agent.hold_farewells(),
+            Control::ReleaseFarewells => self.agent.release_farewells(),
             Control::Handled(id) => self.unacknowledged.handled(id, &mut self.agent),
             Control::Left(id) => self.unacknowledged.left(id),
             Control::LeaveRest => self.unacknowledged.end(),

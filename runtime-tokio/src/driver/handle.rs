@@ -81,6 +81,10 @@ pub(super) enum Control {
     },
     /// End it.
     Unsubscribe(u64),
+    /// End no subscription at the broker for now.
+    HoldFarewells,
+    /// End there what nobody needs by now.
+    ReleaseFarewells,
     /// The message of this receipt was handled.
     Handled(u64),
     /// The message of this receipt stays with the broker.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::receipt::Receipt;
 use super::subscriptions::Sink;
+use crate::log_name::LogName;
 use crate::rules::Counters;
 
 /// Messages that wait for one task; a further one is dropped and counted. A broker sends at once what it has kept while the agent was
@@ -36,7 +37,7 @@ pub(crate) struct Mailbox {
     sender: mpsc::Sender<Delivery>,
     waiting: Arc<AtomicUsize>,
     counters: Arc<Counters>,
-    owner: Arc<str>,
+    owner: LogName,
     closing: watch::Receiver<Option<Closing>>,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct Inbox {
     receiver: mpsc::Receiver<Delivery>,
     waiting: Arc<AtomicUsize>,
     counters: Arc<Counters>,
-    owner: Arc<str>,
+    owner: LogName,
     closing: watch::Receiver<Option<Closing>>,
     /// What a task before this one has not begun, once that has handed it over.
     earlier: Option<Rest>,
@@ -82,7 +83,8 @@ struct Rest(oneshot::Receiver<VecDeque<Delivery>>);
 pub(crate) struct Closings(watch::Receiver<Option<Closing>>);
 
 /// A mailbox for a task that the log calls `owner`; what it has no room for is counted in `counters`.
-pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inbox, Closer) {
+pub(crate) fn mailbox(owner: impl Into<LogName>, counters: Arc<Counters>) -> (Mailbox, Inbox, Closer) {
+    let owner = owner.into();
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let (close, closing) = watch::channel(None);
@@ -91,7 +93,7 @@ pub(crate) fn mailbox(owner: Arc<str>, counters: Arc<Counters>) -> (Mailbox, Inb
         receiver,
         waiting: Arc::clone(&waiting),
         counters: Arc::clone(&counters),
-        owner: Arc::clone(&owner),
+        owner: owner.clone(),
         closing: closing.clone(),
         earlier: None,
         first: VecDeque::new(),

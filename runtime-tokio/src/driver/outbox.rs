@@ -8,6 +8,7 @@ use syncline_core::session::Publication;
 use super::handle::AgentHandle;
 use super::publish::{Offline, PublishError, Submitted};
 use super::receipt::Receipt;
+use crate::log_name::LogName;
 use crate::rules::Counters;
 
 /// Messages of one task that the broker has not acknowledged.
@@ -23,17 +24,17 @@ pub(crate) struct Outbox {
     unacknowledged: VecDeque<(Submitted, Receipt)>,
     counters: Arc<Counters>,
     /// What the log calls the task.
-    owner: Arc<str>,
+    owner: LogName,
     told: HashSet<String>,
 }
 
 impl Outbox {
-    pub(crate) fn new(agent: AgentHandle, owner: Arc<str>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(agent: AgentHandle, owner: impl Into<LogName>, counters: Arc<Counters>) -> Self {
         Self {
             agent,
             unacknowledged: VecDeque::new(),
             counters,
-            owner,
+            owner: owner.into(),
             told: HashSet::new(),
         }
     }

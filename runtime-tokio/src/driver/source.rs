@@ -1,5 +1,6 @@
 //! Where the messages of a task come from, and how that ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_core::codec::QoS;
@@ -7,8 +8,10 @@ use syncline_core::topic::TopicFilter;
 use tokio::time::Instant;
 
 use super::handle::AgentHandle;
-use super::mailbox::{Closer, Inbox, Mailbox};
+use super::mailbox::{Closer, Inbox, Mailbox, mailbox};
 use super::subscriptions::{Sink, Subscription};
+use crate::log_name::LogName;
+use crate::rules::Counters;
 use crate::task::Task;
 
 /// The subscriptions of one task. Its messages come for as long as this lasts; when they end, its inbox does, once it is empty.
@@ -100,6 +103,25 @@ impl Source {
         });
         source.subscriptions = agent.subscribe_in_place_of(before, wanted);
         source
+    }
+
+    /// Subscribes to `filter` for a task that is yet to come, which takes over what waits by [`succeeding`](Self::succeeding).
+    pub(crate) fn expecting(
+        agent: &AgentHandle,
+        filter: TopicFilter,
+        qos: QoS,
+        name: impl Into<LogName>,
+        counters: &Arc<Counters>,
+    ) -> Self {
+        let (mailbox, inbox, closer) = mailbox(name, Arc::clone(counters));
+        let wanted = Wanted::new(closer, [(filter, qos, mailbox.sink(0))]);
+        // It waits in the mailbox until then, for that has a bound. Where nobody comes, the closer is gone and so is what waits.
+        let mut closings = inbox.closings();
+        tokio::spawn(async move {
+            closings.begun().await;
+            inbox.hand_over().await;
+        });
+        Self::subscribed(agent, wanted, None)
     }
 
     fn is_of(&self, agent: &AgentHandle) -> bool {

@@ -70,7 +70,25 @@ impl Drop for Subscription {
     }
 }
 
+/// While this lasts the broker hears of no subscription that has ended.
+#[must_use = "subscriptions that have ended are ended at the broker when this is dropped"]
+pub(crate) struct HeldFarewells(Arc<Senders>);
+
+impl Drop for HeldFarewells {
+    fn drop(&mut self) {
+        // A driver that has ended has no subscriptions.
+        let _ = self.0.control.send(Control::ReleaseFarewells);
+    }
+}
+
 impl AgentHandle {
+    /// For a change in which one who needs a topic goes before another comes who needs it: the broker is not told of what ends in
+    /// between.
+    pub(crate) fn hold_farewells(&self) -> HeldFarewells {
+        let _ = self.senders.control.send(Control::HoldFarewells);
+        HeldFarewells(Arc::clone(&self.senders))
+    }
+
     /// Subscribes, now and with each new connection, and has `sink` take in the messages. A retained message comes first
     /// where there is one.
     #[must_use = "the subscription ends when this is dropped"]

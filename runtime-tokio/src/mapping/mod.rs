@@ -13,6 +13,7 @@ use std::sync::Arc;
 use syncline_core::session::Publication;
 
 use crate::driver::{AgentHandle, Delivery, Inbox, Outbox, Receipt, Wanted, mailbox};
+use crate::log_name::LogName;
 use crate::rules::{Arrival, Counters, Departure, Evaluators, Pipeline, at};
 use crate::service::plan::{FlowPlan, FlowTarget};
 use crate::task::Task;
@@ -34,22 +35,29 @@ pub struct MappedFlow {
 /// An item of a mapping that is yet to be subscribed and started.
 pub(crate) struct Item(Flow);
 
-impl Item {
-    /// The item `flow`, of `plan`, with what it is to take in.
-    pub(crate) fn new(
-        agent: &AgentHandle,
-        flow: &MappedFlow,
-        plan: &FlowPlan,
-        evaluators: Option<&Evaluators>,
-    ) -> (Self, Wanted) {
-        let MappedFlow {
+impl MappedFlow {
+    /// What the log calls it.
+    pub(crate) fn log_name(&self) -> String {
+        let Self {
             service,
             resource,
             item,
-            counters,
-        } = flow;
-        let owner = format!("mapping {resource} of service {service}, item {item}").into();
-        let (flow, wanted) = Flow::new(agent, plan, owner, counters, evaluators);
+            ..
+        } = self;
+        format!("mapping {resource} of service {service}, item {item}")
+    }
+}
+
+impl Item {
+    /// The item of `plan` that the log calls `name`, with what it is to take in.
+    pub(crate) fn new(
+        agent: &AgentHandle,
+        name: &LogName,
+        plan: &FlowPlan,
+        counters: &Arc<Counters>,
+        evaluators: Option<&Evaluators>,
+    ) -> (Self, Wanted) {
+        let (flow, wanted) = Flow::new(agent, plan, name.clone(), counters, evaluators);
         (Self(flow), wanted)
     }
 
@@ -76,11 +84,11 @@ impl Flow {
     pub(crate) fn new(
         to: &AgentHandle,
         plan: &FlowPlan,
-        owner: Arc<str>,
+        owner: LogName,
         counters: &Arc<Counters>,
         evaluators: Option<&Evaluators>,
     ) -> (Self, Wanted) {
-        let (mailbox, inbox, closer) = mailbox(Arc::clone(&owner), Arc::clone(counters));
+        let (mailbox, inbox, closer) = mailbox(owner.clone(), Arc::clone(counters));
         let sources = plan.subscribe.iter().enumerate();
         let wanted =
             sources.map(|(number, source)| (source.filter.clone(), source.qos, mailbox.sink(number)));
@@ -91,7 +99,7 @@ impl Flow {
             pipeline: Pipeline::new(
                 plan.rules.clone(),
                 evaluators,
-                Arc::clone(&owner),
+                owner.clone(),
                 Arc::clone(counters),
             ),
             target: plan.publish.clone(),

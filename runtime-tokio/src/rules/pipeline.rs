@@ -12,6 +12,7 @@ use super::definition::RuleList;
 use super::evaluators::Evaluators;
 use super::failure::{Cause, Failure};
 use super::limits::FAILURES_TOLD;
+use crate::log_name::LogName;
 
 /// Why a message has not passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(crate) struct Pipeline {
     /// Absent where the rules have no expression.
     evaluators: Option<Evaluators>,
     /// What the log calls it.
-    owner: Arc<str>,
+    owner: LogName,
     counters: Arc<Counters>,
     start: Moment,
     told: HashSet<Failure>,
@@ -41,14 +42,14 @@ impl Pipeline {
     pub(crate) fn new(
         rules: RuleList,
         evaluators: Option<&Evaluators>,
-        owner: Arc<str>,
+        owner: impl Into<LogName>,
         counters: Arc<Counters>,
     ) -> Self {
         let evaluators = evaluators.filter(|_| rules.has_expression()).cloned();
         Self {
             chain: Chain::new(rules),
             evaluators,
-            owner,
+            owner: owner.into(),
             counters,
             start: Moment::now(),
             told: HashSet::new(),

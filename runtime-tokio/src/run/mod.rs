@@ -138,8 +138,9 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
     let (removed, added) = resources.places(&mut change);
     let places = driver.change_nodes(&removed, added)?;
     // There are none yet that could end.
-    drop(resources.adopt_flows(&mut change));
+    let (gate, _) = resources.adopt_flows(&mut change);
     let router = resources.adopt_nodes(&mut change, places).await;
+    drop(gate);
     front.adopt(plan, router, opened);
     opcua.adopt(served).await;
     change.tell(plan, &front.base(), opcua.content().map(Content::url));

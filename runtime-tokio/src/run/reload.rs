@@ -25,10 +25,12 @@ impl RunningAgent {
         let ended = RunError::Ended {
             task: "link to the broker",
         };
+        let farewells = self.agent.hold_farewells();
         let places = self.agent.change_nodes(removed, added).await.ok_or(ended)??;
         let count = change.count();
-        let ended = self.resources.adopt_flows(&mut change);
+        let (gate, ended) = self.resources.adopt_flows(&mut change);
         let router = self.resources.adopt_nodes(&mut change, places).await;
+        drop((gate, farewells));
         self.front.adopt(plan, router, opened);
         self.opcua.adopt(served).await;
         change.tell(plan, &self.front.base(), self.opcua.content().map(Content::url));

@@ -63,7 +63,7 @@ pub(super) fn subscribe(
                 },
             };
             let evaluators = means.evaluators.as_ref();
-            let (flow, wanted) = Flow::new(&means.agent, &flow, owner, tally.messages(), evaluators);
+            let (flow, wanted) = Flow::new(&means.agent, &flow, owner.into(), tally.messages(), evaluators);
             let source = Source::subscribed(&other.agent, wanted, before);
             Some((Subscribed::Flow(Box::new(flow)), source))
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syncline_core::topic::TopicFilter;
 use tokio::time::Instant;
 
 use super::super::RunError;
 use super::connections::{self, Link};
 use super::table::{Difference, Kind, OneByOne, ResourceId, Table};
-use crate::driver::Source;
+use crate::driver::{AgentHandle, Source};
 use crate::endpoint::{Means, Tally, Way};
 use crate::service::plan::{EndpointPlan, Plan};
 use crate::task::Task;
@@ -66,7 +67,7 @@ pub(super) fn compare(table: &Table<Endpoints>, plan: &Plan) -> Result<Differenc
             (id(endpoint), settings)
         })
     });
-    table.compare(wanted.collect(), |_, _| Ok(()))
+    table.compare(wanted.collect(), |_, _| Ok(None))
 }
 
 /// The endpoint of this plan.
@@ -78,17 +79,56 @@ pub(super) fn id(plan: &EndpointPlan) -> ResourceId {
     }
 }
 
+/// Subscribes at the agent's broker for endpoints that begin and listen to what none listens to yet, so that who begins before them finds
+/// them listening. Those that go on with the topic of the one in whose place they come need nothing of that.
+pub(super) fn expect(table: &Table<Endpoints>, agent: &AgentHandle, difference: &mut Difference<Endpoints>) {
+    for begin in &mut difference.begins {
+        let plan = &begin.settings.plan;
+        // A Topic Name is a Topic Filter, unless it begins as a shared subscription does.
+        let listened = plan.operation.listens_to();
+        let Some(filter) = listened.and_then(|topic| TopicFilter::try_from(topic.as_str()).ok()) else {
+            continue;
+        };
+        let before = table.running(&begin.id);
+        let work = before.and_then(|before| before.work.as_ref());
+        if work.is_some_and(|work| work.source.filters().contains(&filter)) {
+            continue;
+        }
+        let tally = before.map_or_else(Arc::default, |before| Arc::clone(&before.tally));
+        let source = Source::expecting(agent, filter, plan.qos, plan.to_string(), tally.messages());
+        begin.prepared = Some(Expected { tally, source });
+    }
+}
+
+/// What comes for an endpoint before it is made.
+pub(super) struct Expected {
+    tally: Arc<Tally>,
+    source: Source,
+}
+
 impl Kind for Endpoints {
     type Settings = Settings;
-    type Prepared = ();
+    type Prepared = Option<Expected>;
     type Running = Running;
 }
 
 impl OneByOne for Endpoints {
-    async fn start(&self, _: &ResourceId, settings: &Settings, (): (), before: Option<Running>) -> Running {
-        let tally = before
-            .as_ref()
-            .map_or_else(Arc::default, |before| Arc::clone(&before.tally));
+    async fn start(
+        &self,
+        _: &ResourceId,
+        settings: &Settings,
+        expected: Option<Expected>,
+        before: Option<Running>,
+    ) -> Running {
+        let (tally, expected) = match expected {
+            Some(Expected { tally, source }) => (tally, Some(source)),
+            None => (
+                before
+                    .as_ref()
+                    .map_or_else(Arc::default, |before| Arc::clone(&before.tally)),
+                None,
+            ),
+        };
         let patience = self.means.drain_time;
         let before = before.and_then(|before| before.work);
         let (old, source) = before.map(|work| (work.task, work.source)).unzip();
@@ -98,7 +138,13 @@ impl OneByOne for Endpoints {
             }
         };
         let way = self.ways.get(&settings.of);
-        let subscribed = way.and_then(|way| way.subscribe(&self.means, &settings.plan, &tally, source));
+        // What listened elsewhere ends once this one listens.
+        let (before, elsewhere) = match expected {
+            Some(expected) => (Some(expected), source),
+            None => (source, None),
+        };
+        let subscribed = way.and_then(|way| way.subscribe(&self.means, &settings.plan, &tally, before));
+        drop(elsewhere);
         let work = match subscribed {
             Some((subscribed, source)) => Some(Work {
                 task: subscribed.start(finish),

@@ -1,7 +1,7 @@
 //! Items of mappings: each is a task. Those that begin take over the subscriptions of those that end in one step, and begin once these
 //! have worked off what they were given.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::super::RunError;
 use super::table::{Begin, Difference, Kind, ResourceId, Table};
 use crate::driver::{AgentHandle, Source};
+use crate::log_name::LogName;
 use crate::mapping::{Item, MappedFlow};
 use crate::rules::Evaluators;
 use crate::service::plan::{FlowPlan, MappingPlan, Plan};
@@ -29,6 +30,7 @@ pub(super) struct Flows {
 /// An item of a mapping at work.
 pub(super) struct Running {
     pub(super) flow: MappedFlow,
+    name: LogName,
     task: Task,
     source: Source,
 }
@@ -40,21 +42,32 @@ impl Running {
     }
 }
 
+/// How the items of a plan differ from those that run.
+#[derive(Default)]
+pub(super) struct Change {
+    pub(super) difference: Difference<Flows>,
+    /// Where each stands among the items of its mapping, counted from 1.
+    places: BTreeMap<ResourceId, usize>,
+}
+
 /// The items of mappings that `plan` has, and how they differ from those that run.
-pub(super) fn compare(table: &Table<Flows>, plan: &Plan) -> Result<Difference<Flows>, RunError> {
-    let wanted = mappings(plan).flat_map(|(service, mapping)| numbered(table, service, mapping));
-    let wanted = wanted.map(|(id, _, plan)| (id, plan.clone())).collect();
-    table.compare(wanted, |_, _| Ok(()))
+pub(super) fn compare(table: &Table<Flows>, plan: &Plan) -> Result<Change, RunError> {
+    let items = mappings(plan).flat_map(|(service, mapping)| numbered(table, service, mapping));
+    let (wanted, places) = items
+        .map(|(id, place, plan)| ((id.clone(), plan.clone()), (id, place)))
+        .unzip();
+    Ok(Change {
+        difference: table.compare(wanted, |_, _| Ok(()))?,
+        places,
+    })
 }
 
 /// The items that run of `plan`, in its order, each called by its place.
 pub(super) fn shown(table: &Table<Flows>, plan: &Plan) -> Vec<MappedFlow> {
     let items = mappings(plan).flat_map(|(service, mapping)| numbered(table, service, mapping));
-    let shown = items.filter_map(|(id, item, _)| {
-        let flow = table.running(&id)?.flow.clone();
-        Some(MappedFlow { item, ..flow })
-    });
-    shown.collect()
+    items
+        .filter_map(|(id, ..)| Some(table.running(&id)?.flow.clone()))
+        .collect()
 }
 
 fn mappings(plan: &Plan) -> impl Iterator<Item = (&str, &MappingPlan)> {
@@ -117,9 +130,14 @@ struct Gone {
     ended: watch::Receiver<()>,
 }
 
-/// Carries `difference` out, in one step as far as subscriptions go: of a filter that anyone has before and after it no message is lost,
-/// whoever has it. What is returned waits until those have ended in whose place none comes.
-pub(super) fn adopt(table: &mut Table<Flows>, kind: &Flows, difference: Difference<Flows>) -> JoinSet<()> {
+/// Items that begin take messages in, and publish none, for as long as this lasts: until all whom that may be for have subscribed.
+pub(crate) type Gate = watch::Sender<()>;
+
+/// Carries `change` out, in one step as far as subscriptions go: of a filter that anyone has before and after it no message is lost,
+/// whoever has it. The set waits until those have ended in whose place none comes.
+pub(super) fn adopt(table: &mut Table<Flows>, kind: &Flows, change: Change) -> (Gate, JoinSet<()>) {
+    let Change { difference, places } = change;
+    let (gate, opened) = watch::channel(());
     let mut ends = JoinSet::new();
     let mut gone = Vec::new();
     for id in &difference.ends {
@@ -147,9 +165,11 @@ pub(super) fn adopt(table: &mut Table<Flows>, kind: &Flows, difference: Differen
             item: id.item,
             counters,
         };
-        let (item, filters) = Item::new(&kind.agent, &flow, &settings, kind.evaluators.as_ref());
+        let name = LogName::from(flow.log_name());
+        let evaluators = kind.evaluators.as_ref();
+        let (item, filters) = Item::new(&kind.agent, &name, &settings, &flow.counters, evaluators);
         wanted.push(filters);
-        begins.push((id, settings, flow, item));
+        begins.push((id, settings, (flow, name), item));
     }
     // Messages keep their order: those before are worked off first, by whoever was given them.
     let before: Vec<_> = begins
@@ -160,20 +180,34 @@ pub(super) fn adopt(table: &mut Table<Flows>, kind: &Flows, difference: Differen
             let before = gone.filter(|gone| {
                 gone.id == *id || filters().any(|filter| gone.source.filters().contains(filter))
             });
-            before.map(|gone| gone.ended.clone()).collect::<Vec<_>>()
+            let before = before.map(|gone| gone.ended.clone());
+            before.chain([opened.clone()]).collect::<Vec<_>>()
         })
         .collect();
     let gone = gone.into_iter().map(|gone| gone.source);
     let sources = Source::all_subscribed(&kind.agent, wanted, gone);
-    for (((id, settings, flow, item), before), source) in begins.into_iter().zip(before).zip(sources) {
+    for (((id, settings, (flow, name), item), before), source) in begins.into_iter().zip(before).zip(sources)
+    {
         let task = item.start(async move {
             for mut ended in before {
                 while ended.changed().await.is_ok() {}
             }
         });
-        table.insert(id, settings, Running { flow, task, source });
+        let running = Running {
+            flow,
+            name,
+            task,
+            source,
+        };
+        table.insert(id, settings, running);
     }
-    ends
+    for (id, running) in table.all_mut() {
+        if let Some(place) = places.get(id) {
+            running.flow.item = *place;
+            running.name.replace(running.flow.log_name());
+        }
+    }
+    (gate, ends)
 }
 
 impl Running {

@@ -26,6 +26,7 @@ use self::connections::Connections;
 use self::counters::NodeCounters;
 use self::endpoints::Endpoints;
 use self::flows::Flows;
+pub(super) use self::flows::Gate;
 use self::nodes::Nodes;
 use self::opcua::{Exchange, OpcuaNodes};
 pub use self::table::Changes;
@@ -68,7 +69,7 @@ pub(super) struct Change {
     begins: BTreeSet<ResourceId>,
     /// Nodes that end.
     ends: Vec<ResourceId>,
-    flows: Difference<Flows>,
+    flows: flows::Change,
     /// Items of mappings that begin.
     mappings: usize,
     connections: Difference<Connections>,
@@ -115,7 +116,7 @@ impl Resources {
             nodes,
             opcua,
             site: site.cloned(),
-            mappings: flows.begins.len(),
+            mappings: flows.difference.begins.len(),
             flows,
             connections: connections::compare(&self.connections, plan, &means)?,
             endpoints: endpoints::compare(&self.endpoints, plan)?,
@@ -132,15 +133,17 @@ impl Resources {
         (removed, added)
     }
 
-    /// Carries `change` out as far as mappings go. Their subscriptions are on their way before anything that new nodes are asked for.
-    /// Those that are gone work off what they were given; what this returns waits for that.
-    pub(super) fn adopt_flows(&mut self, change: &mut Change) -> JoinSet<()> {
-        let difference = std::mem::take(&mut change.flows);
+    /// Carries `change` out as far as mappings go. Their subscriptions are on their way before anything that new nodes are asked for, and
+    /// those of endpoints before anything that mappings publish. New mappings publish when nodes are adopted, too, and the gate is dropped.
+    /// Those that are gone work off what they were given; the set waits for that.
+    pub(super) fn adopt_flows(&mut self, change: &mut Change) -> (Gate, JoinSet<()>) {
+        endpoints::expect(&self.endpoints, &self.means.agent, &mut change.endpoints);
+        let flow_change = std::mem::take(&mut change.flows);
         let flows = Flows {
             agent: self.means.agent.clone(),
             evaluators: change.means.evaluators.clone(),
         };
-        flows::adopt(&mut self.flows, &flows, difference)
+        flows::adopt(&mut self.flows, &flows, flow_change)
     }
 
     /// Carries `change` out as far as nodes go, now that the driver has made the `places` that it asks for, and returns the router
@@ -190,7 +193,10 @@ impl Resources {
         };
         self.endpoints.begin(&endpoints, change.endpoints).await;
         // Who has subscribed misses nothing of what a kept session brings.
-        self.connections.all_mut().flatten().for_each(Connection::begin);
+        self.connections
+            .all_mut()
+            .filter_map(|(_, connection)| connection.as_mut())
+            .for_each(Connection::begin);
         let nodes = self.nodes.all().map(|(id, _)| id);
         let nodes = nodes.chain(self.opcua.all().map(|(id, _)| id));
         self.counters.keep(&nodes.cloned().collect());
@@ -372,7 +378,7 @@ impl Change {
     pub(super) fn count(&self) -> Changes {
         self.nodes.changes()
             + self.opcua.difference.changes()
-            + self.flows.changes()
+            + self.flows.difference.changes()
             + self.connections.changes()
             + self.endpoints.changes()
     }

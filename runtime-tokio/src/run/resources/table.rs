@@ -162,9 +162,9 @@ impl<K: Kind> Table<K> {
         self.0.iter().map(|(id, (_, running))| (id, running))
     }
 
-    /// All that run.
-    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut K::Running> {
-        self.0.values_mut().map(|(_, running)| running)
+    /// All that run, with their ids.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (&ResourceId, &mut K::Running)> {
+        self.0.iter_mut().map(|(id, (_, running))| (id, running))
     }
 
     /// All that run, for good.
