@@ -24,10 +24,6 @@ mod subscriptions;
 mod version;
 
 #[cfg(test)]
-mod nodes_tests;
-#[cfg(test)]
-mod subscriptions_tests;
-#[cfg(test)]
 mod tests;
 
 use alloc::collections::{BTreeMap, VecDeque};

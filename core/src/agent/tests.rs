@@ -1,56 +1,37 @@
-//! An agent on a bench: the test is its broker, its registry, its disk and its clock.
+//! What the machines do together: refusals that lead to the registry, grants that connect, and requests of nodes.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
-use crate::codec::{self, Connack, Packet, PacketType, Properties, ReasonCode, Version};
+use crate::codec::{self, Packet, PacketType, ReasonCode, Version};
 use crate::flowsync::{self, NodeConfig};
 use crate::registration::{self, Answer, Credentials, Failure, Login, Mode, Obstacle, Request, State};
-use crate::session::{AckMode, DisconnectReason, VersionPolicy};
-use crate::time::{Duration, UnixMillis};
+use crate::session::{AckMode, DisconnectReason};
+use crate::time::Duration;
 
+mod bench;
+mod nodes;
+mod subscriptions;
 mod version;
 
-const WALL: UnixMillis = UnixMillis(1_795_312_800_000);
-
-struct Bench {
-    agent: Agent,
-    now: Instant,
-}
+use bench::{Bench, WALL};
 
 impl Bench {
     fn new(login: Login) -> Self {
-        let mut session = Config::new("line-1");
-        session.version = VersionPolicy::V5;
         let registration = registration::Config {
             mode: Mode::Auto,
             login,
             csr: None,
         };
-        let mut agent = Agent::new(session, [3; SEED_LEN]).unwrap();
-        agent.register_with(registration).unwrap();
-        let mut bench = Self {
-            agent,
-            now: Instant::from_micros(1_000_000),
-        };
+        let mut bench = Self::of_version(Version::V5);
+        bench.agent.register_with(registration).unwrap();
         bench.agent.connect(bench.now);
         bench
     }
 
     fn stored() -> Self {
         Self::new(Login::Stored(credentials()))
-    }
-
-    fn take(&mut self) -> Vec<Output> {
-        core::iter::from_fn(|| self.agent.poll(self.now)).collect()
-    }
-
-    fn outputs<const N: usize>(&mut self) -> [Output; N] {
-        let outputs = self.take();
-        outputs
-            .try_into()
-            .unwrap_or_else(|outputs| panic!("expected {N} outputs, found {outputs:?}"))
     }
 
     /// Opens the transport and returns the credentials in the CONNECT.
@@ -70,24 +51,7 @@ impl Bench {
         )
     }
 
-    fn written(&mut self) -> Vec<u8> {
-        let bytes = self.agent.transmit().runs().collect::<Vec<_>>().concat();
-        self.agent.tx_advance(self.now, bytes.len());
-        bytes
-    }
-
-    fn connack(&mut self, reason: ReasonCode) {
-        let mut bytes = Vec::new();
-        let connack = Connack {
-            session_present: false,
-            reason,
-            properties: Properties::EMPTY,
-        };
-        Packet::Connack(connack).encode(Version::V5, &mut bytes).unwrap();
-        self.agent.rx_extend(&bytes);
-    }
-
-    fn answer(&mut self, request: &Request, status: u16) {
+    fn answer_registry(&mut self, request: &Request, status: u16) {
         let answer = Answer::Response {
             status,
             retry_after: None,
@@ -99,19 +63,13 @@ impl Bench {
 
     /// An agent without a registration, connected, whose one node is ready and whose acknowledgements are the caller's.
     fn with_ready_node() -> (Self, NodeId) {
-        let mut config = Config::new("line-1");
-        config.version = VersionPolicy::V5;
-        config.acks = AckMode::Manual;
-        let mut bench = Self {
-            agent: Agent::new(config, [3; SEED_LEN]).unwrap(),
-            now: Instant::from_micros(1_000_000),
-        };
+        let mut bench = Self::with(Version::V5, |config| config.acks = AckMode::Manual);
         let node = NodeConfig::new("base").unwrap();
         let node = bench.agent.add_node(bench.now, node).unwrap();
         bench.agent.connect(bench.now);
         bench.take();
         bench.open();
-        bench.connack(ReasonCode::SUCCESS);
+        bench.connack(false, ReasonCode::SUCCESS);
         bench.take();
         let subscribe = bench.written();
         bench
@@ -123,11 +81,6 @@ impl Bench {
 
     fn state(&self) -> State {
         self.agent.registration().unwrap().state()
-    }
-
-    fn pass(&mut self) {
-        self.now = self.agent.poll_timeout().expect("a deadline");
-        self.agent.handle_timeout(self.now);
     }
 }
 
@@ -148,7 +101,7 @@ fn refused_credentials_are_registered_with_the_same_password_and_connect_when_gr
         .unwrap();
     assert_eq!(bench.outputs(), [Output::OpenTransport]);
     assert_eq!(bench.open(), kept());
-    bench.connack(ReasonCode::BAD_USER_NAME_OR_PASSWORD);
+    bench.connack(false, ReasonCode::BAD_USER_NAME_OR_PASSWORD);
     let [
         Output::CloseTransport,
         Output::Disconnected(disconnected),
@@ -160,7 +113,7 @@ fn refused_credentials_are_registered_with_the_same_password_and_connect_when_gr
     assert_eq!(disconnected.retry_at, None);
     assert!(request.body.ends_with(br#""password":"kept-from-before"}"#));
 
-    bench.answer(&request, 202);
+    bench.answer_registry(&request, 202);
     let [Output::RegistrationDelayed(delay)] = bench.outputs() else {
         panic!("pending does not delay");
     };
@@ -170,12 +123,12 @@ fn refused_credentials_are_registered_with_the_same_password_and_connect_when_gr
     let [Output::AskRegistry(request)] = bench.outputs() else {
         panic!("the registry is not asked again");
     };
-    bench.answer(&request, 201);
+    bench.answer_registry(&request, 201);
     let [Output::Granted(_), Output::OpenTransport] = bench.outputs() else {
         panic!("a grant does not connect");
     };
     assert_eq!(bench.open(), kept());
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     assert!(matches!(bench.outputs(), [Output::Connected(_)]));
     assert_eq!(bench.state(), State::Online);
     let subscribe = bench.written();
@@ -217,7 +170,7 @@ fn a_lost_link_is_the_sessions_to_mend() {
     let mut bench = Bench::stored();
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     bench.take();
     for _ in 0..3 {
         bench.agent.handle_transport_closed(bench.now);
@@ -228,7 +181,7 @@ fn a_lost_link_is_the_sessions_to_mend() {
         bench.pass();
         assert_eq!(bench.outputs(), [Output::OpenTransport]);
         assert_eq!(bench.open(), kept());
-        bench.connack(ReasonCode::SUCCESS);
+        bench.connack(false, ReasonCode::SUCCESS);
         assert!(matches!(bench.outputs(), [Output::Connected(_)]));
         assert_eq!(bench.state(), State::Online);
     }
@@ -240,7 +193,7 @@ fn a_refusal_that_is_not_about_credentials_is_tried_again_without_the_registry()
     bench.take();
     for _ in 0..5 {
         bench.open();
-        bench.connack(ReasonCode::BANNED);
+        bench.connack(false, ReasonCode::BANNED);
         let [Output::CloseTransport, Output::Disconnected(disconnected)] = bench.outputs() else {
             panic!("a ban is more than that");
         };
@@ -255,7 +208,7 @@ fn what_is_final_is_told_once() {
     let mut bench = Bench::stored();
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     bench.take();
     // DISCONNECT with session taken over.
     bench.agent.rx_extend(&[0xE0, 0x02, 0x8E, 0x00]);
@@ -272,12 +225,12 @@ fn what_is_final_is_told_once() {
     let mut bench = Bench::stored();
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::NOT_AUTHORIZED);
+    bench.connack(false, ReasonCode::NOT_AUTHORIZED);
     let [.., Output::AskRegistry(request)] = &bench.take()[..] else {
         panic!("a refusal does not lead to the registry");
     };
     let request = request.clone();
-    bench.answer(&request, 422);
+    bench.answer_registry(&request, 422);
     assert!(matches!(bench.outputs(), [Output::Denied(_)]));
     assert_eq!(bench.agent.poll_timeout(), None);
 }
@@ -287,7 +240,7 @@ fn disconnecting_ends_a_registration_wherever_it_stands() {
     let mut bench = Bench::stored();
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::NOT_AUTHORIZED);
+    bench.connack(false, ReasonCode::NOT_AUTHORIZED);
     bench.take();
     assert_eq!(bench.state(), State::AwaitResponse);
     bench.agent.disconnect(bench.now, Disconnect::default()).unwrap();
@@ -306,17 +259,11 @@ fn disconnecting_ends_a_registration_wherever_it_stands() {
 
 #[test]
 fn without_a_registration_a_refusal_is_final_unless_the_policy_is_to_retry() {
-    let mut config = Config::new("line-1");
-    config.version = VersionPolicy::V5;
-    config.username = Some("line-1".into());
-    let mut bench = Bench {
-        agent: Agent::new(config, [3; SEED_LEN]).unwrap(),
-        now: Instant::from_micros(1_000_000),
-    };
+    let mut bench = Bench::with(Version::V5, |config| config.username = Some("line-1".into()));
     bench.agent.connect(bench.now);
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::NOT_AUTHORIZED);
+    bench.connack(false, ReasonCode::NOT_AUTHORIZED);
     let [
         Output::CloseTransport,
         Output::Disconnected(_),

@@ -11,7 +11,7 @@ fn online_with_central(version: &str) -> (Bench, Vec<Output>) {
     bench.agent.check_version("1.4.2", Likeness::Compatible);
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     let [Output::Connected(_), Output::AskVersion(request)] = bench.outputs() else {
         panic!("a connection does not ask the central");
     };
@@ -76,7 +76,7 @@ fn what_is_said_on_a_mismatch_leaves_before_the_connection_ends() {
     bench.agent.check_version("1.4.2", Likeness::Exact);
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     let [Output::Connected(_), Output::AskVersion(request)] = bench.outputs() else {
         panic!("a connection does not ask the central");
     };
@@ -106,7 +106,7 @@ fn a_link_that_is_lost_on_the_way_off_is_not_final() {
     bench.agent.check_version("1.4.2", Likeness::Exact);
     bench.take();
     bench.open();
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     let [Output::Connected(_), Output::AskVersion(request)] = bench.outputs() else {
         panic!("a connection does not ask the central");
     };
@@ -137,7 +137,7 @@ fn disconnecting_ends_the_wait_for_the_central_and_connecting_asks_it_anew() {
     bench.agent.connect(bench.now);
     assert_eq!(bench.outputs(), [Output::OpenTransport]);
     bench.open();
-    bench.connack(ReasonCode::SUCCESS);
+    bench.connack(false, ReasonCode::SUCCESS);
     assert!(matches!(
         bench.outputs(),
         [Output::Connected(_), Output::AskVersion(_)]

@@ -1,117 +1,27 @@
 //! Nodes that come and go, with the test as the broker.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
-use super::{Agent, Output, Readiness};
-use crate::codec::{self, Connack, Filters, Packet, PacketId, Properties, QoS, ReasonCode, Version};
+use super::bench::{Asked, Bench, WALL, filter};
+use super::{Output, Readiness};
+use crate::codec::{QoS, ReasonCode, Version};
 use crate::flowsync::{ChangeError, NodeConfig, NodeId, Outcome, Refusal};
-use crate::rng::SEED_LEN;
-use crate::session::{Config, VersionPolicy};
-use crate::time::{Instant, UnixMillis};
-use crate::topic::TopicFilter;
-
-const WALL: UnixMillis = UnixMillis(1_795_312_800_000);
-
-/// An agent whose broker is the test.
-struct Bench {
-    agent: Agent,
-    now: Instant,
-}
-
-/// A SUBSCRIBE or an UNSUBSCRIBE as the broker sees it.
-struct Asked {
-    text: String,
-    packet_id: PacketId,
-}
 
 impl Bench {
-    fn new() -> Self {
-        let mut config = Config::new("line-1");
-        config.version = VersionPolicy::V5;
-        Self {
-            agent: Agent::new(config, [3; SEED_LEN]).unwrap(),
-            now: Instant::from_micros(1_000_000),
-        }
-    }
-
-    fn connect(&mut self, session_present: bool) {
-        self.agent.connect(self.now);
-        self.drain();
-        self.agent.handle_transport_open(self.now);
-        self.written();
-        let mut bytes = Vec::new();
-        let connack = Connack {
-            session_present,
-            reason: ReasonCode::SUCCESS,
-            properties: Properties::EMPTY,
-        };
-        Packet::Connack(connack).encode(Version::V5, &mut bytes).unwrap();
-        self.agent.rx_extend(&bytes);
-        self.drain();
-    }
-
-    fn lose(&mut self) {
-        self.agent.handle_transport_closed(self.now);
-        self.drain();
-        self.now = self.agent.poll_timeout().expect("a time to connect again");
-        self.agent.handle_timeout(self.now);
-    }
-
-    fn drain(&mut self) -> Vec<Output> {
-        core::iter::from_fn(|| self.agent.poll(self.now)).collect()
-    }
-
-    fn written(&mut self) -> Vec<u8> {
-        let bytes = self.agent.transmit().runs().collect::<Vec<_>>().concat();
-        self.agent.tx_advance(self.now, bytes.len());
-        bytes
-    }
-
-    /// What the broker is asked for: `+topic qos` and `-topic`.
-    fn asked(&mut self) -> Vec<Asked> {
-        let bytes = self.written();
-        let mut rest = &bytes[..];
-        let mut asked = Vec::new();
-        let of = |filters: Filters<'_>| filters.iter().next().map(|(filter, _)| String::from(filter));
-        while let Some(header) = codec::peek(rest, Version::V5, u32::MAX).unwrap() {
-            let (packet, next) = rest.split_at(header.packet_len());
-            rest = next;
-            let (text, packet_id) = match codec::decode(header, packet, Version::V5).unwrap() {
-                Packet::Subscribe(subscribe) => {
-                    let (filter, options) = subscribe.filters.iter().next().unwrap();
-                    let text = format!("+{filter} {}", options.qos as u8);
-                    (text, subscribe.packet_id)
-                }
-                Packet::Unsubscribe(unsubscribe) => {
-                    let filter = of(unsubscribe.filters).unwrap();
-                    (format!("-{filter}"), unsubscribe.packet_id)
-                }
-                _ => continue,
-            };
-            asked.push(Asked { text, packet_id });
-        }
-        asked
-    }
-
-    fn grant(&mut self, asked: &[Asked]) -> Vec<Output> {
-        for asked in asked {
-            let [high, low] = asked.packet_id.get().to_be_bytes();
-            let kind = if asked.text.starts_with('+') { 0x90 } else { 0xB0 };
-            self.agent.rx_extend(&[kind, 4, high, low, 0, 0]);
-        }
-        self.drain()
+    fn answer(&mut self, asked: &[Asked]) {
+        self.answer_each(asked, ReasonCode::SUCCESS);
+        self.take();
     }
 
     /// What the broker is asked for, and grants.
     fn granted(&mut self) -> Vec<String> {
         let asked = self.asked();
-        self.grant(&asked);
-        asked.into_iter().map(|asked| asked.text).collect()
+        self.answer(&asked);
+        texts(&asked)
     }
 
     fn add(&mut self, base: &str) -> NodeId {
@@ -129,7 +39,7 @@ impl Bench {
     }
 
     fn cancelled(&mut self) -> Vec<u64> {
-        let outputs = self.drain();
+        let outputs = self.take();
         let tokens = outputs.iter().filter_map(|output| match output {
             Output::Completed {
                 token,
@@ -146,13 +56,13 @@ fn node(base: &str) -> NodeConfig {
     NodeConfig::new(base).unwrap()
 }
 
-fn filter(text: &str) -> TopicFilter {
-    TopicFilter::try_from(text).unwrap()
+fn texts(asked: &[Asked]) -> Vec<String> {
+    asked.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn a_node_in_the_place_of_one_with_the_same_tres_is_ready_at_once() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let (old, kept) = (bench.add("a"), bench.add("b"));
     bench.connect(false);
     assert_eq!(bench.granted(), ["+a/tres 0", "+b/tres 0"]);
@@ -173,7 +83,7 @@ fn a_node_in_the_place_of_one_with_the_same_tres_is_ready_at_once() {
 
 #[test]
 fn another_quality_is_subscribed_to_without_a_gap() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let old = bench.add("a");
     bench.connect(false);
     bench.granted();
@@ -186,7 +96,7 @@ fn another_quality_is_subscribed_to_without_a_gap() {
 
 #[test]
 fn two_nodes_may_exchange_their_topics() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let (a, b) = (bench.add("a"), bench.add("b"));
     bench.connect(false);
     bench.granted();
@@ -201,7 +111,7 @@ fn two_nodes_may_exchange_their_topics() {
 
 #[test]
 fn a_change_that_cannot_be_made_leaves_all_as_it_was() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let (a, b) = (bench.add("a"), bench.add("b"));
     bench.connect(false);
     bench.granted();
@@ -211,14 +121,14 @@ fn a_change_that_cannot_be_made_leaves_all_as_it_was() {
         let error = bench.change(&[a], added).unwrap_err();
         assert!(matches!(error, ChangeError::Taken(_)), "{error}");
     }
-    assert!(bench.drain().is_empty() && bench.asked().is_empty());
+    assert!(bench.take().is_empty() && bench.asked().is_empty());
     assert_eq!(bench.agent.in_flight(a), 1);
     assert_eq!(bench.agent.readiness(b), Some(Readiness::Ready));
 }
 
 #[test]
 fn what_a_standing_subscription_needs_outlives_the_node() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let node = bench.add("a");
     let tres = filter("a/tres");
     assert!(
@@ -240,7 +150,7 @@ fn what_a_standing_subscription_needs_outlives_the_node() {
 
 #[test]
 fn what_a_node_needs_outlives_the_standing_subscription() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let node = bench.add("a");
     let tres = filter("a/tres");
     assert!(
@@ -259,7 +169,7 @@ fn what_a_node_needs_outlives_the_standing_subscription() {
 
 #[test]
 fn what_was_left_without_a_connection_is_ended_in_the_session_that_was_kept() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let (left, again) = (bench.add("left"), bench.add("again"));
     bench.connect(false);
     bench.granted();
@@ -269,8 +179,7 @@ fn what_was_left_without_a_connection_is_ended_in_the_session_that_was_kept() {
     bench.add("again");
     bench.connect(true);
     let asked = bench.asked();
-    let texts: Vec<_> = asked.iter().map(|asked| asked.text.as_str()).collect();
-    assert_eq!(texts, ["-left/tres", "+again/tres 0"]);
+    assert_eq!(texts(&asked), ["-left/tres", "+again/tres 0"]);
 
     bench.lose();
     bench.connect(true);
@@ -286,7 +195,7 @@ fn what_was_left_without_a_connection_is_ended_in_the_session_that_was_kept() {
 
 #[test]
 fn a_new_session_has_nothing_to_take_leave_of() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let node = bench.add("a");
     bench.connect(false);
     bench.granted();
@@ -301,7 +210,7 @@ fn a_new_session_has_nothing_to_take_leave_of() {
 
 #[test]
 fn an_earlier_farewell_does_not_stand_for_a_later_one() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::of_version(Version::V5);
     let first = bench.add("a");
     bench.connect(false);
     bench.granted();
@@ -310,7 +219,7 @@ fn an_earlier_farewell_does_not_stand_for_a_later_one() {
     let second = bench.add("a");
     bench.agent.remove_node(second);
     assert_eq!(bench.asked().len(), 2);
-    bench.grant(&earlier);
+    bench.answer(&earlier);
     bench.lose();
     bench.connect(true);
     assert_eq!(bench.granted(), ["-a/tres"]);
