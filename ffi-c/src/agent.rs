@@ -13,9 +13,9 @@ use crate::error_text::{ErrorOut, ErrorText, Fault};
 use crate::node_config::NodeConfigHandle;
 use crate::pointer::{self, Out};
 use crate::registration::{RegistrationOptions, RegistrationStatus, RegistryAnswerRecord};
-use crate::requester::{CountersRecord, json, transaction_id};
 use crate::result::Code;
 use crate::session::SessionHandle;
+use crate::transaction::{CountersRecord, json, transaction_id};
 
 /// Whether a node accepts requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

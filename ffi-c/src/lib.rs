@@ -21,6 +21,7 @@ mod shared_bytes;
 #[cfg(feature = "test-hook")]
 mod test_hook;
 mod topic;
+mod transaction;
 mod version;
 
 pub use agent::*;
@@ -38,4 +39,5 @@ pub use shared_bytes::*;
 #[cfg(feature = "test-hook")]
 pub use test_hook::*;
 pub use topic::*;
+pub use transaction::*;
 pub use version::*;

@@ -8,9 +8,9 @@ use syncline_core::time::{Instant, UnixMillis};
 use crate::border;
 use crate::error_text::Fault;
 use crate::pointer::{self, Out, Slice};
-use crate::requester::{json, transaction_id};
 use crate::result::Code;
 use crate::shared_bytes::SharedBytes;
+use crate::transaction::{json, transaction_id};
 
 /// Requests that were received, joined to their answers by id.
 #[derive(Debug)]

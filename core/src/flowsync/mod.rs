@@ -36,6 +36,7 @@ mod envelope;
 mod error_code;
 mod node;
 mod nodes;
+mod outcome;
 mod properties;
 mod requester;
 mod responder;
@@ -52,10 +53,9 @@ pub use envelope::{Malformed, Reply, ReplyBody, Request, encode_error, encode_va
 pub use error_code::{ErrorCode, ErrorName};
 pub use node::{NodeConfig, NodeConfigError, NodeId};
 pub use nodes::ChangeError;
+pub use outcome::{Completion, Counters, Delivery, Ignored, Outcome, Refusal, Treq, Undeliverable};
 pub use properties::{Asked, CONTENT_TYPE, correlated, treq_properties};
-pub use requester::{
-    Completion, Counters, Delivery, Ignored, Outcome, Refusal, Requester, Treq, Undeliverable,
-};
+pub use requester::Requester;
 pub use responder::{Answer, Incoming, RespondError, Responder, ResponderConfig, tres_topic};
 pub use state::{Input, State};
 pub use trace::{InvalidTraceParent, TRACEPARENT, TraceParent};

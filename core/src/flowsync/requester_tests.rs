@@ -2,7 +2,7 @@
 
 use alloc::format;
 
-use super::super::envelope::Request;
+use super::super::envelope::{Malformed, Request};
 use super::*;
 
 const T0: Instant = Instant::from_micros(1_000_000);

@@ -21,9 +21,9 @@ use crate::properties::PropertyRecord;
 use crate::registration::{
     CredentialsRecord, DelayRecord, DenialRecord, GrantRecord, MismatchRecord, RegistryRequestRecord,
 };
-use crate::requester::CompletionRecord;
 use crate::result::Code;
 use crate::shared_bytes::SharedBytes;
+use crate::transaction::CompletionRecord;
 
 /// What to do, or what has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
