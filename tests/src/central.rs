@@ -2,14 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// A running central; it ends with this process.
 #[derive(Debug)]
 pub struct Central {
     address: SocketAddr,
-    version: Arc<Mutex<String>>,
 }
 
 impl Central {
@@ -20,30 +18,21 @@ impl Central {
     #[must_use]
     pub fn start(version: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-        let central = Self {
-            address: listener.local_addr().expect("a bound socket"),
-            version: Arc::new(Mutex::new(version.to_owned())),
-        };
-        let told = Arc::clone(&central.version);
+        let address = listener.local_addr().expect("a bound socket");
+        let version = version.to_owned();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let version = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 // A client that goes away is served.
                 let _ = answer(&client, &version);
             }
         });
-        central
+        Self { address }
     }
 
     /// Its base URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// Has it be of another version from now on.
-    pub fn become_version(&self, version: &str) {
-        version.clone_into(&mut self.version.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -9,3 +9,4 @@ mod rejected;
 mod reload;
 mod support;
 mod threads;
+mod versions;

@@ -2,6 +2,7 @@
 //! meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use syncline_tests::http_plant::{Below, HttpPlant};
@@ -231,23 +232,16 @@ fn cut_off_and_served(below: Below) {
         };
         tokio::join!(slow, good_client(transport, port, &stop))
     });
-    eprintln!("longest wait of others: {longest:.2?}");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(longest < SERVED_WITHIN, "others had to wait {longest:?}");
+    eprintln!("{below:?}: longest wait of others: {longest:.2?}");
+    assert!(wrong.is_empty(), "{below:?}: {}", wrong.join("\n"));
+    assert!(
+        longest < SERVED_WITHIN,
+        "{below:?}: others had to wait {longest:?}"
+    );
 }
 
-#[test]
-fn slow_clients_are_cut_off_at_their_limits_while_others_are_served() {
-    cut_off_and_served(Below::Tcp);
-}
-
-#[test]
-fn slow_clients_over_tls_are_cut_off_at_their_limits_while_others_are_served() {
-    cut_off_and_served(Below::Tls);
-}
-
-#[test]
-fn a_client_that_reads_nothing_of_a_large_answer_is_cut_off() {
+/// Runs a client that reads nothing of a large answer.
+fn large_answer_unread() {
     let plant = HttpPlant::start(SERVICE, Below::Tcp);
     publish_large_value(&plant);
     wait::until("the value is provided", wait::PATIENCE, || {
@@ -260,4 +254,14 @@ fn a_client_that_reads_nothing_of_a_large_answer_is_cut_off() {
             .expect("a runtime")
             .block_on(measured("large answer unread", ANSWER_TIME, 0, deaf(&plant)));
     assert_eq!(measured, Ok(()));
+}
+
+#[test]
+fn slow_clients_are_cut_off_at_their_limits_while_others_are_served() {
+    // They have to wait long, and none of them has much to do meanwhile.
+    thread::scope(|scope| {
+        scope.spawn(|| cut_off_and_served(Below::Tcp));
+        scope.spawn(|| cut_off_and_served(Below::Tls));
+        scope.spawn(large_answer_unread);
+    });
 }
