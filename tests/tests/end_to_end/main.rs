@@ -54,6 +54,7 @@ mod register;
 mod registration;
 mod reload;
 mod reload_load;
+mod reload_order;
 mod reloading;
 mod rust_responder;
 mod secrets;

@@ -152,22 +152,48 @@ impl Plant {
             || (subscribed(&self.broker.log()) == expected).then_some(()),
         );
     }
+
+    /// The filters that the agent has ended its subscription to, in their order.
+    pub(crate) fn unsubscribed(&self) -> Vec<String> {
+        let log = self.broker.log();
+        let ended = steps(&log).filter_map(|step| match step {
+            Step::Unsubscribed(filter) => Some(filter.to_owned()),
+            Step::Subscribed(_) => None,
+        });
+        ended.collect()
+    }
 }
 
-/// What the agent is subscribed to at the end of Mosquitto's log, which has a line `TIME: CLIENT QOS FILTER` for each filter of a
-/// SUBSCRIBE and `TIME: CLIENT FILTER` for each of an UNSUBSCRIBE.
-fn subscribed(log: &str) -> BTreeSet<String> {
-    let mut filters = BTreeSet::new();
-    for line in log.lines() {
+/// A filter in a packet of the agent.
+enum Step<'l> {
+    Subscribed(&'l str),
+    Unsubscribed(&'l str),
+}
+
+/// The agent's steps in Mosquitto's log, which has a line `TIME: CLIENT QOS FILTER` for each filter of a SUBSCRIBE and
+/// `TIME: CLIENT FILTER` for each of an UNSUBSCRIBE.
+fn steps(log: &str) -> impl Iterator<Item = Step<'_>> {
+    log.lines().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
         if words.next() != Some("test-agent") {
-            continue;
+            return None;
         }
         match (words.next(), words.next(), words.next()) {
-            (Some("0" | "1" | "2"), Some(filter), None) => drop(filters.insert(filter.to_owned())),
-            (Some(filter), None, None) => drop(filters.remove(filter)),
-            _ => {}
+            (Some("0" | "1" | "2"), Some(filter), None) => Some(Step::Subscribed(filter)),
+            (Some(filter), None, None) => Some(Step::Unsubscribed(filter)),
+            _ => None,
         }
+    })
+}
+
+/// What the agent is subscribed to at the end of the broker's log.
+fn subscribed(log: &str) -> BTreeSet<String> {
+    let mut filters = BTreeSet::new();
+    for step in steps(log) {
+        match step {
+            Step::Subscribed(filter) => filters.insert(filter.to_owned()),
+            Step::Unsubscribed(filter) => filters.remove(filter),
+        };
     }
     filters
 }
