@@ -290,6 +290,12 @@ impl Config {
         doubts
     }
 
+    /// Where an OPC UA server would listen.
+    #[must_use]
+    pub fn opcua_listen(&self) -> OpcuaListen {
+        self.opcua_listen
+    }
+
     /// What commissioning files may ask about the agent, except the values of their parameters.
     #[must_use]
     pub fn service_context(&self) -> service::Context {

@@ -28,6 +28,7 @@ use super::identity::Identity;
 use super::limits;
 use super::nodes::{Nodes, Space};
 use super::opening::Offer;
+use super::protection;
 use super::rejected::Rejected;
 use super::text::parse_node_id;
 use crate::http::Admission;
@@ -136,10 +137,11 @@ impl fmt::Debug for Running {
 impl Server {
     /// A server without nodes. Where its key pair does not exist yet, it is made, which takes a moment.
     pub(crate) fn new(plan: &OpcuaServerPlan, settings: ServerSettings<'_>) -> Result<Self, OpcuaError> {
-        check_protection(plan, settings)?;
+        for warning in protection::check(plan, settings)? {
+            tracing::warn!("{warning}");
+        }
         let host = host(plan, settings.address.ip());
-        let base = format!("opc.tcp://{host}:{}", settings.address.port());
-        let url = format!("{base}{}", plan.resource_path);
+        let url = url(plan, settings.address);
         let uri = plan
             .application_uri
             .clone()
@@ -183,7 +185,7 @@ impl Server {
             .max_session_timeout_ms(limits::SESSION_TIME)
             .hello_timeout(limits::HELLO_TIME)
             .diagnostics_enabled(true);
-        let offered = endpoints(plan);
+        let offered = protection::endpoints(plan);
         let offer = Offer::new(offered.iter().map(|(policy, _)| *policy));
         for (policy, mode) in offered {
             // Who may log in by it is asked elsewhere.
@@ -288,43 +290,6 @@ impl Drop for Running {
     }
 }
 
-/// Somebody has to be able to log in, and what everyone who reaches the server could do must not be more than the operator has
-/// asked for.
-fn check_protection(plan: &OpcuaServerPlan, settings: ServerSettings<'_>) -> Result<(), OpcuaError> {
-    if !plan.allow_anonymous {
-        if settings.admission.is_none() {
-            return Err(OpcuaError::NobodyMayLogIn);
-        }
-        if endpoints(plan).is_empty() {
-            return Err(OpcuaError::NothingProtectsPasswords);
-        }
-        if plan.security_modes.contains(&SecurityMode::None) {
-            tracing::warn!(
-                "the OPC UA server leaves out its security policy `None`: nobody may come without a name, and passwords are not \
-                 taken without encryption"
-            );
-        }
-        return Ok(());
-    }
-    if settings.admission.is_some() {
-        tracing::warn!(
-            "the OPC UA server lets clients without a name do everything, whatever SYNCLINE_HTTP_AUTH says of users: leave out its \
-             `allowAnonymous: true` to ask everyone for a password"
-        );
-    }
-    if settings.address.ip().is_loopback() || settings.allow_insecure {
-        return Ok(());
-    }
-    let whom = match plan.security_modes.contains(&SecurityMode::None) {
-        true => "everyone, unencrypted",
-        false => "clients without a name",
-    };
-    Err(OpcuaError::Insecure {
-        address: settings.address,
-        whom,
-    })
-}
-
 /// The host in URLs: the plan's, else the address, else this machine's name.
 fn host(plan: &OpcuaServerPlan, address: IpAddr) -> String {
     match (&plan.hostname, address) {
@@ -337,19 +302,11 @@ fn host(plan: &OpcuaServerPlan, address: IpAddr) -> String {
     }
 }
 
-/// Which policies are offered with which modes: None with None, each other with each other; and None only where clients may come
-/// without a name, since no password is taken there.
-fn endpoints(plan: &OpcuaServerPlan) -> Vec<(Policy, MessageSecurityMode)> {
-    let mut endpoints = Vec::new();
-    for policy in &plan.security_policies {
-        for mode in &plan.security_modes {
-            let is_none = *policy == SecurityPolicy::None;
-            if is_none == (*mode == SecurityMode::None) && (!is_none || plan.allow_anonymous) {
-                endpoints.push((library_policy(*policy), library_mode(*mode)));
-            }
-        }
-    }
-    endpoints
+/// The URL that clients of a server on this address connect to.
+#[must_use]
+pub fn url(plan: &OpcuaServerPlan, address: SocketAddr) -> String {
+    let host = host(plan, address.ip());
+    format!("opc.tcp://{host}:{}{}", address.port(), plan.resource_path)
 }
 
 pub(crate) fn library_policy(policy: SecurityPolicy) -> Policy {

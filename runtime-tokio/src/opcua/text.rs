@@ -9,6 +9,9 @@ use opcua::types::{
     UAString,
 };
 
+/// The first code of the severity Bad.
+const BAD: u32 = 0x8000_0000;
+
 /// `ns=1;s=name`; the namespace 0 is left out.
 pub(super) fn node_id(id: &NodeId) -> String {
     match id.namespace {
@@ -142,6 +145,26 @@ pub(crate) fn status_by_name(name: &str) -> Option<StatusCode> {
     Some(StatusCode::from_category(code))
 }
 
+/// The number of the code of the severity Bad that specification and clients call `name`.
+pub(crate) fn bad_status_by_name(name: &str) -> Option<u32> {
+    let status = status_by_name(name).filter(StatusCode::is_bad)?;
+    Some(status.bits())
+}
+
+/// All names that [`bad_status_by_name`] knows.
+pub(crate) fn bad_status_names() -> Vec<String> {
+    // The library has no list of them: a code is one of these numbers with nothing below.
+    let codes = (BAD..=u32::MAX).step_by(1 << 16);
+    codes.filter_map(status_name).collect()
+}
+
+/// What specification and clients call this code.
+#[must_use]
+pub fn status_name(code: u32) -> Option<String> {
+    let known = SubStatusCode::from_value(code)?;
+    Some(known.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,5 +234,14 @@ mod tests {
     fn status_codes_are_known_by_their_names() {
         assert_eq!(status_by_name("BadOutOfRange"), Some(StatusCode::BadOutOfRange));
         assert_eq!(status_by_name("BadOutofRange"), None);
+        assert_eq!(bad_status_by_name("BadTimeout"), Some(0x800A_0000));
+        assert_eq!(bad_status_by_name("UncertainInitialValue"), None);
+        let names = bad_status_names();
+        assert!(names.len() > 200 && names.contains(&"BadTimeout".to_owned()));
+        for name in names {
+            let code = bad_status_by_name(&name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(status_name(code), Some(name));
+        }
+        assert_eq!(status_name(500), None);
     }
 }

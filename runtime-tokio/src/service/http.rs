@@ -33,6 +33,7 @@ const OPERATIONS: [(&str, Named); 3] = [
 /// What a time-out may tell an HTTP client.
 const CODES: Codes = Codes {
     range: 400..=599,
+    names: None,
     default: 500,
 };
 

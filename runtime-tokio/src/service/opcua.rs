@@ -14,9 +14,9 @@ use super::rule_list;
 use super::scope::Scope;
 use super::source::Span;
 use super::topic;
-use super::transaction::{self, Codes};
+use super::transaction::{self, Codes, Names};
 use super::value::{Data, Reference, Reporter, Value};
-use crate::opcua::Shape;
+use crate::opcua::{Shape, bad_status_by_name, bad_status_names};
 
 /// `BadTimeout` of OPC UA Part 4.
 const BAD_TIMEOUT: u32 = 0x800A_0000;
@@ -27,6 +27,11 @@ const MAX_ARGUMENTS: usize = 64;
 /// of 500 would read as Good.
 const CODES: Codes = Codes {
     range: 0..=u32::MAX,
+    names: Some(Names {
+        code: bad_status_by_name,
+        all: bad_status_names,
+        kind: "a StatusCode of the severity Bad",
+    }),
     default: BAD_TIMEOUT,
 };
 
@@ -166,14 +171,26 @@ fn check_security(record: &mut Record<'_, '_, '_>, policies: &[SecurityPolicy], 
             "add `None` to `securityPolicies`, or leave it out of both",
         );
     }
-    if modes.iter().any(|mode| *mode != SecurityMode::None)
-        && policies.iter().all(|policy| *policy == SecurityPolicy::None)
-    {
-        let place = record.place("securityPolicies");
-        record.error_with_help(
+    let place = record.place("securityPolicies");
+    if policies.iter().all(|policy| *policy == SecurityPolicy::None) {
+        if record.value("securityModes").is_none() {
+            record.error_with_help(
+                place,
+                "`securityPolicies`: found `None` alone, which has no mode but `None`, and without `securityModes` the mode is \
+                 `SignAndEncrypt`",
+                "add `securityModes: [None]` for a server without encryption, or `Basic256Sha256` for one with",
+            );
+        } else if modes.iter().any(|mode| *mode != SecurityMode::None) {
+            record.error_with_help(
+                place,
+                "`securityPolicies`: found no policy for the modes `Sign` and `SignAndEncrypt`",
+                "add `Basic256Sha256`, or leave these modes out of `securityModes`",
+            );
+        }
+    } else if policy && !mode {
+        record.reporter.warning(
             place,
-            "`securityPolicies`: found no policy for the modes `Sign` and `SignAndEncrypt`",
-            "add `Basic256Sha256`",
+            "`securityPolicies`: `None` is not offered, for `securityModes` has no `None`",
         );
     }
 }

@@ -449,10 +449,15 @@ impl fmt::Display for Snapshot {
         }
         for node in &self.exchanges {
             let state = if node.ready { "ready" } else { "waits " };
+            // The column is no wider.
+            let operation = match node.operation.as_str() {
+                "provide, receive" => "exchange",
+                one => one,
+            };
             writeln!(
                 f,
-                "{:<10} {state}  {} {}  {}",
-                node.operation, node.method, node.url, node.topic
+                "{operation:<10} {state}  {} {}  {}",
+                node.method, node.url, node.topic
             )?;
             rules(f, node.rules.as_ref())?;
             misfits(f, node.misfits)?;

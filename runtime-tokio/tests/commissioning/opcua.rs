@@ -1,5 +1,6 @@
 //! Wrong OPC UA servers and nodes, and nodes of several services under one server.
 
+use syncline::service::plan::OpcuaOperation;
 use syncline::service::{Context, Severity, Source, plan_sources};
 
 use super::{Case, assert_reported, messages};
@@ -28,7 +29,27 @@ resources:
 resources:
   s: {type: 'Cybus::Server::Opcua', properties: {securityPolicies: [None]}}
 ", &[
+        r"3:50 `securityPolicies`: found `None` alone, which has no mode but `None`, and without `securityModes` the mode is `SignAndEncrypt`",
+    ]),
+    ("policy None alone with a mode that signs, as the file says", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {securityPolicies: [None], securityModes: [None, Sign]}}
+", &[
         r"3:50 `securityPolicies`: found no policy for the modes `Sign` and `SignAndEncrypt`",
+    ]),
+    ("a code for a timeout that has no such name", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Variable, dataType: Int32, operation: transaction, transaction: {timeoutErrorCode: BadTimout}}}
+", &[
+        r"4:157 `timeoutErrorCode`: found the text `BadTimout`, expected a StatusCode of the severity Bad by its name, or its number without quotes",
+    ]),
+    ("a code for a timeout whose name is not Bad", r"metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua'}
+  n: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Variable, dataType: Int32, operation: transaction, transaction: {timeoutErrorCode: Good}}}
+", &[
+        r"4:157 `timeoutErrorCode`: found the text `Good`, expected a StatusCode of the severity Bad by its name, or its number without quotes",
     ]),
     ("a port beyond the range", r"metadata: {name: t}
 resources:
@@ -284,4 +305,44 @@ resources:
         messages(&report, Severity::Error),
         ["3:3 the node id `ns=1;s=own` is already that of another node"]
     );
+}
+
+#[test]
+fn what_is_allowed_but_seldom_meant_is_warned_of() {
+    let text = "metadata: {name: t}
+resources:
+  s: {type: 'Cybus::Server::Opcua', properties: {securityPolicies: [None, Basic256Sha256]}}
+  root: {type: 'Cybus::Node::Opcua', properties: {parent: !ref s, nodeType: Object}}
+  a: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Object, browseName: Line}}
+  b: {type: 'Cybus::Node::Opcua', properties: {parent: !ref root, nodeType: Object, browseName: line}}
+  c: {type: 'Cybus::Node::Opcua', properties: {parent: !ref a, nodeType: Object, browseName: Line}}
+";
+    let planned = plan_sources(vec![Source::new("t.yml", text)], &Context::default()).expect("a plan");
+    assert_eq!(
+        messages(&planned.warnings, Severity::Warning),
+        [
+            "3:50 `securityPolicies`: `None` is not offered, for `securityModes` has no `None`",
+            "6:3 a sibling of `b` has the browse name `line` as well: permissions for one are for both, and who looks by browse \
+             names finds either of them",
+        ]
+    );
+}
+
+#[test]
+fn a_code_for_a_timeout_may_be_a_name_or_a_number() {
+    for code in ["BadTimeout", "'BadTimeout'", "0x800A0000", "2148139008"] {
+        let text = format!(
+            "metadata: {{name: t}}
+resources:
+  s: {{type: 'Cybus::Server::Opcua'}}
+  n: {{type: 'Cybus::Node::Opcua', properties: {{parent: !ref s, nodeType: Method, operation: transaction, transaction: {{timeoutErrorCode: {code}}}}}}}
+"
+        );
+        let planned = plan_sources(vec![Source::new("t.yml", &text)], &Context::default()).expect("a plan");
+        let node = &planned.plan.services[0].opcua_servers[0].nodes[0];
+        let Some(OpcuaOperation::Transaction { transaction, .. }) = node.operation() else {
+            panic!("{node:?}");
+        };
+        assert_eq!(transaction.timeout_error_code, 0x800A_0000, "{code}");
+    }
 }

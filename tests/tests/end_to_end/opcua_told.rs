@@ -45,7 +45,8 @@ fn node(id: &str, properties: &str) -> String {
 fn a_message_that_does_not_fit_its_node_is_told_with_the_reason_and_counted() {
     let broker = Mosquitto::start();
     let level = "nodeType: Variable, dataType: Double, operation: serverProvides, topic: level";
-    let watched = Watched::start(&broker, &[node("level", level)]);
+    let both = "nodeType: Variable, dataType: Double, operation: serverProvidesReceives, topic: both";
+    let watched = Watched::start(&broker, &[node("level", level), node("both", both)]);
     let agent = &watched.agent;
     let mut client = OpcuaClient::connected(&agent.url());
     let reads = |client: &mut OpcuaClient, expected: f64| {
@@ -83,6 +84,9 @@ fn a_message_that_does_not_fit_its_node_is_told_with_the_reason_and_counted() {
         told.contains("3 messages of another type than the node's"),
         "{told}"
     );
+    for line in ["provide    ready  Read ", "exchange   ready  Write "] {
+        assert!(told.contains(&format!("\n{line}")), "{told}");
+    }
     let metrics = watched.metrics();
     let sample = r#"syncline_opcua_misfits_total{service="plant",node="level"} 3"#;
     assert!(metrics.contains(sample), "{metrics}");

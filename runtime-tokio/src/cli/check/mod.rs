@@ -13,10 +13,10 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
     if check.live {
         return live::main(&check.overrides, environment);
     }
-    let mut context = match config::load(&check.overrides.0, environment) {
+    let (mut context, listen) = match config::load(&check.overrides.0, environment) {
         Ok(loaded) => {
             output::warnings(&loaded.warnings);
-            loaded.config.service_context()
+            (loaded.config.service_context(), loaded.config.opcua_listen())
         }
         Err(error) => return output::configuration(&error),
     };
@@ -40,7 +40,7 @@ pub(super) fn main(check: super::Check, environment: &Environment) -> Exit {
     match outcome {
         Ok(Planned { plan, warnings }) => {
             output::diagnostics(&warnings.render(output::paint()));
-            let written = output::data(&table::text(&plan));
+            let written = output::data(&table::text(&plan, listen));
             if !plan.is_empty() {
                 let files: Vec<String> = check
                     .files

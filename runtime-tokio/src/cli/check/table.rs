@@ -1,5 +1,9 @@
 //! The plan for people: a table of servers, routes, nodes, endpoints, mappings and topics, each where there are any.
 
+use std::net::SocketAddr;
+
+use syncline::opcua;
+use syncline::run::OpcuaListen;
 use syncline::service::plan::{
     ConnectionProtocol, EndpointPlan, EndpointTarget, HttpNodePlan, HttpOperation, HttpScheme, NodeKind,
     OpcuaNodePlan, OpcuaOperation, Plan, RuleList, TransactionPlan,
@@ -7,12 +11,13 @@ use syncline::service::plan::{
 
 use super::super::output;
 
-pub(super) fn text(plan: &Plan) -> String {
+/// The plan of an agent whose OPC UA server would listen there.
+pub(super) fn text(plan: &Plan, listen: OpcuaListen) -> String {
     let sections = [
         section(
             "servers",
             ["SERVICE", "SERVER", "TYPE", "ADDRESS", "NODES"],
-            servers(plan),
+            servers(plan, listen),
         ),
         section(
             "routes",
@@ -91,7 +96,7 @@ fn section<const N: usize>(title: &str, heads: [&str; N], rows: Vec<[String; N]>
     Some(format!("{title}\n{table}"))
 }
 
-fn servers(plan: &Plan) -> Vec<[String; 5]> {
+fn servers(plan: &Plan, listen: OpcuaListen) -> Vec<[String; 5]> {
     let mut rows = Vec::new();
     for service in &plan.services {
         for server in &service.http_servers {
@@ -108,8 +113,8 @@ fn servers(plan: &Plan) -> Vec<[String; 5]> {
             );
         }
         for server in &service.opcua_servers {
-            let host = server.hostname.as_deref().unwrap_or("*");
-            let address = format!("opc.tcp://{host}:{}{}", server.port, server.resource_path);
+            let address = SocketAddr::new(listen.ip, listen.port.unwrap_or(server.port));
+            let address = opcua::url(server, address);
             let nodes = server.nodes.len().to_string();
             rows.push([&service.id, &server.resource, "OPC UA", &address, &nodes].map(str::to_owned));
         }
@@ -153,8 +158,7 @@ fn patience(transaction: &TransactionPlan) -> [String; 3] {
     [
         format!("{} ms", transaction.timeout.as_millis()),
         match transaction.timeout_error_code {
-            // A StatusCode is known by its digits.
-            code @ 0x8000_0000.. => format!("0x{code:08X}"),
+            code @ 0x8000_0000.. => opcua::status_name(code).unwrap_or_else(|| format!("0x{code:08X}")),
             code => code.to_string(),
         },
         transaction.max_in_flight.to_string(),

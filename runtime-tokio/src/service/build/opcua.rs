@@ -1,5 +1,6 @@
 //! OPC UA servers of the plan, with their nodes, each one after its parent.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::{Diagnostic, quoted};
@@ -43,6 +44,8 @@ enum Lost {
 struct Claims<'d> {
     node_ids: HashMap<String, Claim>,
     roots: HashMap<(&'d str, &'d str), Claim>,
+    /// By which permissions are for them, see [`OpcuaNodePlan::path`].
+    paths: HashMap<String, Claim>,
     left_out: HashSet<(&'d str, &'d str)>,
 }
 
@@ -169,7 +172,36 @@ impl<'d> Builder<'d, '_> {
         let above = planned.nodes.iter().find(is_above);
         let above = above.map_or(planned.resource_path.as_str(), |above| &above.path);
         if let Some(node) = self.opcua_node(candidate, (parent, above), &mut claims.node_ids) {
+            self.claim_path(document, resource, &node, &mut claims.paths);
             planned.nodes.push(node);
+        }
+    }
+
+    /// Warns of siblings with one browse name: they can be told apart by their ids alone.
+    fn claim_path(
+        &mut self,
+        document: &'d Document,
+        resource: &Resource,
+        node: &OpcuaNodePlan,
+        paths: &mut HashMap<String, Claim>,
+    ) {
+        let claim = (document.source.clone(), resource.id_span);
+        match paths.entry(node.path.to_lowercase()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(claim);
+            }
+            Entry::Occupied(first) => {
+                let message = format!(
+                    "a sibling of {} has the browse name {} as well: permissions for one are for both, and who looks by browse \
+                     names finds either of them",
+                    quoted(&resource.id),
+                    quoted(&node.browse_name)
+                );
+                let (first_source, first_span) = first.get();
+                let warning = Diagnostic::warning(&document.source, resource.id_span, message);
+                self.report
+                    .push(warning.related(first_source, *first_span, "first here"));
+            }
         }
     }
 
