@@ -1,11 +1,14 @@
 //! What endpoints are asked over MQTT, and what they tell.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use syncline_core::time::UnixMillis;
 
@@ -21,37 +24,133 @@ pub(super) struct Asked {
     pub(super) body: Option<Body>,
 }
 
+/// A message that asks for nothing that can be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// As of a message that asks for something, where it is beyond doubt.
+    pub(super) id: Option<Json>,
+    pub(super) fault: Fault,
+}
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the message is not JSON, expected an object with `id` and {0}")]
+    NotJson(Wanted),
+    #[error(
+        "the message has `{0}` more than once, and nobody can tell which one counts: give each member once"
+    )]
+    Repeated(&'static str),
+}
+
+/// What endpoints of a kind of system want of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A body, for which `null` stands for none.
+    Body,
+    /// A value, which may be `null`.
+    Value,
+}
+
 impl Asked {
-    /// Reads a message: of an object its `id`, and its `body` or `value`; anything else is a body itself. `None` when it is
-    /// not JSON.
-    pub(super) fn read(payload: &Bytes) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Envelope<'a> {
-            #[serde(borrow)]
-            id: Option<&'a RawValue>,
-            #[serde(borrow)]
-            body: Option<&'a RawValue>,
-            #[serde(borrow)]
-            value: Option<&'a RawValue>,
-        }
+    /// Reads a message: of an object its `id`, and its `body` or `value`; anything else is a body itself.
+    pub(super) fn read(payload: &Bytes, wanted: Wanted) -> Result<Self, Unread> {
+        let not_json = || Unread {
+            id: None,
+            fault: Fault::NotJson(wanted),
+        };
         if payload.is_empty() {
-            return Some(Self::default());
+            return Ok(Self::default());
         }
-        let json = Json::new(payload.clone())?;
-        // A list would do for serde as well.
+        let json = Json::new(payload.clone()).ok_or_else(not_json)?;
         if !json.as_str().starts_with('{') {
-            return Some(Self {
+            return Ok(Self {
                 id: None,
                 body: Some(body(json)),
             });
         }
-        let envelope: Envelope<'_> = serde_json::from_str(json.as_str()).ok()?;
-        let copy = |value: &RawValue| Json::new(Bytes::copy_from_slice(value.get().as_bytes()));
-        Some(Self {
-            id: envelope.id.and_then(copy),
-            body: envelope.body.or(envelope.value).and_then(copy).map(body),
+        let envelope = Envelope::read(json.as_str()).ok_or_else(not_json)?;
+        if let Some(name) = envelope.repeated {
+            return Err(Unread {
+                id: envelope.id(),
+                fault: Fault::Repeated(name),
+            });
+        }
+        let counts = |value: &&RawValue| wanted == Wanted::Value || value.get() != "null";
+        let found = envelope.body.filter(counts).or(envelope.value.filter(counts));
+        Ok(Self {
+            id: envelope.id(),
+            body: found.and_then(copy).map(body),
         })
     }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Body => "`body`",
+            Self::Value => "`value`",
+        })
+    }
+}
+
+/// The members of an object that count, each as it was written.
+#[derive(Debug, Default)]
+struct Envelope<'a> {
+    id: Option<&'a RawValue>,
+    body: Option<&'a RawValue>,
+    value: Option<&'a RawValue>,
+    /// One that is there more than once.
+    repeated: Option<&'static str>,
+    has_several_ids: bool,
+}
+
+impl<'a> Envelope<'a> {
+    /// `None` for what is no object.
+    fn read(json: &'a str) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let envelope = reader.deserialize_map(Members).ok()?;
+        reader.end().ok()?;
+        Some(envelope)
+    }
+
+    /// The id, where there is one alone.
+    fn id(&self) -> Option<Json> {
+        self.id.filter(|_| !self.has_several_ids).and_then(copy)
+    }
+}
+
+/// Reads the members of an object.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Envelope<'de>, M::Error> {
+        let mut envelope = Envelope::default();
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            let value: &RawValue = members.next_value()?;
+            let (name, place) = match &*name {
+                "id" => ("id", &mut envelope.id),
+                "body" => ("body", &mut envelope.body),
+                "value" => ("value", &mut envelope.value),
+                _ => continue,
+            };
+            if let Some(before) = place.replace(value) {
+                envelope.repeated = Some(name);
+                envelope.has_several_ids |= name == "id" && before.get() != value.get();
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+fn copy(value: &RawValue) -> Option<Json> {
+    Json::new(Bytes::copy_from_slice(value.get().as_bytes()))
 }
 
 /// The body that is the JSON text `json`.
@@ -70,15 +169,6 @@ pub(super) fn result(id: Option<&Json>, now: UnixMillis, outcome: Result<Answer,
         Err(error) => ("error", failure(&error.to_string())),
     };
     told(id, now, (name, &end))
-}
-
-/// What is told where nothing could be asked.
-pub(super) fn rejected(now: UnixMillis) -> Json {
-    failed(
-        None,
-        now,
-        "the message is not JSON, expected an object with `id` and `body`",
-    )
 }
 
 /// What is told where a message was written as it came.
@@ -117,18 +207,8 @@ fn told(id: Option<&Json>, now: UnixMillis, end: (&str, &Json)) -> Json {
 }
 
 /// The `id` of a message that is an object and has one, as it was written.
-pub(super) fn id(payload: &Bytes) -> Option<Json> {
-    #[derive(Deserialize)]
-    struct Envelope<'a> {
-        #[serde(borrow)]
-        id: Option<&'a RawValue>,
-    }
-    // A list would do for serde as well.
-    if !payload.trim_ascii_start().starts_with(b"{") {
-        return None;
-    }
-    let envelope: Envelope<'_> = serde_json::from_slice(payload).ok()?;
-    Json::new(Bytes::copy_from_slice(envelope.id?.get().as_bytes()))
+pub(super) fn id(payload: &[u8]) -> Option<Json> {
+    Envelope::read(std::str::from_utf8(payload).ok()?)?.id()
 }
 
 /// The time of the machine's clock.
@@ -185,7 +265,7 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(7);
 
     fn asked(text: &'static str) -> Option<(Option<String>, Option<Bytes>)> {
-        let asked = Asked::read(&Bytes::from_static(text.as_bytes()))?;
+        let asked = Asked::read(&Bytes::from_static(text.as_bytes()), Wanted::Body).ok()?;
         let id = asked.id.map(|id| id.as_str().to_owned());
         Some((id, asked.body.map(|body| body.json)))
     }
@@ -265,11 +345,41 @@ mod tests {
             silent.as_str(),
             "{\"id\":1,\"timestamp\":7,\"error\":{\"message\":\"http://h:1 has not answered within 30 s\"}}"
         );
-        assert!(
-            rejected(NOW)
-                .as_str()
-                .starts_with("{\"timestamp\":7,\"error\":{\"message\":\"the message is not JSON")
-        );
+    }
+
+    #[test]
+    fn null_is_a_value_and_no_body() {
+        let read = |text: &'static str, wanted| {
+            let asked = Asked::read(&Bytes::from_static(text.as_bytes()), wanted).unwrap();
+            asked.body.map(|body| body.json)
+        };
+        let null = Some(Bytes::from_static(b"null"));
+        for (text, value, body) in [
+            ("{\"value\":null}", null.clone(), None),
+            ("{\"body\":null}", null.clone(), None),
+            ("null", null.clone(), null),
+        ] {
+            assert_eq!(read(text, Wanted::Value), value, "{text}");
+            assert_eq!(read(text, Wanted::Body), body, "{text}");
+        }
+        let both = "{\"body\":null,\"value\":1}";
+        assert_eq!(read(both, Wanted::Body), Some(Bytes::from_static(b"1")));
+    }
+
+    #[test]
+    fn of_a_member_that_comes_twice_none_counts_and_the_id_is_known_where_there_is_one() {
+        for (text, id, name) in [
+            ("{\"id\":1,\"value\":1,\"value\":2}", Some("1"), "value"),
+            ("{\"value\":1,\"id\":2,\"\\u0076alue\":2}", Some("2"), "value"),
+            ("{\"body\":1,\"body\":1}", None, "body"),
+            ("{\"id\":1,\"id\":2}", None, "id"),
+            ("{\"id\":1,\"id\":1}", Some("1"), "id"),
+        ] {
+            let unread = Asked::read(&Bytes::from_static(text.as_bytes()), Wanted::Value).unwrap_err();
+            assert_eq!(unread.id.as_ref().map(Json::as_str), id, "{text}");
+            assert_eq!(unread.fault, Fault::Repeated(name), "{text}");
+        }
+        assert_eq!(asked("{\"a\":1,\"a\":2}"), Some((None, None)));
     }
 
     #[test]

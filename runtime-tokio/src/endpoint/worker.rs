@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Means;
 use super::client::{Answer, Body, Client, RequestError};
-use super::message::{self, Asked, wall};
+use super::message::{self, Asked, Unread, Wanted, wall};
 use super::probe::Delays;
 use super::results::Results;
 use super::serving::{Ended, Request, Work};
@@ -58,8 +58,12 @@ impl Work for Asking {
         let Delivery { payload, receipt, .. } = delivery;
         // Whatever becomes of it, it is not asked for twice.
         drop(receipt);
-        let Some(Asked { id, body }) = Asked::read(&payload) else {
-            return Request::refused(None, Cause::Malformed, message::rejected(wall()));
+        let Asked { id, body } = match Asked::read(&payload, Wanted::Body) {
+            Ok(asked) => asked,
+            Err(Unread { id, fault }) => {
+                let told = message::failed(id.as_ref(), wall(), &fault.to_string());
+                return Request::refused(id, Cause::Malformed, told);
+            }
         };
         let (told, asking) = (id.clone(), self.clone());
         let end = async move {

@@ -118,6 +118,19 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
         );
         assert_eq!(machine.get(name), stored);
     }
+    // So is `null` of a text.
+    let result = ask(
+        &broker,
+        &mut results,
+        "name/set",
+        &json!({"id": 0, "value": null}),
+    );
+    assert_eq!(
+        (&result["id"], &result["result"]),
+        (&json!(0), &json!(true)),
+        "{result}"
+    );
+    assert_eq!(machine.get("name"), json!(["String", null]));
     // A value alone is one, too.
     let result = ask(&broker, &mut results, "speed/set", &json!(8.25));
     assert_eq!(result["result"], true, "{result}");
@@ -135,14 +148,54 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
         let result = ask(&broker, &mut results, &format!("{name}/set"), &message);
         assert_eq!(result["error"]["code"], code, "{name} {message}: {result}");
     }
+    for (message, id, code, text) in [
+        (
+            r#"{"id":1,"value":null}"#,
+            json!(1),
+            "BadTypeMismatch",
+            "takes one value of the type Int16",
+        ),
+        (
+            r#"{"id":2,"value":1e400}"#,
+            json!(2),
+            "BadOutOfRange",
+            "beyond those of 64-bit floats",
+        ),
+        (
+            r#"{"id":3,"value":1,"value":2}"#,
+            json!(3),
+            "BadDecodingError",
+            "`value` more than once",
+        ),
+        (
+            r#"{"id":4,"id":5,"value":1}"#,
+            Value::Null,
+            "BadDecodingError",
+            "`id` more than once",
+        ),
+    ] {
+        let result = ask(&broker, &mut results, "level/set", &message);
+        let error = &result["error"];
+        assert_eq!(
+            (&result["id"], &error["code"]),
+            (&id, &json!(code)),
+            "{message}: {result}"
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|message| message.contains(text)),
+            "{result}"
+        );
+    }
     assert_eq!(machine.get("level"), json!(["Int16", -5]));
     let level = endpoint(&agent, "level");
     assert_eq!(
         (&level["requests"], &level["answered"]),
-        (&json!(5), &json!(1)),
+        (&json!(9), &json!(1)),
         "{level}"
     );
-    assert_eq!(level["failures"]["malformed"], 4, "{level}");
+    assert_eq!(level["failures"]["malformed"], 8, "{level}");
     assert_eq!(endpoint(&agent, "absent")["failures"]["refused"], 1);
 }
 

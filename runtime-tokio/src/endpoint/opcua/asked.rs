@@ -11,7 +11,7 @@ use super::node_type::Target;
 use crate::driver::Delivery;
 use crate::endpoint::REQUESTS;
 use crate::endpoint::client::Body;
-use crate::endpoint::message::{self, Asked as Message, wall};
+use crate::endpoint::message::{self, Asked as Message, Unread, Wanted, wall};
 use crate::endpoint::serving::{Ended, Request, Work};
 use crate::endpoint::tally::Cause;
 use crate::endpoint::under_way::Unfinished;
@@ -51,13 +51,12 @@ impl Work for Asked {
         let Delivery { payload, receipt, .. } = delivery;
         // Whatever becomes of it, it is not done twice.
         drop(receipt);
-        let Some(Message { id, body }) = Message::read(&payload) else {
-            let told = failed(
-                None,
-                StatusCode::BadDecodingError,
-                "the message is not JSON, expected an object with `id` and `value`",
-            );
-            return Request::refused(None, Cause::Malformed, told);
+        let Message { id, body } = match Message::read(&payload, Wanted::Value) {
+            Ok(asked) => asked,
+            Err(Unread { id, fault }) => {
+                let told = failed(id.as_ref(), StatusCode::BadDecodingError, &fault.to_string());
+                return Request::refused(id, Cause::Malformed, told);
+            }
         };
         let (other, target) = (self.other.clone(), Arc::clone(&self.target));
         let (told, writes) = (id.clone(), self.writes);
@@ -96,10 +95,15 @@ fn failed(id: Option<&Json>, status: StatusCode, text: &str) -> Json {
 }
 
 async fn write(other: &Other, target: &Target, body: Option<Body>) -> Result<(), Failure> {
-    let value = body.and_then(|body| serde_json::from_slice::<Value>(&body.json).ok());
-    let value = value.ok_or_else(|| {
+    let malformed = |status, text| Failure::new(Cause::Malformed, status, text);
+    let body = body.ok_or_else(|| {
         let text = "the message has no `value` to write";
-        Failure::new(Cause::Malformed, StatusCode::BadNothingToDo, text)
+        malformed(StatusCode::BadNothingToDo, text)
+    })?;
+    // It is JSON: all else can be held.
+    let value: Value = serde_json::from_slice(&body.json).map_err(|_| {
+        let text = "the value has a number beyond those of 64-bit floats, or more than 127 levels, and no node takes that";
+        malformed(StatusCode::BadOutOfRange, text)
     })?;
     let live = other.live().ok_or_else(|| Failure::not_connected(&other.state))?;
     target.write(&live, &value).await
