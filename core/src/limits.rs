@@ -56,6 +56,9 @@ pub const BROKEN_RESUMPTIONS: u32 = 5;
 /// Connections in a row that may end before their CONNACK until 3.1.1 is tried in place of 5.0.
 pub const CLOSES_BEFORE_FALLBACK: u32 = 2;
 
+/// The same where the server has spoken 5.0 before: then it is rather a proxy in front of a server that is away.
+pub const CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN: u32 = 20;
+
 /// How long an agent waits before it repeats a subscription that the server refused.
 pub const RESUBSCRIBE_INTERVAL: Duration = Duration::from_secs(10);
 

@@ -1095,6 +1095,10 @@ enum syncline_limit
    * Most bytes that a session offers to one read.
    */
   SYNCLINE_LIMIT_MAX_READ_SIZE = 24,
+  /**
+   * CLOSES_BEFORE_FALLBACK where the server has spoken 5.0 before.
+   */
+  SYNCLINE_LIMIT_CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN = 25,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -100,6 +100,8 @@ pub enum Limit {
     MaxErrorName = 23,
     /// Most bytes that a session offers to one read.
     MaxReadSize = 24,
+    /// CLOSES_BEFORE_FALLBACK where the server has spoken 5.0 before.
+    ClosesBeforeFallbackOnceSpoken = 25,
 }
 
 /// The library's version, "major.minor.patch", static and ended by NUL.
@@ -129,7 +131,7 @@ pub unsafe extern "C" fn syncline_limit_value(limit: u32, value: *mut u64) -> Co
 }
 
 /// Each bound with its value; the name in the core's `limits.rs` is the variant's.
-const LIMITS: [(Limit, u128); 25] = [
+const LIMITS: [(Limit, u128); 26] = [
     (Limit::MaxPacketSize, limits::MAX_PACKET_SIZE as u128),
     (Limit::MinPacketSize, limits::MIN_PACKET_SIZE as u128),
     (Limit::MaxNodes, limits::MAX_NODES as u128),
@@ -173,6 +175,10 @@ const LIMITS: [(Limit, u128); 25] = [
     (Limit::MaxOvershootBytes, limits::MAX_OVERSHOOT_BYTES as u128),
     (Limit::MaxErrorName, limits::MAX_ERROR_NAME as u128),
     (Limit::MaxReadSize, limits::MAX_READ_SIZE as u128),
+    (
+        Limit::ClosesBeforeFallbackOnceSpoken,
+        limits::CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN as u128,
+    ),
 ];
 
 fn bound(limit: u32) -> Option<u64> {

@@ -63,8 +63,9 @@ pub struct Config {
     pub max_packet_size: u32,
     /// PUBLISH packets with QoS > 0 in flight to the server, whatever its Receive Maximum allows. Default 65,535.
     pub max_in_flight: NonZeroU16,
-    /// QoS 2 PUBLISH packets in flight to a 3.1.1 server, which cannot tell its own bound. Default 20, that of widespread
-    /// brokers: Mosquitto 2.0 completes the exchange of a message beyond it and loses the message.
+    /// QoS 2 PUBLISH packets in flight to a 3.1.1 server, which cannot tell its own bound. Default 19: Mosquitto 2.0 allows
+    /// 20 (`max_inflight_messages`), acknowledges a message of QoS 1 or 2 beyond them, and loses it. So one place is left
+    /// for messages of QoS 1.
     pub max_qos_2_in_flight: NonZeroU16,
     /// Messages that wait to be sent. Default 100,000. Messages that were in flight when the server lost the Session, and
     /// are to be sent anew, are taken beyond that.
@@ -92,7 +93,10 @@ pub struct Config {
 /// Which protocol version to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VersionPolicy {
-    /// 5.0, and 3.1.1 if the server refuses 5.0 or closes the connection on its CONNECT.
+    /// 5.0, and 3.1.1 if the server refuses 5.0, or closes
+    /// [`CLOSES_BEFORE_FALLBACK`](crate::limits::CLOSES_BEFORE_FALLBACK) connections in a row on their CONNECT; of those that
+    /// have spoken 5.0, [more](crate::limits::CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN). A proxy closes as well while its server is away, so after a
+    /// connection of 3.1.1 that closes led to, 5.0 is tried once more.
     #[default]
     Auto,
     /// 5.0 alone.
@@ -324,7 +328,7 @@ impl Config {
             receive_maximum: const { NonZeroU16::new(1024).unwrap() },
             max_packet_size: 4 << 20,
             max_in_flight: NonZeroU16::MAX,
-            max_qos_2_in_flight: const { NonZeroU16::new(20).unwrap() },
+            max_qos_2_in_flight: const { NonZeroU16::new(19).unwrap() },
             queue_messages: 100_000,
             queue_bytes: 64 << 20,
             queue_full: QueueFull::default(),

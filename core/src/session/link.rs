@@ -3,7 +3,7 @@
 use super::config::{OnReferral, OnRefusal, Reconnect, VersionPolicy};
 use super::output::DisconnectReason;
 use crate::codec::{ReasonCode, Version};
-use crate::limits::CLOSES_BEFORE_FALLBACK;
+use crate::limits::{CLOSES_BEFORE_FALLBACK, CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN};
 use crate::rng::Rng;
 use crate::time::{Duration, Instant};
 
@@ -105,6 +105,10 @@ pub(super) struct Redial {
     policy: Reconnect,
     versions: VersionPolicy,
     version: Version,
+    /// Whether 3.1.1 is spoken because connections were closed, which a proxy does as well.
+    is_guess: bool,
+    /// Whether the server has spoken 5.0.
+    has_spoken_5: bool,
     /// Of the next wait.
     ceiling: Duration,
     closes_before_connack: u32,
@@ -120,6 +124,8 @@ impl Redial {
             policy,
             versions,
             version,
+            is_guess: false,
+            has_spoken_5: false,
             ceiling: policy.first,
             closes_before_connack: 0,
         }
@@ -137,6 +143,7 @@ impl Redial {
     /// The server accepted a connection.
     pub(super) fn accepted(&mut self) {
         self.closes_before_connack = 0;
+        self.has_spoken_5 |= self.version == Version::V5;
     }
 
     /// A connection ended after `uptime` established, or without having been established.
@@ -178,7 +185,15 @@ impl Redial {
 
     /// Changes to the other version where the server does not speak this one; true to try that at once.
     fn fall_back(&mut self, reason: &DisconnectReason, established: bool) -> bool {
-        if self.versions != VersionPolicy::Auto || established {
+        if self.versions != VersionPolicy::Auto {
+            return false;
+        }
+        if established {
+            // The server may have been away behind a proxy: 5.0 once more, and after another close 3.1.1 again.
+            if self.is_guess {
+                self.version = Version::V5;
+                self.closes_before_connack = self.closes_before_fallback() - 1;
+            }
             return false;
         }
         match reason {
@@ -186,20 +201,30 @@ impl Redial {
                 if self.version == Version::V5 =>
             {
                 self.version = Version::V3_1_1;
+                self.is_guess = false;
                 true
             }
             DisconnectReason::TransportClosed => {
                 self.closes_before_connack += 1;
-                if self.closes_before_connack >= CLOSES_BEFORE_FALLBACK {
+                if self.closes_before_connack >= self.closes_before_fallback() {
                     self.closes_before_connack = 0;
                     self.version = match self.version {
                         Version::V5 => Version::V3_1_1,
                         Version::V3_1_1 => Version::V5,
                     };
+                    self.is_guess = self.version == Version::V3_1_1;
                 }
                 false
             }
             _ => false,
+        }
+    }
+
+    /// Closes after which the other version is tried.
+    fn closes_before_fallback(&self) -> u32 {
+        match self.version {
+            Version::V5 if self.has_spoken_5 => CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN,
+            _ => CLOSES_BEFORE_FALLBACK,
         }
     }
 }
@@ -358,5 +383,51 @@ mod tests {
             redial.after(&DisconnectReason::TransportClosed, None, &mut rng);
             assert_eq!(redial.version(), expected);
         }
+    }
+
+    const CLOSED: DisconnectReason = DisconnectReason::TransportClosed;
+    const UPTIME: Option<Duration> = Some(Duration::from_secs(1));
+
+    #[test]
+    fn a_server_that_has_spoken_5_0_is_not_tried_with_3_1_1_when_a_proxy_closes() {
+        let (mut redial, mut rng) = redial(Reconnect::default());
+        redial.accepted();
+        redial.after(&CLOSED, UPTIME, &mut rng);
+        for _ in 1..CLOSES_BEFORE_FALLBACK_ONCE_SPOKEN {
+            redial.after(&CLOSED, None, &mut rng);
+            assert_eq!(redial.version(), Version::V5);
+        }
+        redial.after(&CLOSED, None, &mut rng);
+        assert_eq!(redial.version(), Version::V3_1_1);
+    }
+
+    #[test]
+    fn after_a_connection_of_3_1_1_that_closes_led_to_5_0_is_tried_once_more() {
+        let (mut redial, mut rng) = redial(Reconnect::default());
+        for _ in 0..CLOSES_BEFORE_FALLBACK {
+            redial.after(&CLOSED, None, &mut rng);
+        }
+        for _ in 0..3 {
+            assert_eq!(redial.version(), Version::V3_1_1);
+            redial.accepted();
+            redial.after(&CLOSED, UPTIME, &mut rng);
+            assert_eq!(redial.version(), Version::V5);
+            redial.after(&CLOSED, None, &mut rng);
+        }
+        redial.accepted();
+        redial.after(&CLOSED, UPTIME, &mut rng);
+        redial.accepted();
+        redial.after(&CLOSED, UPTIME, &mut rng);
+        assert_eq!(redial.version(), Version::V5);
+    }
+
+    #[test]
+    fn a_server_that_refuses_5_0_is_not_asked_for_it_again() {
+        let (mut redial, mut rng) = redial(Reconnect::default());
+        let reason = DisconnectReason::Refused(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION);
+        redial.after(&reason, None, &mut rng);
+        redial.accepted();
+        redial.after(&CLOSED, UPTIME, &mut rng);
+        assert_eq!(redial.version(), Version::V3_1_1);
     }
 }

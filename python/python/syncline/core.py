@@ -248,7 +248,7 @@ class Config:
     """Largest packet accepted from the server, in bytes."""
     max_in_flight: int = 65_535
     """QoS 1 and 2 messages in flight to the server, whatever its Receive Maximum allows."""
-    max_qos_2_in_flight: int = 20
+    max_qos_2_in_flight: int = 19
     """QoS 2 messages in flight to a 3.1.1 server, which cannot tell its own bound."""
     queue_messages: int = 100_000
     """Messages that wait to be sent."""

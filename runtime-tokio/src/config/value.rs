@@ -191,7 +191,7 @@ impl CaFile {
 /// Protocol version to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MqttVersion {
-    /// 5.0, and 3.1.1 when the broker refuses it.
+    /// 5.0, and 3.1.1 when the broker refuses it or keeps closing the connection.
     Auto,
     /// 5.0 only.
     V5,

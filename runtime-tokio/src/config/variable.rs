@@ -182,7 +182,7 @@ variables! {
     mqtt_version: MqttVersion = |setting| or_default(setting, MqttVersion::parse) => Variable {
         flag: Some("mqtt-version"),
         default: Some("auto"),
-        ..Variable::new("SYNCLINE_MQTT_VERSION", "`5`, `3.1.1`, or `auto`: 5 first, 3.1.1 when the broker refuses.")
+        ..Variable::new("SYNCLINE_MQTT_VERSION", "`5`, `3.1.1`, or `auto`: 5 first, 3.1.1 when the broker refuses it or keeps closing the connection, and then 5 again at the next connection.")
     };
 
     /// Whether the agent logs in by client certificate.
