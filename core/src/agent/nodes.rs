@@ -315,8 +315,9 @@ pub(super) fn undeliverable(completion: &session::Completion) -> Option<Undelive
         session::Completion::Published { reason, .. } if reason.is_error() => {
             Some(Undeliverable::Refused(*reason))
         }
-        // An expired treq is past the transaction's deadline, which ends it anyway.
-        session::Completion::Lost(Loss::Expired) => None,
+        // An expired treq is past the transaction's deadline, which ends it anyway. One of which the server had heard may have been
+        // handed on: its reply may still come, until that deadline.
+        session::Completion::Lost(Loss::Expired | Loss::SessionLost | Loss::Closed) => None,
         session::Completion::Lost(Loss::NotAccepted(SubmitError::TooLarge { .. })) => {
             Some(Undeliverable::Refused(ReasonCode::PACKET_TOO_LARGE))
         }

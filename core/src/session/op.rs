@@ -137,10 +137,11 @@ impl Completion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Loss {
-    /// The connection ended first: a QoS 0 message may not have arrived, a subscription may not be in force.
+    /// The connection ended first: a QoS 0 message was not written to its end, so the server does not have it; a subscription may not
+    /// be in force.
     #[error("connection was lost")]
     LinkLost,
-    /// The server has lost the Session, and the policy is to report that.
+    /// The server has lost the Session, and the policy is to report that. It may have had the message before.
     #[error("server has lost the session")]
     SessionLost,
     /// The message's expiry came while it was queued, or at QoS 1 before it could be sent again.

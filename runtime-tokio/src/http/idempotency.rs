@@ -138,10 +138,12 @@ impl Replays {
         match outcome.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(result)) => result.clone(),
             _ => {
-                self.forget(key);
-                Err(Failure::unavailable(
-                    "the request has not been answered, try again",
-                ))
+                let failure = Failure::uncertain(
+                    "the request has ended without an answer, and may have been carried out: find out before sending it again",
+                );
+                // Kept, so that it is not carried out a second time.
+                self.answered(key, &Err(failure.clone()));
+                Err(failure)
             }
         }
     }
@@ -191,16 +193,11 @@ impl Replays {
             Err(failure) => failure.size(),
         };
         if let Some(entry) = kept.entries.get_mut(&key.identity) {
-            entry.answered = Some(Instant::now());
-            entry.bytes = bytes;
-            kept.bytes += bytes;
+            entry.answered.get_or_insert_with(Instant::now);
+            let before = std::mem::replace(&mut entry.bytes, bytes);
+            kept.bytes = kept.bytes - before + bytes;
         }
         kept.shrink();
-    }
-
-    fn forget(&self, key: &Key) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&key.identity);
     }
 }
 
@@ -409,13 +406,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_panics_is_forgotten() {
-        let replays = Replays::default();
+    async fn a_request_that_panics_is_not_made_again_for_it_may_have_been_carried_out() {
+        let (replays, made) = (Replays::default(), Arc::new(AtomicUsize::new(0)));
         let failed = replays
             .once(&key("a", ""), async { panic!("a handler's bug") })
             .await;
-        assert_eq!(failed.unwrap_err().status(), 503);
-        assert!(replays.kept.lock().unwrap().entries.is_empty());
+        let failure = failed.unwrap_err();
+        let again = replays.once(&key("a", ""), counted(&made, Ok("1"))).await;
+        assert_eq!(again.unwrap_err(), failure);
+        assert_eq!(made.load(Ordering::Relaxed), 0);
+        let reply = failure.into_reply(super::super::reply::ErrorFormat::Envelope);
+        assert_eq!(
+            (reply.status().as_u16(), reply.headers().get("retry-after")),
+            (503, None)
+        );
+        let kept = replays.kept.lock().unwrap();
+        assert!(
+            kept.entries.values().all(|entry| entry.answered.is_some()),
+            "it is forgotten in time"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,8 @@ use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUT
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use syncline_core::flowsync::{Outcome, Refusal, Undeliverable};
-use syncline_core::session::SubmitError;
+use syncline_core::flowsync::{Outcome, Refusal};
+use syncline_core::session::{Loss, SubmitError};
 
 use crate::driver::{PublishError, RequestError};
 use crate::node_rules::Ended;
@@ -22,6 +22,9 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) const CANCELLED: &str = "this agent stops while the request is held, which may have been carried out: find out before sending it again";
 /// Why it is not known whether a message was published when the agent stops.
 pub(super) const UNCONFIRMED: &str = "this agent stops before the broker has confirmed the message, which it may have: find out before sending it again";
+
+/// Why it is not known whether a message was published when the broker has forgotten it with this agent's session.
+const LOST: &str = "the connection to the broker was lost before it has confirmed the message, which it may have: find out before sending it again";
 
 /// A complete answer.
 pub(super) type Reply = Response<Full<Bytes>>;
@@ -269,12 +272,8 @@ pub(super) fn completion(result: Result<Outcome, RequestError>) -> Result<Reply,
         Ok(Outcome::Failed { code, message }) => Err(Failure::coded(code.number(), message)),
         Ok(Outcome::TimedOut { code, message }) => Err(Failure::coded(code.into(), message.to_string())),
         Ok(Outcome::Undeliverable(why)) => {
-            let failure = Failure::unavailable("the request could not be delivered to the broker, try again");
-            Err(match why {
-                Undeliverable::Refused(_) => failure.certainly_unpublished(),
-                // It may have arrived before the connection was lost.
-                _ => failure,
-            })
+            let message = format!("the request was not delivered, try again: {why}");
+            Err(Failure::unavailable(message).certainly_unpublished())
         }
         Ok(Outcome::Cancelled) => Err(Failure::uncertain(CANCELLED)),
         Err(RequestError::Refused(Refusal::TooLarge)) => {
@@ -293,8 +292,14 @@ pub(super) fn unpublished(error: PublishError) -> Failure {
         | PublishError::Refused(SubmitError::QosNotSupported(_) | SubmitError::RetainNotSupported) => {
             Failure::new(StatusCode::BAD_GATEWAY, error.to_string())
         }
-        PublishError::Stopped => Failure::uncertain(UNCONFIRMED),
-        PublishError::Lost(_) => Failure::unavailable(error.to_string()),
+        PublishError::Stopped | PublishError::Lost(Loss::Closed) => Failure::uncertain(UNCONFIRMED),
+        PublishError::Lost(Loss::LinkLost | Loss::Dropped) => Failure::unavailable(
+            "the connection to the broker was lost before the message had left, try again",
+        )
+        .certainly_unpublished(),
+        PublishError::Lost(Loss::NotAccepted(reason)) => unpublished(PublishError::Refused(reason)),
+        // Sent once more it may be there twice.
+        PublishError::Lost(_) => Failure::uncertain(LOST),
         error => Failure::unavailable(error.to_string()).certainly_unpublished(),
     }
 }
@@ -349,6 +354,7 @@ fn larger_than_the_broker_takes() -> Failure {
 mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
+    use syncline_core::flowsync::Undeliverable;
 
     async fn text(reply: Reply) -> String {
         let bytes = reply.into_body().collect().await.unwrap().to_bytes();
@@ -417,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_work_later_says_when_to_try_again() {
+    fn what_the_broker_certainly_does_not_have_says_when_to_try_again() {
         let failures = [
             completion(Ok(Outcome::Undeliverable(Undeliverable::LinkLost))),
             completion(Err(RequestError::NotReady)),
@@ -425,9 +431,13 @@ mod tests {
             completion(Err(RequestError::Stopped)),
             completion(Err(RequestError::Gone)),
             completion(Err(RequestError::Refused(Refusal::TooManyInFlight { limit: 1 }))),
+            Err(unpublished(PublishError::Offline)),
+            Err(unpublished(PublishError::Lost(Loss::LinkLost))),
         ];
         for failure in failures {
-            let reply = failure.unwrap_err().into_reply(ErrorFormat::Envelope);
+            let failure = failure.unwrap_err();
+            assert!(failure.is_unpublished(), "{failure:?}");
+            let reply = failure.into_reply(ErrorFormat::Envelope);
             assert_eq!(reply.status(), 503);
             assert_eq!(reply.headers()[RETRY_AFTER], "1");
         }
@@ -441,6 +451,8 @@ mod tests {
             completion(Ok(Outcome::Cancelled)).unwrap_err(),
             completion(Err(RequestError::Withdrawn)).unwrap_err(),
             unpublished(PublishError::Stopped),
+            unpublished(PublishError::Lost(Loss::SessionLost)),
+            unpublished(PublishError::Lost(Loss::Closed)),
         ];
         for failure in failures {
             assert!(

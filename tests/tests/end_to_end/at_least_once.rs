@@ -66,8 +66,13 @@ struct Publisher {
 
 impl Publisher {
     fn start(broker: &Mosquitto) -> Self {
+        Self::start_at(broker, "1")
+    }
+
+    /// At another quality of service.
+    fn start_at(broker: &Mosquitto, qos: &str) -> Self {
         let client = Command::new("mosquitto_pub")
-            .args(["-h", "127.0.0.1", "-t", "in", "-q", "1", "-l", "-p"])
+            .args(["-h", "127.0.0.1", "-t", "in", "-q", qos, "-l", "-p"])
             .arg(broker.port().to_string())
             .stdin(Stdio::piped())
             .spawn()
@@ -249,4 +254,38 @@ fn a_mapping_that_is_slow_holds_up_no_other() {
         "it waited for the slow mapping: {:?}",
         begun.elapsed()
     );
+}
+
+#[test]
+fn of_a_backlog_at_qos_2_what_has_no_room_is_counted_and_logged() {
+    const ROOM: u64 = 10_000;
+    const BEYOND: u64 = 500;
+    let slow = "  slow: {type: 'Cybus::Mapping', properties: {mappings: [{subscribe: {topic: in, qos: 2}, \
+                publish: {topic: out}, rules: [{transform: {expression: '( $f := function() { $f() }; $f() )'}}]}]}}\n";
+    let (broker, mut agent, _folder) = plant(&service("plant", &[server(), slow.to_owned()]));
+    let mut publisher = Publisher::start_at(&broker, "2");
+    publisher.publish(ROOM + BEYOND);
+    publisher.finish();
+    let mapping = || {
+        let output = agent
+            .beside(&["status", "--json"])
+            .output()
+            .expect("syncline starts");
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let count = |name: &str| status["mappings"][0][name].as_u64().expect("a number");
+        (count("received"), count("overloaded"))
+    };
+    // Those that are handled meanwhile make room, and one is at work.
+    wait::until("what has no room is counted", wait::PATIENCE, || {
+        let (received, dropped) = mapping();
+        (dropped > 0 && dropped + received + ROOM >= ROOM + BEYOND).then_some(())
+    });
+    let (received, dropped) = mapping();
+    assert!(
+        dropped <= BEYOND && received <= BEYOND,
+        "{dropped} dropped, {received} handled"
+    );
+    agent.wait_for_log_line(&[
+        "mapping slow of service plant, item 1: messages come faster than they are handled, 256 dropped so far",
+    ]);
 }

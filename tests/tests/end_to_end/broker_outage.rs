@@ -61,3 +61,52 @@ fn an_agent_that_never_saw_its_broker_refuses_at_once_and_works_when_it_comes() 
     let _responder = Responder::start(&broker, BASE, |_| Answer::Error(409, "taken".into()));
     assert_eq!(agent.ask_when_ready(PATH, &[]).status, 409);
 }
+
+#[test]
+fn what_had_not_left_when_the_broker_was_lost_may_be_sent_again() {
+    const REQUESTS: usize = 40;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("a writable temporary folder");
+        file
+    };
+    let service = file(
+        "kept.yml",
+        "metadata: {name: kept}\nresources:\n  server: {type: 'Cybus::Server::Http', properties: {requestMaxBodySize: 512000}}\n  \
+         in: {type: 'Cybus::Node::Http', properties: {parent: !ref server, method: POST, route: /in}}\n",
+    );
+    // Together far more than the sockets between agent and broker hold.
+    let body = file("body", &"x".repeat(500_000));
+    let data = format!("@{}", body.display());
+    let options = ["-H", "Content-Type: text/plain", "--data-binary", &data];
+    let mut broker = Mosquitto::start();
+    let agent = Agent::start(&service, broker.port());
+    assert_eq!(agent.ask_when_ready("/data/in", &options).status, 200);
+
+    broker.freeze();
+    let url = agent.url("/data/in");
+    let mut waiting: Vec<_> = (0..REQUESTS).map(|_| curl::send(&url, &options)).collect();
+    wait::until("messages are written to the connection", wait::PATIENCE, || {
+        let written = waiting
+            .iter_mut()
+            .filter_map(|request| request.is_finished().then_some(()));
+        (written.count() > 0).then_some(())
+    });
+    broker.kill();
+    let mut had_not_left = 0;
+    for request in &mut waiting {
+        let response = request.response();
+        if response.status == 200 {
+            continue;
+        }
+        assert_eq!(
+            (response.status, response.header("retry-after")),
+            (503, Some("1")),
+            "{}",
+            response.body
+        );
+        had_not_left += usize::from(response.body.contains("lost before the message had left"));
+    }
+    assert!(had_not_left > 0, "none waited for the connection");
+}
