@@ -94,6 +94,8 @@ fn what_had_not_left_when_the_broker_was_lost_may_be_sent_again() {
         (written.count() > 0).then_some(())
     });
     broker.kill();
+    // What waits for a connection gets one.
+    broker.restart();
     let mut had_not_left = 0;
     for request in &mut waiting {
         let response = request.response();
