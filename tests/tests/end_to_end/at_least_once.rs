@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use syncline_tests::agent::{Agent, service_file};
 use syncline_tests::mosquitto::Mosquitto;
-use syncline_tests::mosquitto_clients::{Subscription, publish};
+use syncline_tests::mosquitto_clients::Subscription;
 use syncline_tests::wait;
 use tempfile::TempDir;
 
@@ -232,27 +231,29 @@ fn five_thousand_messages_pass_five_edits_of_their_mapping_once_and_in_order() {
 }
 
 #[test]
-fn a_mapping_that_is_slow_holds_up_no_other() {
+fn what_waits_for_a_slow_mapping_is_acknowledged_after_a_second_so_that_it_holds_up_no_other() {
+    const WAITING: usize = 60;
     let slow = "  slow: {type: 'Cybus::Mapping', properties: {mappings: [{subscribe: {topic: in, qos: 1}, \
                 publish: {topic: out, qos: 1}, rules: [{transform: {expression: '( $f := function() { $f() }; $f() )'}}]}]}}\n";
-    let other = "  other: {type: 'Cybus::Mapping', properties: {mappings: [{subscribe: {topic: else, qos: 1}, \
-                 publish: {topic: out/other, qos: 1}}]}}\n";
-    let (broker, _agent, _folder) = plant(&service("plant", &[server(), slow.to_owned(), other.to_owned()]));
-    let mut other = Flow::of(&broker, "other");
-    // Each costs the mapping half a second; Mosquitto sends 20, and no more before one of them is acknowledged.
+    let (broker, agent, _folder) = plant(&service("plant", &[server(), slow.to_owned()]));
+    // Each costs the mapping half a second. How many a broker sends before it waits for an acknowledgement is up to the broker, and
+    // Mosquitto 2.0.11 goes on after the first: so what is looked at is the acknowledgements.
     let mut publisher = Publisher::start(&broker);
-    publisher.publish(60);
+    publisher.publish(WAITING as u64);
     publisher.finish();
-    let begun = Instant::now();
-    publish(&broker, "else", "{\"n\":1}", &["-q", "1"]);
-    wait::until("the other mapping has its message", 2 * wait::PATIENCE, || {
-        (other.look() == 1).then_some(())
+    let acknowledged = || broker.log().matches("Received PUBACK from test-agent").count();
+    wait::until("all are acknowledged", 2 * wait::PATIENCE, || {
+        (acknowledged() == WAITING).then_some(())
     });
-    println!("it came after {:?}", begun.elapsed());
+    let output = agent
+        .beside(&["status", "--json"])
+        .output()
+        .expect("syncline starts");
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let handled = status["mappings"][0]["received"].as_u64().expect("a number");
     assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "it waited for the slow mapping: {:?}",
-        begun.elapsed()
+        handled < WAITING as u64 / 2,
+        "{handled} were handled before all were acknowledged"
     );
 }
 
