@@ -28,6 +28,7 @@ const TIMEOUT_MS = 120_000;
 const FROM_JSON = {
   [DataType.ByteString]: (value) => Buffer.from(value, 'base64'),
   [DataType.DateTime]: (value) => new Date(value),
+  [DataType.Double]: Number,
   [DataType.Int64]: halves,
   [DataType.UInt64]: halves,
 };

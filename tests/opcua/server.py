@@ -37,6 +37,7 @@ VARIABLES: dict[str, tuple[Any, ua.VariantType]] = {
     "mode": (1, ua.VariantType.Int32),
     "patience": (250.0, ua.VariantType.Double),
     "any": (2.5, ua.VariantType.Float),
+    "free": (5, ua.VariantType.UInt16),
     "range": (ua.Range(0, 10), ua.VariantType.ExtensionObject),
     "locked": (1, ua.VariantType.Int32),
 }
@@ -70,6 +71,7 @@ async def machine(options: dict[str, Any]) -> Server:
     modes = await server.nodes.enum_data_type.add_data_type(ua.NodeId("modes", index), ua.QualifiedName("Modes", index))
     types = {"mode": modes.nodeid, "patience": ua.NodeId(ua.ObjectIds.Duration), "any": ua.NodeId(ua.ObjectIds.Number)}
     types["range"] = ua.NodeId(ua.ObjectIds.Range)
+    types["free"] = ua.NodeId(ua.ObjectIds.BaseDataType)
     for name, (value, kind) in VARIABLES.items():
         variable = await line.add_variable(
             ua.NodeId(name, index), ua.QualifiedName(name, index), value, kind, types.get(name)

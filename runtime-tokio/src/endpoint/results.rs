@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use syncline_core::codec::QoS;
 use syncline_core::session::Publication;
 use syncline_core::topic::TopicName;
 use tokio::time::{Instant, sleep_until};
 
-use super::Means;
+use super::serving::Work;
 use super::tally::Tally;
+use super::under_way::Unfinished;
+use super::{Means, message};
 use crate::driver::{Outbox, Receipt};
-use crate::rules::{Arrival, Context, Departure, Json, Pipeline, at};
+use crate::rules::{Arrival, Context, Dropped, Json, Pipeline, at};
 use crate::service::plan::EndpointPlan;
 
 /// The way of one endpoint's results to the agent's broker.
@@ -45,8 +48,13 @@ impl Results {
         self.outbox.has_room()
     }
 
-    /// Tells `message`, unless a rule stops it.
+    /// Tells `message`, unless a rule stops it or fails.
     pub(super) async fn pass(&mut self, message: Json) {
+        // The pipeline has counted and told it.
+        let _ = self.judge(message).await;
+    }
+
+    async fn judge(&mut self, message: Json) -> Result<(), Dropped> {
         let arrival = Arrival {
             payload: message.into_bytes(),
             context: Context {
@@ -55,16 +63,22 @@ impl Results {
                 vars: BTreeMap::new(),
             },
         };
-        if let Some(departure) = self.pipeline.handle_message(arrival).await {
-            self.publish(departure);
-        }
+        let departure = self.pipeline.judge(arrival).await?;
+        self.publish(departure.payload);
+        Ok(())
     }
 
-    /// Tells the result of a request, or counts and logs why there is none.
-    pub(super) async fn tell(&mut self, result: Result<Json, String>) {
-        match result {
-            Ok(message) => self.pass(message).await,
-            Err(trouble) => self.outbox.fail(&trouble),
+    /// Tells the result of a request that `work` has made, or counts and logs why there is none. One that a rule fails on is told as an
+    /// error, past the rules, for somebody waits for it.
+    pub(super) async fn tell(&mut self, result: Result<Json, String>, work: &impl Work) {
+        let message = match result {
+            Ok(message) => message,
+            Err(trouble) => return self.outbox.fail(&trouble),
+        };
+        if let Err(Dropped::Failed(failure)) = self.judge(message.clone()).await {
+            let id = message::id(message.as_str().as_bytes());
+            let told = work.unfinished(id.as_ref(), Unfinished::Unruled(failure));
+            self.publish(told.into_bytes());
         }
     }
 
@@ -93,20 +107,19 @@ impl Results {
         if self.outbox.has_room()
             && let Some(departure) = self.pipeline.handle_due().await
         {
-            self.publish(departure);
+            self.publish(departure.payload);
         }
     }
 
     /// Tells what batches have gathered, for there will be no more messages, and waits until the broker has all.
     pub(super) async fn finish(&mut self) {
         while let Some(departure) = self.pipeline.handle_end().await {
-            self.publish(departure);
+            self.publish(departure.payload);
         }
         self.outbox.settled().await;
     }
 
-    fn publish(&mut self, departure: Departure) {
-        let Departure { payload, .. } = departure;
+    fn publish(&mut self, payload: Bytes) {
         let mut publication = Publication::new(self.topic.clone(), payload).qos(self.qos);
         publication.retain = self.retain;
         self.outbox.publish(publication, Receipt::default());

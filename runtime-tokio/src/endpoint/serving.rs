@@ -25,7 +25,7 @@ pub(crate) trait Work: Send + 'static {
     /// Begins what a message asks for. What is done before this returns is done in the order of the messages.
     fn begin(&self, delivery: Delivery) -> Request;
 
-    /// What is told where the endpoint has to end before there is a result.
+    /// What is told where there is no result.
     fn unfinished(&self, id: Option<&Json>, why: Unfinished) -> Json;
 }
 
@@ -109,7 +109,7 @@ impl<W: Work> Serving<W> {
                 }
                 () = at(ending.as_ref().map(Ending::begins_until)) => break,
                 () = self.results.moved() => self.results.pass_due().await,
-                Some(result) = under_way.next(), if has_room => self.results.tell(result).await,
+                Some(result) = under_way.next(), if has_room => self.results.tell(result, &self.work).await,
                 delivery = self.inbox.recv(), if takes_more => {
                     let Some(delivery) = delivery else { break };
                     self.tally.count_request();

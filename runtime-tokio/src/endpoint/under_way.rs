@@ -8,15 +8,17 @@ use tokio::time::{Instant, sleep_until};
 use super::results::Results;
 use super::serving::Work;
 use super::tally::{Cause, Tally};
-use crate::rules::Json;
+use crate::rules::{Failure, Json};
 
-/// Why an endpoint that ends has no result to tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why there is no result to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unfinished {
     /// The message's turn has not come.
     Unbegun,
-    /// The other system has not answered.
+    /// The other system has not answered before the endpoint's end.
     Unanswered,
+    /// The endpoint's rules have failed on the result.
+    Unruled(Failure),
 }
 
 /// Requests of one endpoint that are under way, with the ids that their results are to have.
@@ -28,13 +30,13 @@ pub(super) struct UnderWay {
 
 impl Unfinished {
     /// What is told.
-    pub(super) const fn text(self) -> &'static str {
+    pub(super) fn text(&self) -> String {
+        let ended = "the endpoint was changed, removed or stopped before this was";
         match self {
-            Self::Unbegun => {
-                "the endpoint was changed, removed or stopped before this was begun: it was not carried out"
-            }
-            Self::Unanswered => {
-                "the endpoint was changed, removed or stopped before this was answered: it may have been carried out"
+            Self::Unbegun => format!("{ended} begun: it was not carried out"),
+            Self::Unanswered => format!("{ended} answered: it may have been carried out"),
+            Self::Unruled(failure) => {
+                format!("this has ended, but the endpoint's rules fail on what came of it: {failure}")
             }
         }
     }
@@ -79,7 +81,7 @@ impl UnderWay {
             tokio::select! {
                 () = sleep_until(deadline) => break,
                 () = results.moved() => results.pass_due().await,
-                Some(result) = self.next(), if has_room => results.tell(result).await,
+                Some(result) = self.next(), if has_room => results.tell(result, work).await,
             }
         }
         self.requests.abort_all();

@@ -82,7 +82,7 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
     let mut broker = Mosquitto::start();
     let mut machine = OpcuaServer::start();
     let nodes = [
-        "speed", "level", "count", "name", "list", "mode", "patience", "any", "label",
+        "speed", "level", "count", "name", "list", "mode", "patience", "any", "free", "label",
     ];
     let properties = nodes.map(|name| format!("write: {{nodeId: ns=2;s={name}}}"));
     let mut endpoints: Vec<(&str, &str)> = nodes
@@ -108,6 +108,13 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
         ("patience", json!(10), json!(["Double", 10.0])),
         // Its type is Number; what it has is a Float.
         ("any", json!(4), json!(["Float", 4.0])),
+        // Its type is BaseDataType; what it has is a UInt16.
+        ("free", json!(7), json!(["UInt16", 7])),
+        (
+            "free",
+            json!({"dataType": "UInt16", "value": 8}),
+            json!(["UInt16", 8]),
+        ),
     ] {
         let message = json!({"id": name, "value": value});
         let result = ask(&broker, &mut results, &format!("{name}/set"), &message);
@@ -140,6 +147,12 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
         ("level", json!({"value": "5"}), "BadTypeMismatch"),
         ("level", json!({"value": [5]}), "BadTypeMismatch"),
         ("list", json!({"value": 5}), "BadTypeMismatch"),
+        ("free", json!({"value": "x"}), "BadTypeMismatch"),
+        (
+            "level",
+            json!({"value": {"dataType": "Int32", "value": 5}}),
+            "BadTypeMismatch",
+        ),
         ("level", json!({"speed": 5}), "BadNothingToDo"),
         ("range", json!({"value": {"low": 1}}), "BadDataTypeIdUnknown"),
         ("locked", json!({"value": 5}), "BadUserAccessDenied"),
@@ -192,11 +205,42 @@ fn what_is_written_becomes_a_value_of_the_nodes_own_type() {
     let level = endpoint(&agent, "level");
     assert_eq!(
         (&level["requests"], &level["answered"]),
-        (&json!(9), &json!(1)),
+        (&json!(10), &json!(1)),
         "{level}"
     );
-    assert_eq!(level["failures"]["malformed"], 8, "{level}");
+    assert_eq!(level["failures"]["malformed"], 9, "{level}");
     assert_eq!(endpoint(&agent, "absent")["failures"]["refused"], 1);
+}
+
+#[test]
+fn a_result_that_a_rule_fails_on_is_told_as_an_error() {
+    let mut broker = Mosquitto::start();
+    let machine = OpcuaServer::start();
+    let rules = "rules: [{transform: {expression: '{\"id\": $.id, \"double\": $.result * 2}'}}]";
+    let get = format!("{rules}\n      read: {{nodeId: ns=2;s=speed}}");
+    let endpoints = [("get", get.as_str()), ("set", "write: {nodeId: ns=2;s=speed}")];
+    let (_folder, service) = commissioned(machine.port(), "", &endpoints);
+    let _agent = connected(&service, &mut broker, "set/set");
+    let mut results = Subscription::start(&broker, "services/machine/+/res");
+    let doubled = ask(&broker, &mut results, "get/req", &json!({"id": 1}));
+    assert_eq!(doubled, json!({"id": 1, "double": 3}));
+    // JSON has no such number: it comes as a text, which cannot be doubled.
+    let written = ask(
+        &broker,
+        &mut results,
+        "set/set",
+        &json!({"id": 2, "value": "NaN"}),
+    );
+    assert_eq!(written["result"], true, "{written}");
+    let result = ask(&broker, &mut results, "get/req", &json!({"id": 3}));
+    let error = &result["error"];
+    assert_eq!(
+        (&result["id"], &error["code"]),
+        (&json!(3), &json!("BadInternalError")),
+        "{result}"
+    );
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains("rule 1 (transform): JSONata error"), "{message}");
 }
 
 #[test]
@@ -254,7 +298,11 @@ fn values_are_told_with_the_time_of_their_source_and_bad_ones_are_not_told() {
     let mut first: Vec<Value> = (0..3).map(|_| next(&mut others)["value"].clone()).collect();
     first.sort_by_key(Value::to_string);
     assert_eq!(first, [json!("press"), json!(1.5), json!(7)]);
-    agent.wait_for_log_line(&["endpoint absent of service machine", "BadNodeIdUnknown"]);
+    agent.wait_for_log_line(&[
+        "endpoint absent of service machine",
+        "no values of ns=2;s=absent",
+        "BadNodeIdUnknown",
+    ]);
     // Endpoints with one interval share a subscription, and that of the absent node is one of the two.
     assert_eq!(machine.subscriptions(), 2);
     machine.set("speed", &json!(2.5), &json!({"at": "2026-11-22T02:00:00.123"}));
@@ -263,7 +311,11 @@ fn values_are_told_with_the_time_of_their_source_and_bad_ones_are_not_told() {
         json!({"timestamp": 1_795_312_800_123_u64, "value": 2.5})
     );
     machine.set("speed", &json!(3.5), &json!({"status": "BadSensorFailure"}));
-    agent.wait_for_log_line(&["endpoint speed of service machine", "BadSensorFailure"]);
+    agent.wait_for_log_line(&[
+        "endpoint speed of service machine",
+        "ns=2;s=speed",
+        "BadSensorFailure",
+    ]);
     machine.set(
         "speed",
         &json!(4.5),

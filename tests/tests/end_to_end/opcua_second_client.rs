@@ -53,6 +53,15 @@ fn example_6_runs_as_it_is_for_a_second_client() {
         (code.as_str(), text.as_deref()),
         ("BadOutOfRange", Some("above the limit"))
     );
+    // JSON has no such numbers.
+    for value in ["NaN", "Infinity", "-Infinity"] {
+        let (code, text, _) = client.write(SETPOINT, "Double", &json!(value));
+        assert_eq!(
+            (code.as_str(), text.as_deref()),
+            ("BadOutOfRange", Some("not a finite number")),
+            "{value}"
+        );
+    }
     assert_eq!(client.read(SETPOINT).0, json!(50));
     assert_eq!(client.write(SETPOINT, "Int32", &json!(1)).0, "BadTypeMismatch");
 }

@@ -80,7 +80,7 @@ impl Work for Writing {
     }
 
     fn unfinished(&self, id: Option<&Json>, why: Unfinished) -> Json {
-        message::failed(id, wall(), why.text())
+        message::failed(id, wall(), &why.text())
     }
 }
 

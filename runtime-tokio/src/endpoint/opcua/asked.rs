@@ -80,12 +80,13 @@ impl Work for Asked {
     }
 
     fn unfinished(&self, id: Option<&Json>, why: Unfinished) -> Json {
-        let status = match why {
+        let status = match &why {
             Unfinished::Unbegun => StatusCode::BadRequestCancelledByClient,
             // As clients of the agent's own server are told.
             Unfinished::Unanswered => StatusCode::BadShutdown,
+            Unfinished::Unruled(_) => StatusCode::BadInternalError,
         };
-        failed(id, status, why.text())
+        failed(id, status, &why.text())
     }
 }
 

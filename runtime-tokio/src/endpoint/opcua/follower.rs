@@ -96,9 +96,11 @@ impl Follower {
                 }
                 Err(failure) => {
                     self.target.forget();
-                    self.results
-                        .outbox
-                        .tell(format!("no values: {}; trying again", failure.text));
+                    self.results.outbox.tell(format!(
+                        "no values of {}: {}; trying again",
+                        self.item.node.text(),
+                        failure.text
+                    ));
                     let next = Instant::now() + delay.unwrap_or_default();
                     if self.wait_until(next).await.is_none() {
                         break;
@@ -182,7 +184,10 @@ impl Follower {
                 self.results.outbox.forget_troubles();
                 self.results.pass(message::followed(time, &value)).await;
             }
-            Err(failure) => self.results.outbox.fail(&failure.text),
+            Err(failure) => {
+                let trouble = format!("{}: {}", self.item.node.text(), failure.text);
+                self.results.outbox.fail(&trouble);
+            }
         }
     }
 

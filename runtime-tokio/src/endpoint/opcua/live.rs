@@ -125,10 +125,15 @@ impl Live {
 
     /// The value of a node.
     pub(super) async fn read(&self, node: &NodeId) -> Result<Variant, Failure> {
+        let value = self.value(node).await?;
+        self.sound(value)
+    }
+
+    /// The same with its status, which may be bad.
+    pub(super) async fn value(&self, node: &NodeId) -> Result<DataValue, Failure> {
         let wanted = vec![ReadValueId::new_value(node.clone())];
         let mut values = self.attributes(wanted, ANSWER_TIME).await?;
-        let value = values.pop().unwrap_or_default();
-        self.sound(value)
+        Ok(values.pop().unwrap_or_default())
     }
 
     /// The value of an answer, unless the server calls it bad.
@@ -139,9 +144,9 @@ impl Live {
         }
     }
 
-    /// Type and rank of a node, and the value that it has.
-    pub(super) async fn describe(&self, node: &NodeId) -> Result<[DataValue; 3], Failure> {
-        let attributes = [AttributeId::DataType, AttributeId::ValueRank, AttributeId::Value];
+    /// Type and rank of a node.
+    pub(super) async fn describe(&self, node: &NodeId) -> Result<[DataValue; 2], Failure> {
+        let attributes = [AttributeId::DataType, AttributeId::ValueRank];
         let wanted = attributes.map(|attribute| ReadValueId::new(node.clone(), attribute));
         let values = self.attributes(wanted.into(), OWN_REQUEST_TIME).await?;
         let wrong = || self.refused(StatusCode::BadUnknownResponse);

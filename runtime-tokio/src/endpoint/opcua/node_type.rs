@@ -32,8 +32,26 @@ struct Known {
 /// Type and rank of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NodeType {
-    data_type: DataType,
+    base: Base,
     /// As the attribute has it: -3 for a scalar or a row, -2 for anything.
+    rank: i32,
+}
+
+/// What a data type comes down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base {
+    BuiltIn(DataType),
+    /// Numbers, or everything: the value at hand says which one is meant.
+    Any,
+}
+
+/// What a node takes just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Taken {
+    /// Absent where any may be meant, and the node has no value.
+    data_type: Option<DataType>,
+    /// Whether a message may name another one.
+    is_open: bool,
     rank: i32,
 }
 
@@ -75,12 +93,9 @@ impl Target {
                 kind
             }
         };
-        let value = kind.value(json).ok_or_else(|| {
-            let text = format!(
-                "{} takes {}, which the value of the message is not",
-                self.node.text(),
-                kind.text()
-            );
+        let taken = kind.taken(live, &id).await?;
+        let value = taken.value(json).ok_or_else(|| {
+            let text = format!("{} {}", self.node.text(), taken.refusal());
             Failure::new(Cause::Malformed, StatusCode::BadTypeMismatch, text)
         })?;
         let written = live.write(&id, value).await;
@@ -119,7 +134,7 @@ impl Target {
 impl NodeType {
     /// Asks the server what `node` is.
     async fn ask(live: &Live, node: &NodeId) -> Result<Self, Failure> {
-        let [data_type, rank, value] = live.describe(node).await?;
+        let [data_type, rank] = live.describe(node).await?;
         let Variant::NodeId(data_type) = live.sound(data_type)? else {
             return Err(live.refused(StatusCode::BadUnknownResponse));
         };
@@ -128,49 +143,64 @@ impl NodeType {
             Ok(Variant::Int32(rank)) => rank,
             _ => ANY,
         };
-        let data_type = match base(live, *data_type).await? {
-            Base::BuiltIn(built_in) => built_in,
-            // Of an abstract type, the value at hand says which one is meant.
-            Base::Any => scalar_type(&value)
-                .and_then(of_scalar)
-                .unwrap_or(DataType::Variant),
-        };
-        Ok(Self { data_type, rank })
+        let base = base(live, *data_type).await?;
+        Ok(Self { base, rank })
     }
 
+    /// What `node`, which is of this type, takes just now: where it takes any, that is what it has, which others may have changed.
+    async fn taken(self, live: &Live, node: &NodeId) -> Result<Taken, Failure> {
+        let (data_type, is_open) = match self.base {
+            Base::BuiltIn(data_type) => (Some(data_type), false),
+            Base::Any => (scalar_type(&live.value(node).await?).and_then(of_scalar), true),
+        };
+        Ok(Taken {
+            data_type,
+            is_open,
+            rank: self.rank,
+        })
+    }
+}
+
+impl Taken {
     /// The value that JSON stands for; `None` where it is none of this type.
     fn value(self, json: &Value) -> Option<Variant> {
-        let is_list = json.is_array();
+        let tagged = json.get("dataType").and_then(|_| json.get("value"));
+        let tagged = tagged.filter(|_| self.is_open);
+        let data_type = match tagged {
+            Some(_) => DataType::Variant,
+            None => self.data_type.unwrap_or(DataType::Variant),
+        };
+        let is_list = tagged.unwrap_or(json).is_array();
         let rank = match self.rank {
             SCALAR_OR_ROW if is_list => 1,
             ANY if is_list => 0,
             SCALAR_OR_ROW | ANY => -1,
             rank => rank,
         };
-        Shape::new(self.data_type, rank).value(json)
+        Shape::new(data_type, rank).value(json)
     }
 
-    /// For messages.
-    fn text(self) -> String {
-        let name = self.data_type.name();
-        match self.rank {
+    /// What is told where a value is none of it.
+    fn refusal(self) -> String {
+        let name = self.data_type.map_or("any type", DataType::name);
+        let taken = match self.rank {
             -1 => format!("one value of the type {name}"),
             SCALAR_OR_ROW | ANY => format!("values of the type {name}"),
             _ => format!("lists of values of the type {name}"),
-        }
+        };
+        let cure = match (self.is_open, self.data_type) {
+            (true, Some(_)) => {
+                "; the type is that of the value that it has, give another one as {\"dataType\": …, \"value\": …}"
+            }
+            _ => "",
+        };
+        format!("takes {taken}, which the value of the message is not{cure}")
     }
 }
 
 /// A rank that says nothing (Part 3, §5.6.2).
 const ANY: i32 = -2;
 const SCALAR_OR_ROW: i32 = -3;
-
-/// What a data type comes down to.
-enum Base {
-    BuiltIn(DataType),
-    /// Numbers, or everything.
-    Any,
-}
 
 /// Goes up from a type to the one that values are encoded by.
 async fn base(live: &Live, mut node: NodeId) -> Result<Base, Failure> {
@@ -222,8 +252,9 @@ mod tests {
 
     #[test]
     fn a_value_is_of_the_nodes_own_type_and_rank() {
-        let int = |rank| NodeType {
-            data_type: DataType::Int16,
+        let int = |rank| Taken {
+            data_type: Some(DataType::Int16),
+            is_open: false,
             rank,
         };
         assert_eq!(int(-1).value(&json!(5)), Some(Variant::Int16(5)));
@@ -238,13 +269,45 @@ mod tests {
             assert_eq!(int(rank).value(&json!(5)), Some(Variant::Int16(5)), "{rank}");
         }
         assert_eq!(int(SCALAR_OR_ROW).value(&json!([[5]])), None);
-        let wide = NodeType {
-            data_type: DataType::UInt64,
+        let wide = Taken {
+            data_type: Some(DataType::UInt64),
+            is_open: false,
             rank: -1,
         };
         assert_eq!(
             wide.value(&json!("18446744073709551615")),
             Some(Variant::UInt64(u64::MAX))
         );
+        let tagged = json!({"dataType": "Int16", "value": 5});
+        assert_eq!(int(-1).value(&tagged), None, "the node has a type of its own");
+    }
+
+    #[test]
+    fn where_any_type_may_stand_it_is_the_messages_then_that_of_the_value_then_the_nearest() {
+        let open = |data_type, rank| Taken {
+            data_type,
+            is_open: true,
+            rank,
+        };
+        let float = open(Some(DataType::Float), -1);
+        assert_eq!(float.value(&json!(5)), Some(Variant::Float(5.0)));
+        assert_eq!(float.value(&json!("5")), None);
+        assert_eq!(
+            float.value(&json!({"dataType": "Int16", "value": 5})),
+            Some(Variant::Int16(5))
+        );
+        assert_eq!(float.value(&json!({"dataType": "Int16", "value": [5]})), None);
+        let row = json!({"dataType": "Int16", "value": [5]});
+        for rank in [1, SCALAR_OR_ROW, ANY] {
+            let value = open(Some(DataType::Float), rank).value(&row);
+            assert_eq!(value, Some(Variant::from(vec![5i16])), "{rank}");
+        }
+        let none = open(None, ANY);
+        assert_eq!(none.value(&json!(5)), Some(Variant::Int64(5)));
+        assert_eq!(none.value(&json!(0.5)), Some(Variant::Double(0.5)));
+        assert_eq!(none.value(&json!("x")), Some(Variant::from("x")));
+        assert_eq!(none.value(&json!([true])), Some(Variant::from(vec![true])));
+        assert_eq!(none.value(&json!({"a": 1})), None);
+        assert!(float.refusal().contains("give another one as"));
     }
 }

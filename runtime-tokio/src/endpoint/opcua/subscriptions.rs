@@ -45,6 +45,8 @@ struct Sink {
     values: mpsc::Sender<DataValue>,
     counters: Arc<Counters>,
     owner: Arc<str>,
+    /// For the log.
+    node: String,
 }
 
 /// A node that is followed.
@@ -92,6 +94,7 @@ impl Subscriptions {
             values: sender,
             counters: Arc::clone(counters),
             owner: Arc::clone(owner),
+            node: item.node.text(),
         };
         let handle = free_handle(&shared.sinks, sink);
         let monitored = monitor(live, shared.id, node, item, handle).await;
@@ -209,8 +212,9 @@ impl OnSubscriptionNotification for Listener {
             let count = sink.counters.count_overloaded();
             if count.is_power_of_two() {
                 tracing::warn!(
-                    "{}: values come faster than they are handled, {count} dropped so far",
-                    sink.owner
+                    "{}: values of {} come faster than they are handled, {count} dropped so far",
+                    sink.owner,
+                    sink.node
                 );
             }
         }
