@@ -203,30 +203,31 @@ pub fn example_6_without_answers() -> String {
         .replace("[\"None\", \"SignAndEncrypt\"]", "[\"None\"]")
 }
 
-/// The implementations of OPC UA that clients are made of.
+/// The implementations of OPC UA that clients and other servers are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
-    /// In Python; `tests/opcua/client.py` says which tasks there are.
+    /// In Python; `client.py` and `server.py` in `tests/opcua` say which tasks there are.
     Asyncua,
-    /// In JavaScript; `tests/opcua/client.js` says which tasks there are.
+    /// In JavaScript; `client.js` and `server.js` there say which tasks there are.
     NodeOpcua,
 }
 
 impl Library {
-    /// The program that does tasks with it, and may keep files in `folder`.
-    fn command(self, folder: &Path) -> Command {
+    /// The program that does tasks with it as a `role`, client or server, and may keep files in `folder`.
+    pub(crate) fn command(self, role: &str, folder: &Path) -> Command {
         let scripts = workspace().join("tests/opcua");
         match self {
             Self::Asyncua => {
                 let mut command = Command::new(python());
-                command.arg(scripts.join("client.py"));
+                command.arg(scripts.join(format!("{role}.py")));
                 command.env("PYTHONDONTWRITEBYTECODE", "1");
                 command
             }
             Self::NodeOpcua => {
                 let packages = node();
                 let mut command = Command::new(packages.join("node"));
-                command.arg(scripts.join("client.js")).arg(packages).arg(folder);
+                let script = scripts.join(format!("{role}.js"));
+                command.arg(script).arg(packages).arg(folder);
                 command
             }
         }
@@ -258,7 +259,7 @@ impl OpcuaClient {
     pub fn on(library: Library) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self {
-            process: TaskProcess::start(&mut library.command(folder.path())),
+            process: TaskProcess::start(&mut library.command("client", folder.path())),
             _folder: folder,
         }
     }
@@ -367,7 +368,7 @@ pub fn written(answer: &Value) -> (String, Option<String>, f64) {
 }
 
 /// The interpreter of the environment that `cargo xtask test` has made.
-pub(crate) fn python() -> PathBuf {
+fn python() -> PathBuf {
     let python = std::env::var_os(PYTHON).map_or_else(
         || workspace().join("target/xtask/opcua/venv/bin/python"),
         PathBuf::from,

@@ -1,43 +1,56 @@
-//! A machine that serves OPC UA by asyncua: an implementation that shares nothing with the agent's.
+//! A machine that serves OPC UA by asyncua or node-opcua: implementations that share nothing with the agent's, nor with each other.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::opcua::Library;
 use crate::task_process::TaskProcess;
-use crate::{opcua, port, wait, workspace};
+use crate::{port, wait};
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
 pub struct OpcuaServer {
     process: TaskProcess,
+    library: Library,
     options: Value,
+    _folder: TempDir,
 }
 
 impl OpcuaServer {
-    /// Without security, for everyone.
+    /// On asyncua, without security, for everyone.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(json!({}))
     }
 
-    /// With further options, see `tests/opcua/server.py`.
+    /// On asyncua with further options, see `tests/opcua/server.py`.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
-    pub fn start_with(mut options: Value) -> Self {
+    pub fn start_with(options: Value) -> Self {
+        Self::start_on(Library::Asyncua, options)
+    }
+
+    /// On `library`, with further options, see `tests/opcua/server.py` and `server.js`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_on(library: Library, mut options: Value) -> Self {
         if options.get("port").is_none() {
             options["port"] = port::free().into();
         }
-        let mut command = Command::new(opcua::python());
-        command
-            .arg(workspace().join("tests/opcua/server.py"))
-            .arg(options.to_string())
-            .env("PYTHONDONTWRITEBYTECODE", "1");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut command = library.command("server", folder.path());
+        command.arg(options.to_string());
         let server = Self {
             process: TaskProcess::start(&mut command),
+            library,
             options,
+            _folder: folder,
         };
         assert_eq!(server.process.line(3 * wait::PATIENCE)["result"], "serving");
         server
@@ -46,9 +59,9 @@ impl OpcuaServer {
     /// Ends it without a word, and starts it again in its place.
     #[must_use]
     pub fn restart(self) -> Self {
-        let options = self.options.clone();
+        let (library, options) = (self.library, self.options.clone());
         drop(self);
-        Self::start_with(options)
+        Self::start_on(library, options)
     }
 
     /// Its port.

@@ -42,6 +42,7 @@ mod opcua_endpoints;
 mod opcua_many_held;
 mod opcua_reload;
 mod opcua_second_client;
+mod opcua_second_server;
 mod opcua_security;
 mod opcua_told;
 mod opcua_transactions;

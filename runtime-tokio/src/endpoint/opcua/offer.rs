@@ -42,10 +42,14 @@ pub(super) fn choose(
         Policy::from_uri(endpoint.security_policy_uri.as_ref()) == library_policy(plan.policy)
             && endpoint.security_mode == library_mode(plan.mode)
     };
-    let path_of = |endpoint: &EndpointDescription| path(endpoint.endpoint_url.as_ref()).to_owned();
     let (fitting, others): (Vec<_>, Vec<_>) = over_tcp.into_iter().partition(fits);
-    let same_path = fitting.iter().position(|endpoint| path_of(endpoint) == plan.path);
-    let chosen = fitting.into_iter().nth(same_path.unwrap_or(0));
+    // A server with several addresses may have ways to log in of each one's own, which it knows by the URL that it is told.
+    let likeness = |endpoint: &EndpointDescription| {
+        let (origin, path) = parts(endpoint.endpoint_url.as_ref());
+        (path == plan.path, origin.eq_ignore_ascii_case(&plan.origin()))
+    };
+    // Of several that are alike, the first.
+    let chosen = fitting.into_iter().rev().max_by_key(likeness);
     let Some(mut endpoint) = chosen else {
         return Err(OfferError::NotOffered {
             policy: plan.policy,
@@ -53,7 +57,8 @@ pub(super) fn choose(
             offered: names(&others),
         });
     };
-    endpoint.endpoint_url = format!("{}{}", plan.origin(), path_of(&endpoint)).into();
+    let (_, path) = parts(endpoint.endpoint_url.as_ref());
+    endpoint.endpoint_url = format!("{}{path}", plan.origin()).into();
     let wanted = match plan.login {
         Some(_) => UserTokenType::UserName,
         None => UserTokenType::Anonymous,
@@ -95,9 +100,11 @@ fn is_safe(token: &UserTokenPolicy, plan: &OpcuaConnection) -> bool {
     }
 }
 
-fn path(url: &str) -> &str {
+/// Scheme, host and port of a URL, and its path.
+fn parts(url: &str) -> (&str, &str) {
     let behind = url.find("://").map_or(0, |at| at + 3);
-    url[behind..].find('/').map_or("", |at| &url[behind + at..])
+    let end = url[behind..].find('/').map_or(url.len(), |at| behind + at);
+    url.split_at(end)
 }
 
 /// Policies and modes, each once, as a file writes them.
@@ -203,6 +210,38 @@ mod tests {
             error.contains("but Basic256Sha256 with Sign, None with None;"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn of_a_server_with_several_addresses_the_way_to_log_in_at_the_plans_is_taken() {
+        let offer = |url: &str, id: &str| {
+            let token = UserTokenPolicy {
+                policy_id: id.into(),
+                ..token(UserTokenType::Anonymous, "")
+            };
+            endpoint(url, Policy::None, MessageSecurityMode::None, vec![token])
+        };
+        let offered = || {
+            vec![
+                offer("opc.tcp://inside:4841/a", "inside"),
+                offer("opc.tcp://PLC:4841/a", "plc"),
+                offer("opc.tcp://plc:4842/a", "another"),
+                offer("opc.tcp://inside:4841/b", "b"),
+            ]
+        };
+        let mut wanted = plan(SecurityPolicy::None, SecurityMode::None, false);
+        for (host, path, expected) in [
+            ("plc", "", "plc"),
+            ("plc", "/a", "plc"),
+            ("inside", "/a", "inside"),
+            ("plc", "/b", "b"),
+            ("elsewhere", "", "inside"),
+        ] {
+            (wanted.host, wanted.path) = (host.to_owned(), path.to_owned());
+            let chosen = choose(&wanted, offered()).unwrap();
+            let tokens = chosen.user_identity_tokens.unwrap();
+            assert_eq!(tokens[0].policy_id.as_ref(), expected, "{host}{path}");
+        }
     }
 
     #[test]
