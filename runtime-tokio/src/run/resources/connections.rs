@@ -39,14 +39,10 @@ pub(super) fn compare(
 /// The connections of `plan`, in its order.
 pub(super) fn all(plan: &Plan) -> impl Iterator<Item = (ResourceId, &ConnectionPlan)> {
     plan.services.iter().flat_map(|service| {
-        service.connections.iter().map(|connection| {
-            let id = ResourceId {
-                service: service.id.clone(),
-                resource: connection.resource.clone(),
-                item: 0,
-            };
-            (id, connection)
-        })
+        service
+            .connections
+            .iter()
+            .map(|connection| (ResourceId::new(&service.id, &connection.resource), connection))
     })
 }
 

@@ -72,11 +72,7 @@ pub(super) fn compare(table: &Table<Endpoints>, plan: &Plan) -> Result<Differenc
 
 /// The endpoint of this plan.
 pub(super) fn id(plan: &EndpointPlan) -> ResourceId {
-    ResourceId {
-        service: plan.service.clone(),
-        resource: plan.resource.clone(),
-        item: 0,
-    }
+    ResourceId::new(&plan.service, &plan.resource)
 }
 
 /// Subscribes at the agent's broker for endpoints that begin and listen to what none listens to yet, so that who begins before them finds

@@ -55,11 +55,7 @@ pub(super) fn compare(table: &Table<Nodes>, plan: &Plan) -> Result<Difference<No
 
 /// The node of this name.
 pub(super) fn id(service: &str, resource: &str) -> ResourceId {
-    ResourceId {
-        service: service.to_owned(),
-        resource: resource.to_owned(),
-        item: 0,
-    }
+    ResourceId::new(service, resource)
 }
 
 impl Placed for Nodes {

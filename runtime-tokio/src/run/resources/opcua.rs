@@ -135,20 +135,13 @@ pub(super) fn servers(plan: &Plan) -> impl Iterator<Item = &OpcuaServerPlan> {
 
 /// The node of this plan.
 pub(super) fn id(plan: &OpcuaNodePlan) -> ResourceId {
-    ResourceId {
-        service: plan.service.clone(),
-        resource: plan.resource.clone(),
-        item: 0,
-    }
+    ResourceId::new(&plan.service, &plan.resource)
 }
 
 /// The node above the one of this plan.
 fn parent(plan: &OpcuaNodePlan) -> Option<ResourceId> {
-    plan.parent.as_ref().map(|parent| ResourceId {
-        service: parent.service.clone(),
-        resource: parent.resource.clone(),
-        item: 0,
-    })
+    let parent = plan.parent.as_ref()?;
+    Some(ResourceId::new(&parent.service, &parent.resource))
 }
 
 /// Carries `exchange` out: clients see all of it or nothing.

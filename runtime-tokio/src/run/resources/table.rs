@@ -15,6 +15,17 @@ pub(crate) struct ResourceId {
     pub(crate) item: usize,
 }
 
+impl ResourceId {
+    /// The resource itself.
+    pub(super) fn new(service: &str, resource: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            resource: resource.to_owned(),
+            item: 0,
+        }
+    }
+}
+
 /// A kind of resource: when one is the same as before, and how it begins and ends.
 ///
 /// One whose settings are equal in the new plan is not touched, whatever else changes. Every other one is stopped, and what is new
@@ -141,11 +152,7 @@ impl<K: Kind> Table<K> {
         service: &'t str,
         resource: &'t str,
     ) -> impl Iterator<Item = (&'t ResourceId, &'t K::Settings)> {
-        let first = ResourceId {
-            service: service.to_owned(),
-            resource: resource.to_owned(),
-            item: 0,
-        };
+        let first = ResourceId::new(service, resource);
         self.0
             .range(first..)
             .take_while(move |(id, _)| id.service == service && id.resource == resource)
