@@ -35,6 +35,7 @@ pub mod status;
 mod task;
 pub mod tls;
 pub mod transport;
+mod unconfirmed;
 pub mod visit;
 
 pub use host::host_name;

@@ -255,6 +255,11 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             "Writes and Calls that were one too many for a session or for the OPC UA server.",
             plain(opcua.refused as f64),
         ));
+        metrics.push(counter(
+            "syncline_opcua_refused_logins",
+            "Logins to the OPC UA server whose password was nobody's.",
+            labelled("server", &[(&opcua.resource, opcua.refused_logins)]),
+        ));
     }
     if !snapshot.mappings.is_empty() {
         metrics.push(counter(

@@ -108,8 +108,8 @@ pub(super) fn html(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         page.push_str("<h2>OPC UA</h2><table>");
         row(&mut page, "Server", &opcua.url)?;
         let text = format!(
-            "{} sessions, {} held, {} refused",
-            opcua.sessions, opcua.held, opcua.refused
+            "{} sessions, {} held, {} refused, {} logins refused",
+            opcua.sessions, opcua.held, opcua.refused, opcua.refused_logins
         );
         row(&mut page, "Requests", &text)?;
         page.push_str("</table>");

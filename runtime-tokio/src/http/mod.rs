@@ -21,7 +21,6 @@ mod server;
 mod threads;
 mod trace;
 mod transaction;
-mod unconfirmed;
 mod violation;
 mod wire;
 

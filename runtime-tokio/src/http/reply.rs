@@ -14,14 +14,13 @@ use syncline_core::session::{Loss, SubmitError};
 use crate::driver::{PublishError, RequestError};
 use crate::node_rules::Ended;
 use crate::rules::{self, Cause};
+use crate::unconfirmed::UNCONFIRMED;
 
 /// When a client may try again after 503.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Why a request that was held has no reply when the agent stops.
 pub(crate) const CANCELLED: &str = "this agent stops while the request is held, which may have been carried out: find out before sending it again";
-/// Why it is not known whether a message was published when the agent stops.
-pub(super) const UNCONFIRMED: &str = "this agent stops before the broker has confirmed the message, which it may have: find out before sending it again";
 
 /// Why it is not known whether a message was published when the broker has forgotten it with this agent's session.
 const LOST: &str = "the connection to the broker was lost before it has confirmed the message, which it may have: find out before sending it again";

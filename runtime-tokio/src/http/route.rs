@@ -12,9 +12,9 @@ use super::openapi;
 use super::provide::Provider;
 use super::receive::Receiver;
 use super::transaction::Transaction;
-use super::unconfirmed::Unconfirmed;
 use crate::current::Current;
 use crate::service::plan::{HttpNodePlan, HttpServerPlan, Plan};
+use crate::unconfirmed::Unconfirmed;
 
 /// Two nodes that would answer the same requests.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

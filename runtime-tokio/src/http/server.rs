@@ -37,6 +37,7 @@ use super::transaction::Transaction;
 use super::wire::Wire;
 use crate::task::Task;
 use crate::tls;
+use crate::unconfirmed::UNCONFIRMED;
 
 /// Pause after the system has no file descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -88,11 +89,15 @@ pub struct Protection {
 }
 
 impl Protection {
+    /// Looks at the files of the certificate every `interval`, as long as the task is held.
+    pub(crate) fn keep_certificate_up_to_date(&self, interval: Duration) -> Option<Task> {
+        let certificate = self.tls.clone();
+        certificate.map(|tls| Task::start(async move { tls.keep_up_to_date(interval).await }))
+    }
+
     /// Looks at the files of certificate and logins every `interval`, as long as the tasks are held.
     pub(crate) fn keep_up_to_date(&self, interval: Duration) -> Vec<Task> {
-        let certificate = self.tls.clone();
-        let certificate =
-            certificate.map(|tls| Task::start(async move { tls.keep_up_to_date(interval).await }));
+        let certificate = self.keep_certificate_up_to_date(interval);
         let access = self.access.clone();
         let access = access.map(|access| Task::start(async move { access.keep_up_to_date(interval).await }));
         certificate.into_iter().chain(access).collect()
@@ -265,10 +270,11 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Reply {
                 let unconfirmed = shared.routes.unconfirmed();
                 // In a place of its own: requests that are held would have to keep room for it.
                 let publishing = Box::pin(async move { receiver.publish(received).await });
-                match key {
+                let answer = match key {
                     None => unconfirmed.confirmed(publishing).await,
                     Some(key) => unconfirmed.confirmed(shared.replays.once(&key, publishing)).await,
-                }
+                };
+                answer.unwrap_or_else(|| Err(Failure::uncertain(UNCONFIRMED)))
             }
             (Prepared::Answered(reply), _) => Ok(reply),
         }

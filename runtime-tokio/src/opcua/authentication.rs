@@ -78,6 +78,11 @@ impl Users {
         }
     }
 
+    /// How many passwords were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refusals.total()
+    }
+
     /// From now on permissions count for these nodes.
     pub(super) fn replace(&self, places: Places) {
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;

@@ -23,6 +23,7 @@ const CURRENT_SESSION_COUNT: VariableId =
 pub(crate) struct Content {
     handle: ServerHandle,
     space: Arc<Space>,
+    resource: Arc<str>,
     url: Arc<str>,
 }
 
@@ -36,6 +37,8 @@ pub(crate) struct Activity {
     pub(crate) held: usize,
     /// Those that were one too many, since the start of the server.
     pub(crate) refused: u64,
+    /// Passwords that were nobody's, since the start of the server.
+    pub(crate) refused_logins: u64,
 }
 
 /// A node that is to be served.
@@ -89,12 +92,19 @@ pub(crate) fn ids(plans: &[OpcuaNodePlan]) -> Result<Vec<NodeId>, OpcuaError> {
 }
 
 impl Content {
-    pub(super) fn new(handle: ServerHandle, space: Arc<Space>, url: String) -> Self {
+    /// Those of the server with this resource id.
+    pub(super) fn new(handle: ServerHandle, space: Arc<Space>, resource: &str, url: String) -> Self {
         Self {
             handle,
             space,
+            resource: resource.into(),
             url: url.into(),
         }
+    }
+
+    /// The resource id of the server.
+    pub(crate) fn resource(&self) -> &str {
+        &self.resource
     }
 
     /// The URL that clients connect to.
@@ -115,6 +125,7 @@ impl Content {
             },
             held,
             refused,
+            refused_logins: nodes.users.refused(),
         }
     }
 

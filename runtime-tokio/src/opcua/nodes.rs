@@ -30,6 +30,7 @@ use super::publisher::Publisher;
 use super::transaction::Transaction;
 use super::value::Shape;
 use super::watchers::Watchers;
+use crate::unconfirmed::{UNCONFIRMED, Unconfirmed};
 
 /// The library's shell around the nodes: their address space and whatever does not concern MQTT.
 pub(super) type Space = InMemoryNodeManager<Nodes>;
@@ -70,6 +71,8 @@ pub(super) struct Nodes {
     pub(super) users: Arc<Users>,
     pub(super) watchers: Watchers,
     pub(super) held: Arc<Held>,
+    /// Those of them whose value is published.
+    pub(super) unconfirmed: Unconfirmed,
     /// How often nodes were exchanged.
     exchanges: watch::Sender<u64>,
     is_stopping: AtomicBool,
@@ -84,6 +87,7 @@ impl Nodes {
             watchers: Watchers::new(Arc::clone(&users)),
             users,
             held: Arc::default(),
+            unconfirmed: Unconfirmed::default(),
             exchanges: watch::Sender::default(),
             is_stopping: AtomicBool::new(false),
         }
@@ -202,7 +206,11 @@ impl Nodes {
         match writing {
             Writing::Held(transaction) => drop(transaction.request(json).await?),
             // On the heap, for it needs more room than what is held.
-            Writing::Published(publisher) => Box::pin(publisher.publish(&json)).await?,
+            Writing::Published(publisher) => {
+                let confirmed = self.unconfirmed.confirmed(publisher.publish(&json));
+                let unconfirmed = || Err(Failure::new(StatusCode::BadShutdown, UNCONFIRMED));
+                Box::pin(confirmed).await.unwrap_or_else(unconfirmed)?;
+            }
         }
         let now = DateTime::now();
         let taken = DataValue {

@@ -35,6 +35,11 @@ impl Refusals {
         }
     }
 
+    /// How many there were.
+    pub(super) fn total(&self) -> u64 {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
     /// Counts a refusal, and tells the log of it where that has not heard of too many; of those, it tells how many they were.
     pub(super) fn note(&self, reason: &dyn fmt::Display) {
         let Some((total, untold)) = self.count(Instant::now()) else {

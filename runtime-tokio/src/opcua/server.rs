@@ -197,7 +197,7 @@ impl Server {
         let space = handle.node_managers().get_of_type::<Space>();
         let space = space.ok_or_else(|| OpcuaError::Configuration("it has no nodes".to_owned()))?;
         Ok(Self {
-            content: Content::new(handle.clone(), Arc::clone(&space), url),
+            content: Content::new(handle.clone(), Arc::clone(&space), &plan.resource, url),
             library,
             handle,
             space,
@@ -262,6 +262,16 @@ impl Running {
     /// Takes no more Writes and Calls; those that are held go on.
     pub(crate) fn stop_taking(&self) {
         self.space.inner().stop();
+    }
+
+    /// How many Writes wait for the broker to confirm their value.
+    pub(crate) fn publishing(&self) -> usize {
+        self.space.inner().unconfirmed.count()
+    }
+
+    /// Has those Writes answered that wait for the broker.
+    pub(crate) fn give_up(&self) {
+        self.space.inner().unconfirmed.give_up();
     }
 
     /// Waits until no Write and no Call is held.

@@ -1,7 +1,6 @@
 //! The HTTP listener: open while the plan has an HTTP server, over every change of plan.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::listener::listen;
+use super::logins::{Logins, OpenLogins};
 use super::{RunError, Settings};
-use crate::http::{Admission, Limits, Patience, Protection, Router, Routes, openapi, serve};
+use crate::http::{Limits, Patience, Protection, Router, Routes, openapi, serve};
 use crate::service::plan::Plan;
 use crate::task::Task;
 use crate::tls::{ServerFiles, ServerTls};
@@ -21,7 +21,7 @@ use crate::tls::{ServerFiles, ServerTls};
 pub(super) struct Front {
     address: SocketAddr,
     tls: Option<ServerFiles>,
-    access: Option<PathBuf>,
+    logins: Logins,
     limits: Limits,
     look_interval: Duration,
     open: Option<Open>,
@@ -34,11 +34,12 @@ pub(super) struct Front {
 struct Open {
     address: SocketAddr,
     routes: Routes,
-    admission: Option<Arc<Admission>>,
+    /// Those who may come in.
+    logins: Option<Arc<OpenLogins>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    /// They keep certificate and logins up to date.
-    _looks: Vec<Task>,
+    /// Keeps the certificate up to date.
+    _look: Option<Task>,
 }
 
 /// A listener that takes connections, and answers none yet.
@@ -46,15 +47,16 @@ pub(super) struct Opened {
     listener: TcpListener,
     address: SocketAddr,
     protection: Protection,
+    logins: Option<Arc<OpenLogins>>,
 }
 
 impl Front {
-    /// As `settings` say; closed.
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// As `settings` say, for those of `logins`; closed.
+    pub(super) fn new(settings: &Settings, logins: &Logins) -> Self {
         Self {
             address: settings.http_listen,
             tls: settings.http_tls.clone(),
-            access: settings.http_access.clone(),
+            logins: logins.clone(),
             limits: settings.http_limits.clone(),
             look_interval: settings.tls_look_interval,
             open: None,
@@ -71,21 +73,22 @@ impl Front {
             return Ok(None);
         }
         let (listener, address) = listen("SYNCLINE_HTTP_LISTEN", self.address)?;
-        let admission = |file| Admission::open(file, "SYNCLINE_HTTP_AUTH").map(Arc::new);
+        let logins = self.logins.open()?;
         Ok(Some(Opened {
             listener,
             address,
             protection: Protection {
                 tls: self.tls.clone().map(ServerTls::new).transpose()?.map(Arc::new),
-                access: self.access.clone().map(admission).transpose()?,
+                access: logins.as_ref().map(|logins| Arc::clone(&logins.admission)),
             },
+            logins,
         }))
     }
 
     /// Has requests go by `router` from now on, on the listener that there is or on the one that was `opened` for it; where `plan`
     /// needs none it is closed.
     pub(super) fn adopt(&mut self, plan: &Plan, mut router: Router, opened: Option<Opened>) {
-        router.describe(openapi(plan, self.access.is_some()));
+        router.describe(openapi(plan, self.logins.are_asked_for()));
         if let Some(opened) = opened {
             self.open = Some(self.start(opened, router));
         } else if let Some(open) = &self.open {
@@ -109,19 +112,19 @@ impl Front {
             listener,
             address,
             protection,
+            logins,
         } = opened;
-        let looks = protection.keep_up_to_date(self.look_interval);
-        let admission = protection.access.clone();
+        let look = protection.keep_certificate_up_to_date(self.look_interval);
         let routes = Routes::new(router);
         let (stop, stopped) = watch::channel(false);
         let serving = serve(listener, routes.clone(), protection, self.limits.clone(), stopped);
         Open {
             address,
             routes,
-            admission,
+            logins,
             stop,
             serving: tokio::spawn(serving),
-            _looks: looks,
+            _look: look,
         }
     }
 
@@ -134,8 +137,8 @@ impl Front {
 
     /// Looks at once whether those who may call are others now.
     pub(super) async fn look(&self) {
-        if let Some(admission) = self.open.as_ref().and_then(|open| open.admission.as_ref()) {
-            admission.look(Patience::AtOnce).await;
+        if let Some(logins) = self.open.as_ref().and_then(|open| open.logins.as_ref()) {
+            logins.admission.look(Patience::AtOnce).await;
         }
     }
 

@@ -6,6 +6,7 @@ mod front;
 mod inventory;
 mod listener;
 mod login;
+mod logins;
 mod opcua;
 mod reload;
 mod resources;
@@ -28,6 +29,7 @@ pub(crate) use self::inventory::Inventory;
 pub use self::inventory::{ServedMethod, ServedNode};
 use self::listener::listen;
 pub(crate) use self::login::login;
+use self::logins::Logins;
 use self::opcua::OpcuaFront;
 pub use self::resources::Changes;
 use self::resources::Resources;
@@ -88,9 +90,10 @@ pub async fn start(mut settings: Settings, plan: &Plan) -> Result<RunningAgent, 
         .map(|registration| login(registration, folder.as_deref(), &settings))
         .transpose()?;
     let tls = BrokerTls::new(&settings)?;
-    let mut front = Front::new(&settings);
+    let logins = Logins::new(&settings);
+    let mut front = Front::new(&settings, &logins);
     let opened = front.prepare(plan)?;
-    let mut opcua = OpcuaFront::new(&settings);
+    let mut opcua = OpcuaFront::new(&settings, &logins);
     let served = opcua.prepare(plan).await?;
     let admin = settings
         .admin_listen

@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::listener::listen;
+use super::logins::{Logins, OpenLogins};
 use super::{OpcuaListen, RunError, Settings};
 use crate::http::{Admission, Patience};
 use crate::opcua::{Content, Gate, OpcuaError, Running, Server, ServerSettings, last_namespace};
 use crate::service::plan::{OpcuaServerPlan, Plan};
-use crate::task::Task;
 
 /// Time for the answers to what a server holds that ends.
 const CANCEL_TIME: Duration = Duration::from_secs(1);
@@ -26,9 +26,7 @@ pub(super) struct OpcuaFront {
     listen: OpcuaListen,
     /// The data folder.
     data: Option<PathBuf>,
-    /// File of those who may log in.
-    access: Option<PathBuf>,
-    look_interval: Duration,
+    logins: Logins,
     allow_insecure: bool,
     /// Servers since the start.
     generations: u64,
@@ -42,9 +40,8 @@ struct Open {
     door: Arc<Door>,
     site: Site,
     server: Running,
-    admission: Option<Arc<Admission>>,
-    /// Keeps it up to date.
-    _look: Option<Task>,
+    /// Those who may log in.
+    logins: Option<Arc<OpenLogins>>,
 }
 
 /// Where clients come in: it may outlive a server.
@@ -86,7 +83,7 @@ pub(super) struct NewServer {
     inner: (TcpListener, SocketAddr),
     site: Site,
     server: Server,
-    admission: Option<Arc<Admission>>,
+    logins: Option<Arc<OpenLogins>>,
 }
 
 impl OpcuaChange {
@@ -101,14 +98,13 @@ impl OpcuaChange {
 }
 
 impl OpcuaFront {
-    /// As `settings` say, of the agent of this name; without a server.
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// As `settings` say, for those of `logins`; without a server.
+    pub(super) fn new(settings: &Settings, logins: &Logins) -> Self {
         Self {
             agent: settings.session.client_id.clone(),
             listen: settings.opcua_listen,
             data: settings.data_dir.clone(),
-            access: settings.http_access.clone(),
-            look_interval: settings.tls_look_interval,
+            logins: logins.clone(),
             allow_insecure: settings.allow_insecure,
             generations: 0,
             open: None,
@@ -139,9 +135,9 @@ impl OpcuaFront {
             }
         };
         let inner = listen("SYNCLINE_OPCUA_LISTEN", (Ipv4Addr::LOCALHOST, 0).into())?;
-        let admission = |file| Admission::open(file, "SYNCLINE_HTTP_AUTH").map(Arc::new);
-        let admission = self.access.clone().map(admission).transpose()?;
-        let server = self.make(plan.clone(), door.actual, admission.clone()).await?;
+        let logins = self.logins.open()?;
+        let admission = logins.as_ref().map(|logins| Arc::clone(&logins.admission));
+        let server = self.make(plan.clone(), door.actual, admission).await?;
         self.generations += 1;
         Ok(OpcuaChange::New(Box::new(NewServer {
             plan: plan.clone(),
@@ -152,7 +148,7 @@ impl OpcuaFront {
                 generation: self.generations,
             },
             server,
-            admission,
+            logins,
         })))
     }
 
@@ -194,7 +190,7 @@ impl OpcuaFront {
                 }
             }
             OpcuaChange::New(new) => {
-                let before = self.open.replace(new.open(self.look_interval).await);
+                let before = self.open.replace(new.open().await);
                 if let Some(before) = before {
                     before.end().await;
                 }
@@ -209,8 +205,8 @@ impl OpcuaFront {
 
     /// Looks at once whether those who may log in are others now.
     pub(super) async fn look(&self) {
-        if let Some(admission) = self.open.as_ref().and_then(|open| open.admission.as_ref()) {
-            admission.look(Patience::AtOnce).await;
+        if let Some(logins) = self.open.as_ref().and_then(|open| open.logins.as_ref()) {
+            logins.admission.look(Patience::AtOnce).await;
         }
     }
 
@@ -236,6 +232,18 @@ impl OpcuaFront {
         }
     }
 
+    /// How many Writes wait for the broker to confirm their value.
+    pub(super) fn publishing(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.server.publishing())
+    }
+
+    /// Has those Writes answered that wait for the broker.
+    pub(super) fn give_up(&self) {
+        if let Some(open) = &self.open {
+            open.server.give_up();
+        }
+    }
+
     /// Closes the server, after all that is held has ended.
     pub(super) async fn close(self) {
         if let Some(open) = self.open {
@@ -245,27 +253,23 @@ impl OpcuaFront {
 }
 
 impl NewServer {
-    async fn open(self: Box<Self>, interval: Duration) -> Open {
+    async fn open(self: Box<Self>) -> Open {
         let Self {
             plan,
             door,
             inner,
             site,
             server,
-            admission,
+            logins,
         } = *self;
         let server = server.serve(inner, &door.gate).await;
         tracing::info!("serving OPC UA at {}", site.content.url());
-        let look = admission
-            .clone()
-            .map(|admission| Task::start(async move { admission.keep_up_to_date(interval).await }));
         Open {
             plan,
             door,
             site,
             server,
-            admission,
-            _look: look,
+            logins,
         }
     }
 }
@@ -281,7 +285,10 @@ impl Open {
     /// Ends while the agent goes on: its nodes have let go of what they held.
     async fn end(self) {
         self.server.stop_taking();
-        let _ = timeout(CANCEL_TIME, self.server.drained()).await;
+        if timeout(CANCEL_TIME, self.server.drained()).await.is_err() {
+            self.server.give_up();
+            let _ = timeout(CANCEL_TIME, self.server.drained()).await;
+        }
         self.close().await;
     }
 

@@ -116,7 +116,7 @@ impl RunningAgent {
         } = self;
         status.stopping();
         let held = timeout(REPORT_TIME, agent.report()).await.ok().flatten();
-        let held = held.map_or(0, |report| report.open) + front.publishing();
+        let held = held.map_or(0, |report| report.open) + front.publishing() + opcua.publishing();
         tracing::info!("{}", farewell(held, shown.requests_under_way(), drain_time));
         if let Some((_, reload)) = tls {
             reload.abort();
@@ -127,6 +127,7 @@ impl RunningAgent {
             tracing::info!("cancelling the requests that are still held");
             agent.cancel_all();
             front.give_up();
+            opcua.give_up();
             if timeout(CANCEL_TIME, drained(&mut front, &opcua)).await.is_err() {
                 front.abort();
             }

@@ -199,6 +199,9 @@ impl fmt::Display for RuleStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpcuaStatus {
+    /// Resource id.
+    #[serde(default)]
+    pub resource: String,
     /// Where clients connect to.
     pub url: String,
     /// Connections with a secure channel.
@@ -209,6 +212,9 @@ pub struct OpcuaStatus {
     pub held: usize,
     /// Writes and Calls since its start that were one too many for a session or for all.
     pub refused: u64,
+    /// Logins since its start whose password was nobody's.
+    #[serde(default)]
+    pub refused_logins: u64,
 }
 
 /// One item of a mapping: how its messages have fared since the start.
@@ -465,8 +471,8 @@ impl fmt::Display for Snapshot {
         if let Some(opcua) = &self.opcua {
             writeln!(
                 f,
-                "opc ua     {}  {} sessions, {} held, {} refused",
-                opcua.url, opcua.sessions, opcua.held, opcua.refused
+                "opc ua     {}  {} sessions, {} held, {} refused, {} logins refused",
+                opcua.url, opcua.sessions, opcua.held, opcua.refused, opcua.refused_logins
             )?;
         }
         for mapping in &self.mappings {

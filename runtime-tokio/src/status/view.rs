@@ -194,13 +194,16 @@ fn opcua(content: &Content) -> OpcuaStatus {
         sessions,
         held,
         refused,
+        refused_logins,
     } = content.activity();
     OpcuaStatus {
+        resource: content.resource().to_owned(),
         url: content.url().to_owned(),
         channels,
         sessions,
         held,
         refused,
+        refused_logins,
     }
 }
 

@@ -193,6 +193,7 @@ fn a_password_lets_in_over_each_policy_that_protects_it_and_a_wrong_one_over_non
         .agent
         .wait_for_log_line(&["the password is not that of the user \"operator\""]);
     assert!(line.contains("1 since the start"), "{line}");
+    assert_eq!(plant.agent.status()["opcua"]["refusedLogins"], 12);
     // The name that nobody has may be somebody's password.
     assert!(!plant.agent.log().contains("operators"));
 }

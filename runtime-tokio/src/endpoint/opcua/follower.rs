@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opcua::types::DataValue;
+use opcua::types::{DataValue, StatusCode};
 use syncline_core::time::UnixMillis;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -175,6 +175,10 @@ impl Follower {
     }
 
     async fn pass(&mut self, live: &Live, value: DataValue) {
+        // The node has none yet, and the server tells of its first one.
+        if value.status == Some(StatusCode::BadWaitingForInitialData) {
+            return;
+        }
         let time = value
             .source_timestamp
             .as_ref()

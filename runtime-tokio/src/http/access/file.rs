@@ -274,6 +274,7 @@ pub(super) fn parse(text: &str, file: &Path, variable: &'static str) -> Result<A
         users,
         tokens,
         hasher: Hasher::new()?,
+        session_hasher: Hasher::new()?,
     })
 }
 

@@ -34,7 +34,10 @@ const NOBODY: &str =
 pub struct Access {
     users: HashMap<String, User>,
     tokens: Vec<Token>,
+    /// Verifies for requests.
     hasher: Hasher,
+    /// Verifies for sessions: neither kind waits for the other.
+    session_hasher: Hasher,
 }
 
 struct User {
@@ -135,13 +138,14 @@ impl Access {
     }
 
     async fn by_password(&self, name: &str, password: &[u8]) -> Option<&Permissions> {
-        self.user(name, password).await.map(|user| &user.permissions)
+        let user = self.user(name, password, &self.hasher).await;
+        user.map(|user| &user.permissions)
     }
 
-    async fn user(&self, name: &str, password: &[u8]) -> Option<&User> {
+    async fn user(&self, name: &str, password: &[u8], hasher: &Hasher) -> Option<&User> {
         let user = self.users.get(name);
         let hash = user.map_or(NOBODY, |user| &user.hash);
-        let verified = self.hasher.verify(password, hash).await;
+        let verified = hasher.verify(password, hash).await;
         user.filter(|_| verified)
     }
 
@@ -151,7 +155,8 @@ impl Access {
         if password.len() > MAX_SECRET {
             return None;
         }
-        Some(self.user(name, password).await?.login.clone())
+        let user = self.user(name, password, &self.session_hasher).await;
+        Some(user?.login.clone())
     }
 
     /// Whether who has logged in may read `path`, or write to it; it is compared as [`Access::judge`] does.

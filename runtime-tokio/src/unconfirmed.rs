@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-use super::reply::{Failure, Reply, UNCONFIRMED};
+/// What whoever sent the message is told then.
+pub(crate) const UNCONFIRMED: &str = "this agent stops before the broker has confirmed the message, which it may have: find out before sending it again";
 
-/// The requests of one listener that wait for the broker's confirmation.
+/// The requests of one server that wait for the broker's confirmation.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unconfirmed {
+pub(crate) struct Unconfirmed {
     count: Arc<AtomicUsize>,
     given_up: watch::Sender<bool>,
 }
@@ -25,30 +26,24 @@ impl Drop for Waiting<'_> {
 
 impl Unconfirmed {
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
     /// Has all of them answered, and further ones at once.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.given_up.send_replace(true);
     }
 
-    /// The answer of `publishing`, unless all are given up before.
-    ///
-    /// # Errors
-    /// That of `publishing`, or 503.
-    pub(super) async fn confirmed(
-        &self,
-        publishing: impl Future<Output = Result<Reply, Failure>>,
-    ) -> Result<Reply, Failure> {
+    /// What comes of `publishing`; `None` where all are given up before.
+    pub(crate) async fn confirmed<T>(&self, publishing: impl Future<Output = T>) -> Option<T> {
         self.count.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.count);
         let mut given_up = self.given_up.subscribe();
         tokio::select! {
             biased;
-            answer = publishing => answer,
-            _ = given_up.wait_for(|given_up| *given_up) => Err(Failure::uncertain(UNCONFIRMED)),
+            answer = publishing => Some(answer),
+            _ = given_up.wait_for(|given_up| *given_up) => None,
         }
     }
 }
@@ -60,14 +55,14 @@ mod tests {
     #[tokio::test]
     async fn all_that_wait_are_answered_when_they_are_given_up() {
         let unconfirmed = Unconfirmed::default();
-        let mut waiting = Box::pin(unconfirmed.confirmed(std::future::pending()));
+        let mut waiting = Box::pin(unconfirmed.confirmed(std::future::pending::<()>()));
         assert!(goes_on(&mut waiting).await);
         assert_eq!(unconfirmed.count(), 1);
         unconfirmed.give_up();
-        assert_eq!(waiting.await.unwrap_err().message(), UNCONFIRMED);
+        assert_eq!(waiting.await, None);
         assert_eq!(unconfirmed.count(), 0);
-        let confirmed = unconfirmed.confirmed(async { Ok(Reply::default()) });
-        assert!(confirmed.await.is_ok(), "it was confirmed after all");
+        let confirmed = unconfirmed.confirmed(async { 1 });
+        assert_eq!(confirmed.await, Some(1), "it was confirmed after all");
     }
 
     /// Whether a future that was polled once goes on.
