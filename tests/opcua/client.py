@@ -7,6 +7,7 @@ Each line of the input is a JSON object with an ``id`` and a task; all tasks run
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import random
@@ -220,6 +221,24 @@ class Tasks:
             raise
         self.sessions[task["session"]] = Session(client)
         return "connected"
+
+    async def endpoints(self, task: dict[str, Any]) -> list[str]:
+        """The URLs of what a server offers, each once, as who searches for one by ``url`` is told."""
+        offered = await Client(task["url"], timeout=60).connect_and_get_server_endpoints()
+        return sorted({endpoint.EndpointUrl for endpoint in offered})
+
+    async def crowd(self, task: dict[str, Any]) -> str:
+        """Asks for ``count`` sessions by the policy None, which are never activated, and stays connected."""
+        client = Client(task["url"], timeout=60)
+        await client.connect_socket()
+        await client.send_hello()
+        await client.open_secure_channel()
+        for _ in range(task["count"]):
+            # Without an endpoint for the policy None asyncua complains, when the server has made the session.
+            with contextlib.suppress(Exception):
+                await client.create_session()
+        self.sessions[task["session"]] = Session(client)
+        return "asked"
 
     async def keys(self, task: dict[str, Any]) -> int:
         """How many sets of keys the channel has had."""

@@ -5,8 +5,9 @@
 //! client ══ Gate ══ 127.0.0.1 ══ library ── Nodes ── Channels::closed
 //!             └── Channels::open ────────────────────────┘
 //! ```
-//! Of what passes two things are read: from the server's first answer to an OpenSecureChannel request the number of the channel, by which
-//! held requests know it, and by what policy a client wants to open or renew one (`opening.rs`).
+//! Of what passes three things are read: from the server's first answer to an OpenSecureChannel request the number of the channel, by which
+//! held requests know it; by what policy a client wants to open or renew one, and for what (`opening.rs`); and its first message, whose URL
+//! is completed (`hello.rs`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::channel::{Channels, Finder};
+use super::hello;
 use super::limits::{ANSWER_TIME, CONNECTIONS, IDLE_TIME};
 use super::opening::{Offer, Openings, Refused};
 use crate::task::Task;
@@ -44,6 +46,8 @@ pub(super) struct Inside {
     pub(super) address: SocketAddr,
     pub(super) channels: Channels,
     pub(super) offer: Arc<Offer>,
+    /// The path of the server's URL.
+    pub(super) path: Arc<str>,
 }
 
 /// Takes connections until this is dropped, which closes them all.
@@ -167,7 +171,7 @@ async fn carry(mut client: TcpStream, inside: Inside) -> io::Result<()> {
     let refused = tokio::select! {
         // A client that has gone waits for nothing any more, whatever the server has still to say.
         biased;
-        ended = inward(&mut from_client, &mut to_server, openings) => match ended? {
+        ended = inward(&mut from_client, &mut to_server, openings, &inside.path) => match ended? {
             Some(refused) => refused,
             None => return Ok(()),
         },
@@ -188,7 +192,13 @@ async fn inward(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     mut openings: Openings,
+    path: &str,
 ) -> io::Result<Option<Refused>> {
+    let first = timeout(IDLE_TIME, hello::read(from, path)).await??;
+    if let Err(refused) = openings.look(&first) {
+        return Ok(Some(refused));
+    }
+    to.write_all(&first).await?;
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = timeout(IDLE_TIME, from.read(&mut buffer)).await??;

@@ -15,7 +15,7 @@ pub(super) struct Heads {
 impl Heads {
     /// Takes in `bytes` up to the end of the next head; none where it does not end there. `wanted` tells from at least a header how long the
     /// head is to be, as far as can be told; it never becomes longer than its message.
-    pub(super) fn next(&mut self, bytes: &mut &[u8], wanted: fn(&[u8]) -> usize) -> Option<&[u8]> {
+    pub(super) fn next(&mut self, bytes: &mut &[u8], wanted: impl Fn(&[u8]) -> usize) -> Option<&[u8]> {
         if self.is_complete {
             self.head.clear();
             self.is_complete = false;

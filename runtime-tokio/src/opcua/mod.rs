@@ -17,6 +17,7 @@ mod failure;
 mod gate;
 mod heads;
 mod held;
+mod hello;
 mod identity;
 pub(crate) mod limits;
 mod method;

@@ -1,4 +1,5 @@
-//! How clients open secure channels and renew their keys: by the policies that the server offers, and a channel only by its own.
+//! How clients open secure channels and renew their keys: by the policies that the server offers, and a channel only by its own. By None,
+//! where that is not offered, they may ask what is, and no more.
 //!
 //! The library decrypts an OpenSecureChannel request by every policy that it knows, and renews a channel by any of them, None included
 //! (decision 0024). Policy and certificate stand unencrypted at the beginning of each (Part 6, §6.7.2), where they are seen before the
@@ -13,6 +14,11 @@ use opcua::types::StatusCode;
 use super::heads::{HEADER, Heads, size};
 use super::refusals::Refusals;
 
+/// Bytes up to the end of a service's number, in a message that is not encrypted: after the header the numbers of channel and token,
+/// sequence and request, then the type of what is asked (Part 6, §6.7.2 and §5.2.2.9).
+const ASKED: usize = HEADER + 4 * 4 + 4;
+/// The requests FindServers, GetEndpoints and FindServersOnNetwork, as they are written.
+const DISCOVERY: [[u8; 4]; 3] = [numbered(422), numbered(428), numbered(12208)];
 /// Bytes up to the end of the channel's number, which follows the header.
 const NUMBERED: usize = HEADER + 4;
 /// Bytes of a policy's URI (Part 6, §6.7.2.3).
@@ -24,6 +30,8 @@ const MAX_CERTIFICATE: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Offer {
     policies: Vec<&'static str>,
+    /// Whether None is for sessions as well.
+    takes_sessions_by_none: bool,
     refusals: Refusals,
 }
 
@@ -48,6 +56,8 @@ struct Opening {
 pub(super) enum Refused {
     /// The server does not offer this policy.
     Policy,
+    /// By the policy None, which the server offers for nothing else, more than what it offers.
+    Unprotected,
     /// Another policy or certificate than that of the channel.
     Changed,
     /// No client sends this.
@@ -55,12 +65,14 @@ pub(super) enum Refused {
 }
 
 impl Offer {
-    /// These policies; and None, by which every server tells what it offers (Part 4, §5.5.1). Whether sessions may use it is asked elsewhere.
+    /// These policies; and None, by which every server tells what it offers (Part 4, §5.5.1).
     pub(super) fn new(policies: impl Iterator<Item = Policy>) -> Self {
         let mut policies: Vec<&str> = policies.map(|policy| policy.to_uri()).collect();
+        let takes_sessions_by_none = policies.contains(&Policy::None.to_uri());
         policies.push(Policy::None.to_uri());
         Self {
             policies,
+            takes_sessions_by_none,
             refusals: Refusals::new("OPC UA connections"),
         }
     }
@@ -80,25 +92,55 @@ impl Openings {
     /// # Errors
     /// When the connection is to end; the log has heard of it.
     pub(super) fn look(&mut self, mut bytes: &[u8]) -> Result<(), Refused> {
-        while let Some(head) = self.heads.next(&mut bytes, wanted) {
-            let looked = match (size(head), head.starts_with(b"OPN")) {
+        loop {
+            let is_for_discovery = self.is_for_discovery();
+            let Some(head) = self.heads.next(&mut bytes, |head| wanted(head, is_for_discovery)) else {
+                return Ok(());
+            };
+            let looked = match (size(head), head) {
                 (None | Some(..HEADER), _) => Err(Refused::Malformed),
-                (Some(_), true) => judge(&self.offer, &mut self.opened, head),
-                (Some(_), false) => Ok(()),
+                (Some(_), [b'O', b'P', b'N', ..]) => judge(&self.offer, &mut self.opened, head),
+                (Some(_), [b'M', b'S', b'G', ..]) if is_for_discovery => judge_asked(head),
+                (Some(_), _) => Ok(()),
             };
             if let Err(refused) = looked {
                 self.offer.refusals.note(&refused);
                 return Err(refused);
             }
         }
-        Ok(())
+    }
+
+    /// Whether the channel is only for asking what the server offers: a session on it could never be activated, and would take a place.
+    fn is_for_discovery(&self) -> bool {
+        let opened = self.opened.as_ref();
+        let is_none = opened.is_some_and(|opened| opened.policy == Policy::None.to_uri().as_bytes());
+        is_none && !self.offer.takes_sessions_by_none
     }
 }
 
-/// How much of a message is to be seen: of an OpenSecureChannel request all up to the end of the certificate.
-fn wanted(head: &[u8]) -> usize {
-    if !head.starts_with(b"OPN") {
-        return HEADER;
+/// The type of a request with this number, as encoders write it.
+const fn numbered(id: u16) -> [u8; 4] {
+    let [low, high] = id.to_le_bytes();
+    [1, 0, low, high]
+}
+
+/// What is asked in one message that is not encrypted; nothing of this kind needs more than one chunk.
+fn judge_asked(head: &[u8]) -> Result<(), Refused> {
+    let asked = head.get(ASKED - 4..ASKED);
+    let is_whole = head.get(3) == Some(&b'F');
+    match asked.is_some_and(|asked| is_whole && DISCOVERY.iter().any(|known| known == asked)) {
+        true => Ok(()),
+        false => Err(Refused::Unprotected),
+    }
+}
+
+/// How much of a message is to be seen: of an OpenSecureChannel request all up to the end of the certificate, of others on a channel for
+/// discovery what they ask for.
+fn wanted(head: &[u8], is_for_discovery: bool) -> usize {
+    match head {
+        [b'O', b'P', b'N', ..] => {}
+        [b'M', b'S', b'G', ..] if is_for_discovery => return ASKED,
+        _ => return HEADER,
     }
     match field(head, NUMBERED, MAX_URI) {
         Field::Is { end, .. } => match field(head, end, MAX_CERTIFICATE) {
@@ -169,7 +211,7 @@ impl Refused {
     /// What the client is told.
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::Policy => StatusCode::BadSecurityPolicyRejected,
+            Self::Policy | Self::Unprotected => StatusCode::BadSecurityPolicyRejected,
             Self::Changed => StatusCode::BadSecurityChecksFailed,
             Self::Malformed => StatusCode::BadDecodingError,
         }
@@ -180,6 +222,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Policy => "this server does not offer the security policy",
+            Self::Unprotected => "this server takes no sessions by the security policy None",
             Self::Changed => {
                 "a channel is renewed by the security policy and the certificate that it was opened by"
             }
@@ -235,16 +278,41 @@ mod tests {
     const NONE: &str = "http://opcfoundation.org/UA/SecurityPolicy#None";
 
     #[test]
+    fn by_a_policy_that_is_for_discovery_alone_nothing_else_is_asked() {
+        let asks =
+            |kind: &[u8; 4], number: [u8; 4]| message(kind, &[&[3; 16], &number[..], &[9; 60]].concat());
+        let opened = request(NONE, b"");
+        for number in DISCOVERY {
+            let messages = [opened.clone(), asks(b"MSGF", number), message(b"CLOF", &[1; 40])];
+            assert_eq!(sent(&messages), Ok(()), "{number:?}");
+        }
+        // CreateSession, and what would hide it: more than one chunk, another encoding of its number, too little of it.
+        let create = numbered(461);
+        for refused in [
+            asks(b"MSGF", create),
+            asks(b"MSGC", DISCOVERY[0]),
+            asks(b"MSGF", [2, 0, 0, 205]),
+            message(b"MSGF", &[3; 10]),
+        ] {
+            let messages = [opened.clone(), asks(b"MSGF", DISCOVERY[1]), refused];
+            assert_eq!(sent(&messages), Err(Refused::Unprotected));
+        }
+        let protected = [request(SIGNED, b"me"), asks(b"MSGF", create)];
+        assert_eq!(sent(&protected), Ok(()));
+        let offer = Arc::new(Offer::new([Policy::None].into_iter()));
+        let mut openings = Openings::new(offer);
+        let messages = [opened, asks(b"MSGF", create)].concat();
+        assert_eq!(openings.look(&messages), Ok(()));
+    }
+
+    #[test]
     fn a_channel_is_opened_by_what_is_offered_and_renewed_by_the_same() {
         let other = message(b"MSGF", &[3; 5000]);
         assert_eq!(
             sent(&[request(SIGNED, b"me"), other.clone(), request(SIGNED, b"me")]),
             Ok(())
         );
-        assert_eq!(
-            sent(&[request(NONE, b""), other.clone(), request(NONE, b""), other]),
-            Ok(())
-        );
+        assert_eq!(sent(&[request(NONE, b""), request(NONE, b"")]), Ok(()));
         assert_eq!(sent(&[request(PSS, &[5; 1200])]), Ok(()));
     }
 

@@ -109,6 +109,7 @@ pub(crate) struct Server {
     content: Content,
     channels: Channels,
     offer: Arc<Offer>,
+    path: Arc<str>,
     /// Where clients find it.
     port: u16,
     rejected: Rejected,
@@ -203,6 +204,7 @@ impl Server {
             space,
             channels,
             offer: Arc::new(offer),
+            path: plan.resource_path.as_str().into(),
             port: settings.address.port(),
             rejected: Rejected::new(Certificates::of(data)),
         })
@@ -221,6 +223,7 @@ impl Server {
             space,
             channels,
             offer,
+            path,
             port,
             rejected,
             ..
@@ -248,6 +251,7 @@ impl Server {
             address,
             channels,
             offer,
+            path,
         });
         Running {
             handle,

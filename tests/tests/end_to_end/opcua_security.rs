@@ -459,6 +459,38 @@ fn a_policy_that_is_not_offered_opens_no_channel() {
 }
 
 #[test]
+fn sessions_that_nobody_may_activate_keep_nobody_out() {
+    /// What the agent allows; docs/opcua.md tells users.
+    const SESSIONS: usize = 200;
+    let plant = Plant::start("");
+    let mut client = plant.trusted_client();
+    let crowd = json!({"do": "crowd", "session": "crowd", "url": plant.agent.url(), "count": SESSIONS});
+    assert_eq!(client.ask(crowd)["result"], "asked");
+    connects(
+        &mut client,
+        plant.connect("a", "Basic256Sha256,SignAndEncrypt", "operator", PASSWORD),
+    );
+    assert_eq!(plant.agent.status()["opcua"]["sessions"], 1);
+    let _ = plant
+        .agent
+        .wait_for_log_line(&["OPC UA connections", "takes no sessions by the security policy None"]);
+}
+
+#[test]
+fn who_searches_by_host_and_port_is_told_the_complete_url() {
+    let plant = Plant::start("");
+    let mut client = OpcuaClient::start();
+    for url in ["", "/", "/UA/CybusOpcuaServer"] {
+        let url = format!("opc.tcp://127.0.0.1:{}{url}", plant.agent.port());
+        let answer = client.ask(json!({"do": "endpoints", "session": "a", "url": url}));
+        assert_eq!(answer["result"], json!([plant.agent.url()]), "{answer}");
+    }
+    let other = format!("opc.tcp://127.0.0.1:{}/other", plant.agent.port());
+    let answer = client.ask(json!({"do": "endpoints", "session": "a", "url": other}));
+    assert!(answer["error"].is_string(), "{answer}");
+}
+
+#[test]
 fn a_password_without_encryption_is_not_taken_even_if_it_is_right() {
     let plant = Plant::start(
         "allowAnonymous: true, securityPolicies: [None, Basic256Sha256], securityModes: [None, SignAndEncrypt]",
