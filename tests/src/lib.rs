@@ -46,6 +46,7 @@ pub mod simulation;
 pub mod small_disk;
 pub mod task_process;
 pub mod tls_broker;
+pub mod vector_file;
 pub mod virtual_broker;
 pub mod virtual_link;
 pub mod wait;

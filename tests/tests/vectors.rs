@@ -1,12 +1,11 @@
 //! The vectors of `tests/vectors`, which the tests of C and Python read as well, against the core.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::num::NonZeroU16;
-use std::path::PathBuf;
 
 use syncline_core::codec::{
-    DecodeError, Packet, PacketId, PacketType, Properties, PropertyBuf, Publish, QoS, ReasonCode,
+    DecodeError, Packet, PacketId, PacketType, Properties, PropertyBuf, Publish, ReasonCode,
     SubscribeOptions, Version, peek,
 };
 use syncline_core::error::Blame;
@@ -17,121 +16,7 @@ use syncline_core::session::{
 };
 use syncline_core::time::{Duration, Instant};
 use syncline_core::topic::{TopicFilter, TopicName};
-use syncline_tests::workspace;
-
-/// One line of a vector: its first word, its fields, and the words that are none.
-struct Line {
-    place: String,
-    text: String,
-    words: Vec<String>,
-    fields: BTreeMap<String, String>,
-}
-
-impl Line {
-    fn keyword(&self) -> &str {
-        &self.words[0]
-    }
-
-    fn field(&self, name: &str) -> &str {
-        let value = self.fields.get(name);
-        value.unwrap_or_else(|| panic!("{}: `{}` lacks {name}=", self.place, self.text))
-    }
-
-    fn number<T: TryFrom<u64>>(&self, text: &str) -> T {
-        let number = text.parse::<u64>().ok().and_then(|it| T::try_from(it).ok());
-        number.unwrap_or_else(|| panic!("{}: {text} is no such number", self.place))
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.number::<u8>(self.field(name)) == 1
-    }
-
-    fn qos(&self) -> QoS {
-        quality(self.number(self.field("qos")))
-    }
-
-    /// The pairs to the line's end.
-    fn bytes(&self) -> Vec<u8> {
-        self.hex(&self.words[1..].concat())
-    }
-
-    fn hex(&self, digits: &str) -> Vec<u8> {
-        let digits = if digits == "-" { "" } else { digits };
-        (0..digits.len())
-            .step_by(2)
-            .map(|at| {
-                let pair = digits
-                    .get(at..at + 2)
-                    .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-                pair.unwrap_or_else(|| panic!("{}: {digits} is not hexadecimal", self.place))
-            })
-            .collect()
-    }
-}
-
-/// The vectors whose names begin with `kind`.
-fn vectors(kind: &str) -> Vec<(String, Vec<Line>)> {
-    let folder = workspace().join("tests/vectors");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .expect("a folder of vectors")
-        .map(|entry| entry.expect("a readable entry").path())
-        .filter(|path| path.extension().is_some_and(|it| it == "hex"))
-        .filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(kind))
-        })
-        .collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "no {kind}*.hex in {}", folder.display());
-    paths.into_iter().map(|path| (name(&path), read(&path))).collect()
-}
-
-fn name(path: &std::path::Path) -> String {
-    path.file_name()
-        .expect("a file has a name")
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn read(path: &std::path::Path) -> Vec<Line> {
-    let text = std::fs::read_to_string(path).expect("a readable vector");
-    text.lines()
-        .enumerate()
-        .filter_map(|(index, line)| {
-            let text = without_comment(line).trim().to_owned();
-            let (fields, words): (Vec<_>, Vec<_>) =
-                text.split_whitespace().partition(|word| word.contains('='));
-            let fields = fields.into_iter().filter_map(|word| word.split_once('='));
-            let fields = fields
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect();
-            let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
-            (!words.is_empty()).then(|| Line {
-                place: format!("{}:{}", name(path), index + 1),
-                text: text.clone(),
-                words,
-                fields,
-            })
-        })
-        .collect()
-}
-
-/// A comment begins where a word does: `#` within one is a wildcard.
-fn without_comment(line: &str) -> &str {
-    let begin = line
-        .match_indices('#')
-        .find(|(at, _)| *at == 0 || line[..*at].ends_with(' '));
-    begin.map_or(line, |(at, _)| &line[..at])
-}
-
-fn quality(qos: u8) -> QoS {
-    match qos {
-        0 => QoS::AtMostOnce,
-        1 => QoS::AtLeastOnce,
-        2 => QoS::ExactlyOnce,
-        _ => panic!("QoS {qos}"),
-    }
-}
+use syncline_tests::vector_file::{Line, vectors};
 
 fn written_hex(bytes: &[u8]) -> String {
     if bytes.is_empty() {

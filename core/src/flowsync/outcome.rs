@@ -101,7 +101,7 @@ pub enum Undeliverable {
 /// A transaction that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// The caller's own value from [`Requester::begin`].
+    /// The caller's own value from [`Requester::begin`](super::Requester::begin).
     pub token: u64,
     /// The transaction.
     pub transaction: TransactionId,
