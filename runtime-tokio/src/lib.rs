@@ -12,6 +12,7 @@ pub mod demo;
 pub mod driver;
 mod endpoint;
 mod envelope;
+mod followed;
 mod host;
 pub mod http;
 #[cfg(feature = "hub")]

@@ -1,6 +1,5 @@
 //! Nodes that provide: a client gets the last value that was seen on the node's topic.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,7 +12,8 @@ use syncline_core::topic::{TopicFilter, TopicName};
 use super::reply::{self, Failure, Reply};
 use crate::driver::{AgentHandle, Inbox, Mailbox, Receipt, Sink, Subscription};
 use crate::envelope::{value_of, value_of_result};
-use crate::rules::{Arrival, Context, Departure, Pipeline, at};
+use crate::followed::Followed;
+use crate::rules::{Departure, Pipeline};
 
 /// Keeps the last value of one node.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Provider {
         (mailbox, inbox): (Mailbox, Inbox),
     ) -> Self {
         let last = Last::default();
-        tokio::spawn(last.clone().follow(inbox, pipeline));
+        tokio::spawn(last.clone().follow(Followed::new(inbox, Some(pipeline))));
         Self::with(agent, topic, qos, last, mailbox.sink(0))
     }
 
@@ -101,26 +101,9 @@ impl Last {
     }
 
     /// Takes what the rules make of messages, until the subscription ends.
-    async fn follow(self, mut inbox: Inbox, mut pipeline: Pipeline) {
-        loop {
-            let due = pipeline.due();
-            let departure = tokio::select! {
-                delivery = inbox.recv() => {
-                    let Some(delivery) = delivery else { return };
-                    let context = Context {
-                        topic: delivery.topic,
-                        label: None,
-                        vars: BTreeMap::new(),
-                    };
-                    let payload = delivery.payload;
-                    pipeline.handle_message(Arrival { payload, context }).await
-                }
-                () = at(due) => pipeline.handle_due().await,
-            };
-            if let Some(Departure { payload, context }) = departure {
-                pipeline.count_passed();
-                self.take(value_of_result(&payload), &context.topic);
-            }
+    async fn follow(self, mut followed: Followed) {
+        while let Some(Departure { payload, context }) = followed.next().await {
+            self.take(value_of_result(&payload), &context.topic);
         }
     }
 }

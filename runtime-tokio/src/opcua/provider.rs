@@ -1,7 +1,5 @@
 //! Variables that provide: messages of a topic become their values.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use opcua::types::{DataValue, DateTime, NodeId, Variant};
 use serde::Deserialize;
@@ -16,7 +14,8 @@ use super::misfit::{Complaints, Found, Misfit};
 use super::value::Shape;
 use crate::driver::{AgentHandle, Inbox, Mailbox, Subscription};
 use crate::envelope::{value_of, value_of_result};
-use crate::rules::{Arrival, Context, Departure, Pipeline, at};
+use crate::followed::Followed;
+use crate::rules::{Departure, Pipeline};
 
 /// Milliseconds from the beginning of OPC UA's time to that of Unix.
 const UNIX_EPOCH: i64 = 11_644_473_600_000;
@@ -50,7 +49,7 @@ impl Provider {
             complaints,
         };
         Self {
-            task: tokio::spawn(follower.run(inbox, pipeline)),
+            task: tokio::spawn(follower.run(Followed::new(inbox, pipeline))),
             _subscription: filter.map(|filter| agent.subscribe(filter, qos, mailbox.sink(0))),
         }
     }
@@ -70,33 +69,10 @@ struct Follower {
 }
 
 impl Follower {
-    async fn run(self, mut inbox: Inbox, mut pipeline: Option<Pipeline>) {
-        loop {
-            let due = pipeline.as_ref().and_then(Pipeline::due);
-            let departure = tokio::select! {
-                delivery = inbox.recv() => {
-                    let Some(delivery) = delivery else { return };
-                    let context = Context {
-                        topic: delivery.topic,
-                        label: None,
-                        vars: BTreeMap::new(),
-                    };
-                    match &mut pipeline {
-                        Some(pipeline) => pipeline.handle_message(Arrival { payload: delivery.payload, context }).await,
-                        None => Some(Departure { payload: delivery.payload, context }),
-                    }
-                }
-                () = at(due) => match &mut pipeline {
-                    Some(pipeline) => pipeline.handle_due().await,
-                    None => None,
-                },
-            };
-            if let Some(Departure { payload, .. }) = departure {
-                if let Some(pipeline) = &pipeline {
-                    pipeline.count_passed();
-                }
-                self.take(&payload, pipeline.is_some());
-            }
+    async fn run(self, mut followed: Followed) {
+        let is_ruled = followed.is_ruled();
+        while let Some(Departure { payload, .. }) = followed.next().await {
+            self.take(&payload, is_ruled);
         }
     }
 
