@@ -12,6 +12,7 @@ use jsonata_core::value::JValue;
 
 use super::expression::Expression;
 use super::failure::Cause;
+use super::functions;
 use super::json::Json;
 use super::limits::{EVALUATION_DEPTH, EVALUATION_INPUT, EVALUATION_OUTPUT, SEQUENCE_LENGTH};
 
@@ -89,19 +90,7 @@ fn run(evaluation: &Evaluation, time: Duration, cancel: CancelToken) -> Result<O
         max_sequence_length: Some(SEQUENCE_LENGTH),
     };
     let mut evaluator = Evaluator::with_options(bindings, options);
-    if expression.mentions("last") {
-        let stash = Arc::clone(&evaluation.stash);
-        let last = move |arguments: &[JValue]| {
-            let label = arguments.first().and_then(JValue::as_str);
-            let stashed = label.and_then(|label| stash.get(label));
-            Ok(stashed
-                .and_then(|stashed| value(stashed).ok())
-                .unwrap_or(JValue::Undefined))
-        };
-        evaluator
-            .register_fn("last", last)
-            .map_err(|error| cause(&error))?;
-    }
+    functions::register(&mut evaluator, evaluation).map_err(|error| cause(&error))?;
     let result = evaluator
         .evaluate(expression.tree(), &payload)
         .map_err(|error| cause(&error))?;
@@ -118,7 +107,7 @@ fn run(evaluation: &Evaluation, time: Duration, cancel: CancelToken) -> Result<O
 }
 
 /// What is refused of checked text is a number that no double can hold, and what is nested too deep.
-fn value(json: &Json) -> Result<JValue, Cause> {
+pub(super) fn value(json: &Json) -> Result<JValue, Cause> {
     JValue::from_json_str(json.as_str()).map_err(|_| Cause::Unfit)
 }
 

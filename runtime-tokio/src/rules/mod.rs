@@ -18,6 +18,7 @@ mod evaluate;
 mod evaluators;
 mod expression;
 mod failure;
+mod functions;
 mod json;
 pub mod limits;
 mod memory;

@@ -3,80 +3,11 @@
 use std::collections::BTreeSet;
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
-use jsonata_core::evaluator::Evaluator;
-use jsonata_core::value::JValue;
+
+use super::functions::{FUNCTIONS, LAST, is_function};
 
 /// What a message brings along, by [`Context`](super::Context).
 const CONTEXT: &str = "context";
-/// The function that finds what was stashed.
-const LAST: &str = "last";
-/// The functions of JSONata, for suggestions; the evaluator says what is one.
-const FUNCTIONS: [&str; 64] = [
-    "abs",
-    "append",
-    "assert",
-    "average",
-    "base64decode",
-    "base64encode",
-    "boolean",
-    "ceil",
-    "contains",
-    "count",
-    "decodeUrl",
-    "decodeUrlComponent",
-    "distinct",
-    "each",
-    "encodeUrl",
-    "encodeUrlComponent",
-    "error",
-    "eval",
-    "exists",
-    "filter",
-    "floor",
-    "formatBase",
-    "formatInteger",
-    "formatNumber",
-    "fromMillis",
-    "join",
-    "keys",
-    "length",
-    "lookup",
-    "lowercase",
-    "map",
-    "match",
-    "max",
-    "merge",
-    "millis",
-    "min",
-    "not",
-    "now",
-    "number",
-    "pad",
-    "parseInteger",
-    "power",
-    "random",
-    "reduce",
-    "replace",
-    "reverse",
-    "round",
-    "shuffle",
-    "sift",
-    "single",
-    "sort",
-    "split",
-    "spread",
-    "sqrt",
-    "string",
-    "substring",
-    "substringAfter",
-    "substringBefore",
-    "sum",
-    "toMillis",
-    "trim",
-    "type",
-    "uppercase",
-    "zip",
-];
 
 /// The names in one expression.
 #[derive(Debug, Default)]
@@ -234,12 +165,6 @@ fn unknown<'s, 'e>(
         // `$` alone is the payload.
         !name.is_empty() && ![LAST, CONTEXT].contains(name) && !is_function(name)
     })
-}
-
-/// Whether JSONata has a function of this name: then nobody else may give it one.
-fn is_function(name: &str) -> bool {
-    let nothing = |_: &[JValue]| Ok(JValue::Undefined);
-    Evaluator::new().register_fn(name, nothing).is_err()
 }
 
 /// Whether an expression has a result whatever it is given, unless it fails.

@@ -1,6 +1,7 @@
 //! Rules as a whole: chains with real expressions, hostile expressions, and the threads that they run on.
 
 mod chain;
+mod functions;
 mod hostile;
 mod threads;
 
