@@ -12,6 +12,9 @@ use crate::driver::{PublishError, RequestError};
 use crate::http::CANCELLED;
 use crate::rules::{self, Cause};
 
+/// The severity of a `StatusCode`, its two highest bits, that is Bad.
+const BAD: u32 = 0b10;
+
 /// Why a request of a client ends without success.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Failure {
@@ -57,7 +60,8 @@ impl Failure {
         });
         let status = named
             .or(numbered.map(StatusCode::from))
-            .filter(StatusCode::is_bad)
+            // The library takes the severity that is reserved, with both bits set, for Bad (Part 4, §7.39.1).
+            .filter(|status| status.bits() >> 30 == BAD)
             .unwrap_or(StatusCode::BadInternalError);
         Self::new(status, text)
     }
@@ -158,6 +162,8 @@ mod tests {
             (ErrorCode::Number(500), StatusCode::BadInternalError),
             (ErrorCode::Number(0), StatusCode::BadInternalError),
             (ErrorCode::Number(0x4000_0000), StatusCode::BadInternalError),
+            (ErrorCode::Number(0xC000_0000), StatusCode::BadInternalError),
+            (ErrorCode::Number(-1), StatusCode::BadInternalError),
             (ErrorCode::Number(i64::MAX), StatusCode::BadInternalError),
         ] {
             assert_eq!(Failure::coded(&code, String::new()).status, expected, "{code}");
