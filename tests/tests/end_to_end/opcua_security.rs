@@ -471,9 +471,10 @@ fn sessions_that_nobody_may_activate_keep_nobody_out() {
         plant.connect("a", "Basic256Sha256,SignAndEncrypt", "operator", PASSWORD),
     );
     assert_eq!(plant.agent.status()["opcua"]["sessions"], 1);
-    let _ = plant
-        .agent
-        .wait_for_log_line(&["OPC UA connections", "takes no sessions by the security policy None"]);
+    let _ = plant.agent.wait_for_log_line(&[
+        "OPC UA connections",
+        "takes no sessions by the security policy None",
+    ]);
 }
 
 #[test]

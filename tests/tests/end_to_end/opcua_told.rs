@@ -190,7 +190,9 @@ resources:
         server.port()
     ));
     let mut values = Subscription::start(&other_broker, "services/follower/level");
-    let follower = Agent::start(&service, other_broker.port());
+    // Credentials that are written while the status is asked for would be found beside it.
+    let variables = [("SYNCLINE_REGISTRATION", "off")];
+    let follower = Agent::start_with(&service, other_broker.port(), &variables);
     let endpoint = || {
         let (_, status, _) = process::output(&mut follower.beside(&["status", "--json"]));
         let status: Value = serde_json::from_str(&status).expect("JSON");
