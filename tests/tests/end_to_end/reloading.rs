@@ -115,7 +115,10 @@ impl Plant {
     /// Waits until the broker has confirmed every subscription.
     pub(crate) fn wait_until_ready(&self) {
         wait::until("the agent is ready", wait::PATIENCE, || {
-            (self.status()["ready"] == true).then_some(())
+            // One that has just been started does not answer yet.
+            let output = self.agent.beside(&["status", "--json"]).output().ok()?;
+            let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+            (status["ready"] == true).then_some(())
         });
     }
 

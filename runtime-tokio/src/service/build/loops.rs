@@ -12,7 +12,7 @@ use super::Builder;
 /// Links of one chain that a message names.
 const LINKS_SHOWN: usize = 6;
 /// Comparisons and steps after which no more loops are looked for: thousands of mappings with wildcards, or a hostile file.
-const MOST_WORK: usize = 10_000_000;
+const MOST_WORK: usize = 2_000_000;
 
 /// What takes messages from the broker and makes others of them: an item of a mapping, or an endpoint that is asked.
 pub(super) struct Hop<'d> {
