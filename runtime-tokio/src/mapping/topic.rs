@@ -16,6 +16,8 @@ pub(super) enum TemplateError {
     NoText(String),
     #[error("the topic's variable `{0}` is empty")]
     Empty(String),
+    #[error("the topic's variable `{0}` is a number beyond 1.8e308")]
+    Infinite(String),
     #[error("its variables make no topic: {0}")]
     Topic(TopicError),
 }
@@ -47,8 +49,17 @@ fn text(name: &str, vars: &BTreeMap<String, Json>) -> Result<String, TemplateErr
     }
     match value.as_str() {
         text if text.starts_with(['{', '[', 'n']) => Err(TemplateError::NoText(name.to_owned())),
-        text => Ok(text.to_owned()),
+        text => digits(text).ok_or_else(|| TemplateError::Infinite(name.to_owned())),
     }
+}
+
+/// A number as a topic can have it: in digits where its exponent has a `+`, which is a wildcard.
+fn digits(text: &str) -> Option<String> {
+    if !text.contains('+') {
+        return Some(text.to_owned());
+    }
+    let number: f64 = text.parse().ok()?;
+    number.is_finite().then(|| number.to_string())
 }
 
 #[cfg(test)]
@@ -72,6 +83,10 @@ mod tests {
             ("\"x/y\"", "a/x/y/b"),
             ("9007199254740993", "a/9007199254740993/b"),
             ("true", "a/true/b"),
+            ("1e+21", "a/1000000000000000000000/b"),
+            ("-2.5E+3", "a/-2500/b"),
+            ("1e21", "a/1e21/b"),
+            ("1.5e-7", "a/1.5e-7/b"),
         ] {
             assert_eq!(filled(value).as_deref(), Ok(topic));
         }
@@ -85,6 +100,7 @@ mod tests {
             ("[\"s3cret\"]", TemplateError::NoText(name())),
             ("null", TemplateError::NoText(name())),
             ("\"\"", TemplateError::Empty(name())),
+            ("1e+400", TemplateError::Infinite(name())),
         ] {
             assert_eq!(filled(value), Err(error));
         }

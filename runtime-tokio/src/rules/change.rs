@@ -83,7 +83,7 @@ fn has_changed(rule: &Cov, last: Option<&str>, now: Option<&str>) -> bool {
         (Some(last), Some(now)) => {
             let threshold = match rule.mode() {
                 DeadbandMode::Absolute => rule.deadband(),
-                DeadbandMode::Relative => last.abs() * rule.deadband() / 100.0,
+                DeadbandMode::Relative => percentage(last.abs(), rule.deadband()),
             };
             (now - last).abs() > threshold
         }
@@ -92,9 +92,21 @@ fn has_changed(rule: &Cov, last: Option<&str>, now: Option<&str>) -> bool {
     }
 }
 
+/// `percent` of `quantity`, also where the product of both is beyond what a double holds.
+fn percentage(quantity: f64, percent: f64) -> f64 {
+    let product = quantity * percent;
+    if product.is_finite() {
+        product / 100.0
+    } else {
+        quantity / 100.0 * percent
+    }
+}
+
+/// `None` too for a number beyond what a double holds: from infinity every other is equally far, so it is compared as a text is.
 fn number(text: &str) -> Option<f64> {
     let begins = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-    begins.then(|| text.parse().ok()).flatten()
+    let number: Option<f64> = begins.then(|| text.parse().ok()).flatten();
+    number.filter(|number| number.is_finite())
 }
 
 fn value(text: &str) -> Option<Value> {
@@ -150,6 +162,20 @@ mod tests {
         );
         assert_eq!(run(&rule, &["-100", "-91", "-89"]), [true, false, true]);
         assert_eq!(run(&rule, &["0", "0.0", "0.001"]), [true, false, true]);
+    }
+
+    #[test]
+    fn a_number_that_no_double_holds_differs_from_every_other_and_stops_none_that_follows() {
+        for mode in [DeadbandMode::Absolute, DeadbandMode::Relative] {
+            let rule = cov(None, 10.0, mode);
+            for huge in ["1e400", "-1e400"] {
+                let payloads = ["100", huge, huge, "5", "6000", "1e401", huge];
+                let passes = [true, true, false, true, true, true, true];
+                assert_eq!(run(&rule, &payloads), passes, "{mode:?}");
+            }
+        }
+        let rule = cov(None, 50.0, DeadbandMode::Relative);
+        assert_eq!(run(&rule, &["1e308", "6e307", "4e307"]), [true, false, true]);
     }
 
     #[test]
