@@ -322,12 +322,13 @@ pub(super) fn unruled(ended: &Ended) -> Failure {
 /// Why a node's rule could not be carried out: 422 where that is up to what the client has sent.
 fn rule_failed(failure: &rules::Failure) -> Failure {
     let status = match failure.cause {
-        Cause::NotJson | Cause::Parse(_) | Cause::Jsonata(_) | Cause::Unfit => {
+        Cause::NotJson | Cause::Parse(_) | Cause::Jsonata(_) | Cause::Unexplained | Cause::Unfit => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Cause::InputTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Cause::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-        Cause::TimeLimit
+        Cause::Regex
+        | Cause::TimeLimit
         | Cause::Depth
         | Cause::Sequence
         | Cause::OutputTooLong

@@ -51,6 +51,11 @@ pub struct Context {
     pub vars: BTreeMap<String, Json>,
 }
 
+impl Context {
+    /// The members of `$context`.
+    pub(crate) const MEMBERS: [&str; 3] = ["label", "topic", "vars"];
+}
+
 /// What became of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -134,7 +139,8 @@ fn cause(error: &EvaluatorError) -> Cause {
         Some("D2014" | "D2015") => Cause::Sequence,
         // The message behind the code may quote the payload.
         Some(code) => Cause::Jsonata(code.to_owned()),
-        None => Cause::Jsonata("without a code".to_owned()),
+        None if error.to_string().contains("Invalid regex: ") => Cause::Regex,
+        None => Cause::Unexplained,
     }
 }
 

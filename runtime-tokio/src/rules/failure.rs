@@ -31,6 +31,14 @@ pub enum Cause {
     /// JSONata says so, by its code.
     #[error("JSONata error {0}, {kind}", kind = kind(.0))]
     Jsonata(String),
+    /// A regular expression that the expression makes itself, by `$eval`, is none.
+    #[error("the expression makes a regular expression that cannot be read")]
+    Regex,
+    /// The evaluator refuses, and says why only in words that may quote the payload.
+    #[error(
+        "the JSONata evaluator refuses this expression for this payload and has no code for why; try its parts one by one"
+    )]
+    Unexplained,
     /// The expression ran too long.
     #[error("the expression takes longer than {} ms", EVALUATION_TIME.as_millis())]
     TimeLimit,

@@ -22,6 +22,7 @@ mod functions;
 mod json;
 pub mod limits;
 mod memory;
+mod mistake;
 mod names;
 mod parse;
 mod pipeline;

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::functions::FunctionError;
+use jsonata_core::functions::string::build_regex;
 
+use super::evaluate::Context;
 use super::functions::{FUNCTIONS, LAST, is_function};
 
 /// What a message brings along, by [`Context`](super::Context).
@@ -17,6 +20,10 @@ pub(crate) struct Names<'e> {
     /// By `:=`, as a parameter, by `@` and `#`, wherever in the expression: more than are in scope.
     bound: BTreeSet<&'e str>,
     labels: BTreeSet<&'e str>,
+    /// What `$context` is asked for.
+    of_context: BTreeSet<&'e str>,
+    /// Patterns and flags.
+    regexes: BTreeSet<(&'e str, &'e str)>,
 }
 
 impl<'e> Names<'e> {
@@ -40,9 +47,29 @@ impl<'e> Names<'e> {
         unknown(&self.read, &self.bound)
     }
 
+    /// What `$context` is asked for and never has, unless the expression sets a `$context` of its own.
+    pub(crate) fn unknown_context(&self) -> impl Iterator<Item = &'e str> {
+        let is_own = self.bound.contains(CONTEXT);
+        let asked = self.of_context.iter().copied();
+        asked.filter(move |name| !is_own && !Context::MEMBERS.contains(name))
+    }
+
     /// The labels that `$last` is asked for, as far as they are texts.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &'e str> {
         self.labels.iter().copied()
+    }
+
+    /// The first regular expression that is none for the evaluator, as it is written, and why.
+    pub(super) fn broken_regex(&self) -> Option<(String, String)> {
+        self.regexes.iter().find_map(|(pattern, flags)| {
+            let FunctionError::ArgumentError(error) = build_regex(pattern, flags).err()? else {
+                return None;
+            };
+            // The lines before the last draw the pattern.
+            let reason = error.lines().last().unwrap_or_default();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            Some((format!("/{pattern}/{flags}"), reason.to_owned()))
+        })
     }
 
     /// The names that could have been meant by one that is unknown.
@@ -88,6 +115,12 @@ impl<'e> Names<'e> {
                 waiting.push(body);
             }
             AstNode::Path { steps } => {
+                if let [first, second, ..] = steps.as_slice()
+                    && let (AstNode::Variable(variable), AstNode::Name(member)) = (&first.node, &second.node)
+                    && variable == CONTEXT
+                {
+                    self.of_context.insert(member);
+                }
                 for step in steps {
                     self.look_at_step(step, waiting);
                 }
@@ -126,6 +159,9 @@ impl<'e> Names<'e> {
                 waiting.extend([&**location, &**update]);
                 waiting.extend(delete.as_deref());
             }
+            AstNode::Regex { pattern, flags } => {
+                self.regexes.insert((pattern, flags));
+            }
             AstNode::String(_)
             | AstNode::Name(_)
             | AstNode::Number(_)
@@ -133,7 +169,6 @@ impl<'e> Names<'e> {
             | AstNode::Null
             | AstNode::Undefined
             | AstNode::Placeholder
-            | AstNode::Regex { .. }
             | AstNode::ParentVariable(_)
             | AstNode::Wildcard
             | AstNode::Descendant
@@ -167,8 +202,15 @@ fn unknown<'s, 'e>(
     })
 }
 
-/// Whether an expression has a result whatever it is given, unless it fails.
+/// Whether an expression has a result whatever it is given, unless it fails without being told to by `$assert` or `$error`.
 pub(super) fn always_has_result(tree: &AstNode) -> bool {
+    let names = Names::of(tree);
+    if ["assert", "error", "eval"]
+        .iter()
+        .any(|name| names.called.contains(name) || names.read.contains(name))
+    {
+        return false;
+    }
     let mut tree = tree;
     while let AstNode::Block(parts) = tree {
         match parts.last() {
@@ -273,7 +315,18 @@ mod tests {
         for source in ["{\"a\": b}", "[a]", "1", "'x'", "true", "(a; {})", "a & b"] {
             assert!(Expression::new(source).unwrap().always_has_result(), "{source}");
         }
-        for source in ["a", "$", "a ? b", "$last(\"x\")", "(1; a)", "a.{}", "()"] {
+        for source in [
+            "a",
+            "$",
+            "a ? b",
+            "$last(\"x\")",
+            "(1; a)",
+            "a.{}",
+            "()",
+            "($assert($.n < 5, 'x'); {\"n\": $.n + 1})",
+            "{\"n\": n > 5 ? $error('x') : n}",
+            "(a ~> $assert; 1)",
+        ] {
             assert!(!Expression::new(source).unwrap().always_has_result(), "{source}");
         }
     }

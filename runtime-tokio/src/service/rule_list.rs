@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::diagnostic::quoted;
 use super::record::Record;
+use super::source::Span;
 use super::value::{Data, Field, Reporter, Value, did_you_mean, one_of};
 use crate::rules::limits::{BURST_INTERVAL, BURST_MESSAGES, RULES};
-use crate::rules::{Burst, Cov, DeadbandMode, Expression, Format, Names, Rule, RuleList};
+use crate::rules::{Burst, Context, Cov, DeadbandMode, Expression, Format, Names, Rule, RuleList};
 
 /// Unknown names of one expression that are told.
 const NAMES_TOLD: usize = 10;
@@ -131,24 +132,36 @@ fn parameters<'r>(
 fn expression(reporter: &mut Reporter<'_>, value: &Value) -> Option<Expression> {
     let text = reporter.text("expression", value)?;
     let expression = Expression::new(text)
-        .map_err(|error| reporter.error(value.span, format!("`expression`: {error}")))
+        .map_err(|error| {
+            let place = error
+                .at()
+                .and_then(|at| reporter.source.inside(value.span, text, at));
+            reporter.error(place.unwrap_or(value.span), format!("`expression`: {error}"));
+        })
         .ok()?;
-    let is_sound = check_names(reporter, value, &expression.names());
+    let is_sound = check_names(reporter, value.span, &expression);
     is_sound.then_some(expression)
 }
 
 /// Tells of what is called and is no function, which is a mistake, and of what is read and is always undefined.
-fn check_names(reporter: &mut Reporter<'_>, value: &Value, names: &Names<'_>) -> bool {
+fn check_names(reporter: &mut Reporter<'_>, span: Span, expression: &Expression) -> bool {
     let mut is_sound = true;
+    let names = expression.names();
     let meant = |reporter: &Reporter<'_>, name: &str| {
         let nearest = reporter.nearest(name, names.known())?;
         Some(did_you_mean(&format!("${nearest}")))
+    };
+    let place = |reporter: &Reporter<'_>, name: &str| {
+        let text = expression.source();
+        let at = variable_in(text, name);
+        at.and_then(|at| reporter.source.inside(span, text, at))
+            .unwrap_or(span)
     };
     for name in names.unknown_functions().take(NAMES_TOLD) {
         is_sound = false;
         let message = format!("`expression`: {} is no function", quoted(&format!("${name}")));
         let help = meant(reporter, name);
-        reporter.error_with_help(value.span, message, help);
+        reporter.error_with_help(place(reporter, name), message, help);
     }
     for name in names.unknown_variables().take(NAMES_TOLD) {
         let message = format!(
@@ -156,9 +169,28 @@ fn check_names(reporter: &mut Reporter<'_>, value: &Value, names: &Names<'_>) ->
             quoted(&format!("${name}"))
         );
         let help = meant(reporter, name);
-        reporter.warning_with_help(value.span, message, help);
+        reporter.warning_with_help(place(reporter, name), message, help);
+    }
+    for member in names.unknown_context().take(NAMES_TOLD) {
+        let message = format!(
+            "`expression`: `$context` has no {}, so it is always undefined, expected {}",
+            quoted(member),
+            one_of(Context::MEMBERS)
+        );
+        let help = reporter.nearest(member, Context::MEMBERS).map(did_you_mean);
+        reporter.warning_with_help(place(reporter, "context"), message, help);
     }
     is_sound
+}
+
+/// Where `$name` stands first in `text`, in bytes.
+fn variable_in(text: &str, name: &str) -> Option<usize> {
+    let variable = format!("${name}");
+    let mut found = text
+        .match_indices(&variable)
+        .map(|(at, found)| (at, at + found.len()));
+    let goes_on = |end: usize| text[end..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    found.find(|(_, end)| !goes_on(*end)).map(|(at, _)| at)
 }
 
 fn cov(record: &mut Record<'_, '_, '_>) -> Option<Rule> {

@@ -70,6 +70,27 @@ impl Source {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// The place of the character at byte `at` of `text`, which the scalar at `span` says; `None` where the scalar says it with
+    /// escapes, or says something else. White space may differ, as it does where lines are folded or indented.
+    pub(crate) fn inside(&self, span: Span, text: &str, at: usize) -> Option<Span> {
+        let written = self.slice(span);
+        let body = match written.chars().next()? {
+            '|' | '>' => written.split_once('\n')?.1,
+            '"' | '\'' => &written[1..written.len().max(2) - 1],
+            _ => written,
+        };
+        let visible = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
+        if visible(body) != visible(text) {
+            return None;
+        }
+        let before = visible(text.get(..at)?).len();
+        let mut characters = body.char_indices().filter(|(_, c)| !c.is_whitespace());
+        let (offset, character) = characters.nth(before)?;
+        let header = written.len() - body.len() - usize::from(written.starts_with(['"', '\'']));
+        let start = span.start + header + offset;
+        Some(Span::new(start, start + character.len_utf8()))
+    }
+
     /// Line and column of a byte offset; an offset past the end is the end.
     pub(crate) fn position(&self, offset: usize) -> Position {
         let line = self.line_index(offset);

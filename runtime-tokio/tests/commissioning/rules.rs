@@ -87,7 +87,7 @@ fn what_is_wrong_with_rules_is_reported_in_one_run() {
         "11:15 rule `parse`: expected `format`, found none".to_owned(),
         "12:26 rule `transform`: expected `expression`, found none".to_owned(),
         "12:27 rule `transform`: unknown key `expresion`, expected `expression`".to_owned(),
-        "13:39 `expression`: not a JSONata expression: S0207: Unexpected end of expression".to_owned(),
+        "13:43 `expression`: not a JSONata expression: S0207: Unexpected end of expression".to_owned(),
         "14:36 `expression`: found the number 1, expected a text; put it in quotes".to_owned(),
         "15:39 `deadband`: found the number -1, expected a number, 0 or more".to_owned(),
         "16:31 `deadband`: found the number inf, expected a number, 0 or more".to_owned(),
@@ -97,7 +97,7 @@ fn what_is_wrong_with_rules_is_reported_in_one_run() {
         "18:25 rule `collect`: unknown key `label`, expected nothing".to_owned(),
         "19:30 `label`: found a list, expected a text".to_owned(),
         "20:38 `vars`: found a list, expected a mapping from names to expressions".to_owned(),
-        "21:42 `expression`: not a JSONata expression: S0207: Unexpected end of expression".to_owned(),
+        "21:43 `expression`: not a JSONata expression: S0207: Unexpected end of expression".to_owned(),
     ];
     assert_eq!(messages(&report, Severity::Error), expected);
 }
@@ -113,22 +113,22 @@ fn what_expressions_name_and_nothing_sets_is_reported_with_what_was_meant() {
     ]);
     let report = plan(&text).expect_err("mistakes");
     let errors = [
-        "11:39 `expression`: `$mapp` is no function",
-        "11:39 `expression`: `$summ` is no function",
-        "14:62 `expression`: `$nowhere` is no function",
+        "11:40 `expression`: `$summ` is no function",
+        "11:51 `expression`: `$mapp` is no function",
+        "14:63 `expression`: `$nowhere` is no function",
     ];
     assert_eq!(messages(&report, Severity::Error), errors);
     let warnings = [
-        "13:39 `expression`: nothing sets `$contxt`, so it is always undefined",
-        "13:39 `expression`: nothing sets `$y`, so it is always undefined",
+        "13:50 `expression`: nothing sets `$y`, so it is always undefined",
+        "13:55 `expression`: nothing sets `$contxt`, so it is always undefined",
     ];
     assert_eq!(messages(&report, Severity::Warning), warnings);
     let cures: Vec<_> = report.diagnostics().iter().map(Diagnostic::cure).collect();
     let expected = [
-        Some("did you mean `$map`?"),
         Some("did you mean `$sum`?"),
-        Some("did you mean `$context`?"),
+        Some("did you mean `$map`?"),
         Some("did you mean `$x`?"),
+        Some("did you mean `$context`?"),
         None,
     ];
     assert_eq!(cures, expected);
@@ -151,4 +151,49 @@ fn a_label_that_last_is_asked_for_and_no_rule_stashes_is_reported() {
     assert_eq!(messages(&report, Severity::Error), expected);
     let cures: Vec<_> = report.diagnostics().iter().filter_map(Diagnostic::cure).collect();
     assert_eq!(cures, ["did you mean `before`?", "add `- stash: {label: else}`"]);
+}
+
+#[test]
+fn a_mistake_in_an_expression_of_several_lines_is_shown_in_its_line() {
+    for style in ["|", ">-"] {
+        let rule = format!(
+            "transform:\n                expression: {style}\n                  {{\"a\": 1,\n                   \"b\": }}"
+        );
+        let report = plan(&with_rules(&[&rule])).expect_err("a mistake");
+        let found = messages(&report, Severity::Error);
+        let expected =
+            "13:25 `expression`: not a JSONata expression: S0211: found `}`, expected a value".to_owned();
+        assert_eq!(found, [expected], "{style}");
+    }
+    let rule = "transform:\n                expression: |\n                  ($a := 1;\n                   $summ(b))";
+    let report = plan(&with_rules(&[rule])).expect_err("a mistake");
+    assert_eq!(
+        messages(&report, Severity::Error),
+        ["13:20 `expression`: `$summ` is no function"]
+    );
+}
+
+#[test]
+fn a_regular_expression_that_cannot_be_used_is_reported_at_its_place() {
+    let report = plan(&with_rules(&["filter: {expression: '$match($.a, /a(/)'}"])).expect_err("a mistake");
+    assert_eq!(
+        messages(&report, Severity::Error),
+        ["10:49 `expression`: the regular expression /a(/ cannot be used: unclosed group"]
+    );
+}
+
+#[test]
+fn what_context_never_has_is_a_warning_with_what_was_meant() {
+    let planned = plan(&with_rules(&[
+        "transform: {expression: '$context.topik & $context.label & $context.vars.x'}",
+        "transform: {expression: '($context := {\"own\": 1}; $context.own)'}",
+    ]))
+    .unwrap_or_else(|report| panic!("{report}"));
+    let warnings = messages(&planned.warnings, Severity::Warning);
+    assert_eq!(
+        warnings,
+        [
+            "10:40 `expression`: `$context` has no `topik`, so it is always undefined, expected `label`, `topic` or `vars`"
+        ]
+    );
 }
