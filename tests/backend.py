@@ -57,13 +57,13 @@ class Handler(BaseHTTPRequestHandler):
         """Takes an order."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.tell(body)
-        order = json.loads(body)
+        order = json.loads(body or b"{}")
         if order.get("slow"):
             time.sleep(float(order["slow"]))
         if order.get("refuse"):
             self.answer(422, b'{"why":"out of stock"}')
         else:
-            self.answer(201, b'{"taken":' + body + b"}")
+            self.answer(201, b'{"taken":' + (body or b"null") + b"}")
 
     def client(self):
         """The common name of the certificate that the client has shown, if it has."""

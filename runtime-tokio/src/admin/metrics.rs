@@ -312,6 +312,7 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
                     ("stopped", endpoint.stopped),
                     ("failed", endpoint.failed),
                     ("overloaded", endpoint.overloaded),
+                    ("passed_over", endpoint.passed_over),
                 ]
             }),
         ));

@@ -44,6 +44,11 @@ impl Outbox {
         self.unacknowledged.len() < UNACKNOWLEDGED
     }
 
+    /// What the log calls the task.
+    pub(crate) fn owner(&self) -> &LogName {
+        &self.owner
+    }
+
     /// Publishes; without a connection the message waits for one, within the session's bounds. What it was made of has been handled
     /// when it has ended.
     pub(crate) fn publish(&mut self, publication: Publication, made_of: Receipt) {

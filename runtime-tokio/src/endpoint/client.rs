@@ -10,10 +10,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -91,8 +91,8 @@ pub(super) enum RequestError {
     Invalid(http::Error),
     #[error("{origin} cannot be reached: {cause}")]
     Unreachable { origin: String, cause: String },
-    #[error("{origin} has not answered within {} s", ANSWER_TIME.as_secs())]
-    Timeout { origin: String },
+    #[error("{origin} has not answered within {} s", time.as_secs_f64())]
+    Timeout { origin: String, time: Duration },
     #[error("{origin} has answered with more than {MAX_ANSWER} bytes")]
     TooLong { origin: String },
 }
@@ -190,10 +190,17 @@ impl Client {
             let is_json = content_type.as_bytes().windows(4).any(|part| part == b"json");
             *request.body_mut() = Full::new(body.bytes(is_json));
         }
+        // Whose method lets a server expect content is told that there is none: RFC 9110, section 8.6.
+        let expects_content = [Method::POST, Method::PUT, Method::PATCH].contains(method);
+        if expects_content && request.body().is_end_stream() {
+            let headers = request.headers_mut();
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         match timeout(time, self.exchange(request)).await {
             Ok(answer) => answer,
             Err(_) => Err(RequestError::Timeout {
                 origin: self.origin.clone(),
+                time,
             }),
         }
     }

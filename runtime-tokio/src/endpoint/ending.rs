@@ -62,6 +62,10 @@ impl Ending {
                 if matches!(closing, Some(Closing::Leaving(_))) && delivery.receipt.leave() {
                     continue;
                 }
+                if !work.is_order(&delivery.payload) {
+                    results.pass_over(tally, delivery);
+                    continue;
+                }
                 tally.count_request();
                 tally.count_end(Err(Cause::Timeout));
                 results.room(self.deadline).await;

@@ -258,6 +258,8 @@ fn failure(message: &str) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::StatusCode;
 
     use super::*;
@@ -339,7 +341,10 @@ mod tests {
         let silent = result(
             Some(&Json::integer(1)),
             NOW,
-            Err(RequestError::Timeout { origin }),
+            Err(RequestError::Timeout {
+                origin,
+                time: Duration::from_secs(30),
+            }),
         );
         assert_eq!(
             silent.as_str(),

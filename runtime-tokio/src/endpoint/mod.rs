@@ -281,7 +281,7 @@ impl Way {
     ) -> Option<(SubscribedEndpoint, Source)> {
         match (self, &plan.target) {
             (Self::Http(client, strategy), EndpointTarget::Http(request)) => {
-                let asking = Asking::new(client, request);
+                let asking = Asking::new(client, plan, request);
                 if plan.operation.listens_to().is_none() {
                     let (poller, source) = Poller::new(means, plan, tally, (asking, *strategy));
                     return Some((SubscribedEndpoint::Polling(Box::new(poller)), source));

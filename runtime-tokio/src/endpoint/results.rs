@@ -13,7 +13,7 @@ use super::serving::Work;
 use super::tally::Tally;
 use super::under_way::Unfinished;
 use super::{Means, message};
-use crate::driver::{Outbox, Receipt};
+use crate::driver::{Delivery, Outbox, Receipt};
 use crate::rules::{Arrival, Context, Dropped, Json, Pipeline, at};
 use crate::service::plan::EndpointPlan;
 
@@ -80,6 +80,16 @@ impl Results {
             let told = work.unfinished(id.as_ref(), Unfinished::Unruled(failure));
             self.publish(told.into_bytes());
         }
+    }
+
+    /// A message that asks for nothing has been handled.
+    pub(super) fn pass_over(&self, tally: &Tally, delivery: Delivery) {
+        tally.count_passed_over();
+        drop(delivery.receipt);
+        tracing::debug!(
+            "{}: a message without a payload is passed over",
+            self.outbox.owner()
+        );
     }
 
     /// Waits until a message was acknowledged, or a batch is due. Cancel safe.

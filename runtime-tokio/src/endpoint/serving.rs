@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use syncline_core::topic::TopicFilter;
 
 use super::ending::Ending;
@@ -20,6 +21,11 @@ pub(crate) trait Work: Send + 'static {
     /// Requests that are under way at once; with so many, further messages wait.
     fn at_once(&self) -> usize {
         REQUESTS
+    }
+
+    /// Whether a message with this payload asks for anything.
+    fn is_order(&self, _payload: &Bytes) -> bool {
+        true
     }
 
     /// Begins what a message asks for. What is done before this returns is done in the order of the messages.
@@ -112,6 +118,10 @@ impl<W: Work> Serving<W> {
                 Some(result) = under_way.next(), if has_room => self.results.tell(result, &self.work).await,
                 delivery = self.inbox.recv(), if takes_more => {
                     let Some(delivery) = delivery else { break };
+                    if !self.work.is_order(&delivery.payload) {
+                        self.results.pass_over(&self.tally, delivery);
+                        continue;
+                    }
                     self.tally.count_request();
                     let Request { id, end } = self.work.begin(delivery);
                     let tally = Arc::clone(&self.tally);

@@ -49,6 +49,7 @@ pub(crate) struct Tally {
     requests: AtomicU64,
     answered: AtomicU64,
     failed: [AtomicU64; Cause::ALL.len()],
+    passed_over: AtomicU64,
 }
 
 impl Tally {
@@ -77,6 +78,16 @@ impl Tally {
         let failed: u64 = Cause::ALL.iter().map(|cause| self.failed(*cause)).sum();
         // Read one after the other while it works.
         self.requests().saturating_sub(self.answered() + failed)
+    }
+
+    /// Messages that asked for nothing.
+    pub(crate) fn passed_over(&self) -> u64 {
+        self.passed_over.load(Ordering::Relaxed)
+    }
+
+    /// A message asks for nothing.
+    pub(super) fn count_passed_over(&self) {
+        self.passed_over.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A request begins.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use super::Means;
@@ -14,7 +15,7 @@ use super::tally::{Cause, Tally};
 use super::under_way::Unfinished;
 use crate::driver::{Delivery, Inbox, Source, mailbox};
 use crate::rules::Json;
-use crate::service::plan::{EndpointPlan, HttpRequest, RetryStrategy};
+use crate::service::plan::{EndpointOperation, EndpointPlan, HttpRequest, RetryStrategy};
 
 /// Makes the requests of one endpoint.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub(crate) struct Asking {
     request: Arc<HttpRequest>,
     /// What is sent where no message says so.
     body: Option<Body>,
+    /// Whether it changes something there.
+    writes: bool,
 }
 
 /// An endpoint that asks by itself.
@@ -36,13 +39,14 @@ pub(crate) struct Poller {
 }
 
 impl Asking {
-    pub(super) fn new(client: &Arc<Client>, request: &HttpRequest) -> Self {
+    pub(super) fn new(client: &Arc<Client>, plan: &EndpointPlan, request: &HttpRequest) -> Self {
         let body = request.body.as_ref();
         let body = body.and_then(|body| Json::new(body.to_string().into()));
         Self {
             client: Arc::clone(client),
             request: Arc::new(request.clone()),
             body: body.map(message::body),
+            writes: matches!(plan.operation, EndpointOperation::Write { .. }),
         }
     }
 
@@ -54,6 +58,10 @@ impl Asking {
 }
 
 impl Work for Asking {
+    fn is_order(&self, payload: &Bytes) -> bool {
+        !self.writes || !payload.is_empty()
+    }
+
     fn begin(&self, delivery: Delivery) -> Request {
         let Delivery { payload, receipt, .. } = delivery;
         // Whatever becomes of it, it is not asked for twice.

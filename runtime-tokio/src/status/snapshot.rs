@@ -277,6 +277,9 @@ pub struct EndpointStatus {
     pub answered: u64,
     /// Requests that have failed, by their cause.
     pub failures: BTreeMap<String, u64>,
+    /// Messages without a payload, which ask a `write` for nothing.
+    #[serde(default)]
+    pub passed_over: u64,
     /// Messages that came to its rules.
     pub received: u64,
     /// Messages that were published.
@@ -292,7 +295,7 @@ pub struct EndpointStatus {
 impl EndpointStatus {
     /// Its requests in words; `None` where it makes none.
     pub(crate) fn requests_told(&self) -> Option<String> {
-        if self.requests == 0 {
+        if self.requests == 0 && self.passed_over == 0 {
             return None;
         }
         let mut text = format!("{} requests, {} answered", self.requests, self.answered);
@@ -300,6 +303,9 @@ impl EndpointStatus {
         for (cause, count) in failures {
             // A string takes everything.
             _ = write!(text, ", {count} {}", cause.replace('_', " "));
+        }
+        if self.passed_over > 0 {
+            _ = write!(text, ", {} without a payload passed over", self.passed_over);
         }
         Some(text)
     }

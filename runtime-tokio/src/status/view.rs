@@ -246,6 +246,7 @@ fn endpoint(connection: &WatchedConnection, endpoint: &WatchedEndpoint) -> Endpo
         requests: tally.requests(),
         answered: tally.answered(),
         failures: failures.into(),
+        passed_over: tally.passed_over(),
         received: messages.received(),
         published: messages.passed(),
         stopped: messages.stopped(),

@@ -160,6 +160,62 @@ fn a_read_endpoint_asks_and_echoes_the_id() {
 }
 
 #[test]
+fn a_write_without_a_body_says_so_and_a_message_without_a_payload_is_no_order() {
+    let mut broker = Mosquitto::start();
+    let backend = Backend::start();
+    let connection = format!("{{scheme: http, host: 127.0.0.1, port: {}}}", backend.port());
+    let endpoint = "  order:
+    type: Cybus::Endpoint
+    properties:
+      protocol: Http
+      connection: !ref backend
+      write: {path: /orders}
+";
+    let (_folder, service) = connected(&connection, endpoint);
+    let mut results = Subscription::start(&broker, "services/ends/order/res");
+    let agent = Agent::start(&service, broker.port());
+    broker.wait_for_log("services/ends/order/set (QoS 0)");
+    publish(&broker, "services/ends/order/set", "", &["--retain"]);
+    publish(&broker, "services/ends/order/set", "{\"id\":1}", &[]);
+    let (_, result) = next(&mut results);
+    assert_eq!(
+        (&result["id"], &result["result"]),
+        (&json!(1), &json!({ "taken": null }))
+    );
+    let requests = backend.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert_eq!(requests[0]["headers"]["content-length"], "0");
+    let status = agent
+        .beside(&["status", "--json"])
+        .output()
+        .expect("syncline starts");
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let order = &status["endpoints"][0];
+    assert_eq!(
+        (&order["requests"], &order["passedOver"]),
+        (&json!(1), &json!(1)),
+        "{order}"
+    );
+}
+
+#[test]
+fn a_back_end_that_hangs_is_told_with_the_time_that_was_waited_for_it() {
+    let broker = Mosquitto::start();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let at = silent.local_addr().expect("an address").port();
+    let connection = format!("{{scheme: http, host: 127.0.0.1, port: {at}, probeTimeout: 250}}");
+    let (_folder, service) = connected(&connection, "");
+    let mut agent = Agent::start(&service, broker.port());
+    agent.wait_for_log_line(&[
+        "connection backend of service ends",
+        "has not answered within 0.25 s",
+    ]);
+    let status = agent.beside(&["status"]).output().expect("syncline starts");
+    let status = String::from_utf8_lossy(&status.stdout);
+    assert!(status.contains("has not answered within 0.25 s"), "{status}");
+}
+
+#[test]
 fn a_subscribe_endpoint_polls_and_never_twice_at_once() {
     let broker = Mosquitto::start();
     let backend = Backend::start();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use opcua::types::{StatusCode, Variant};
 use serde_json::Value;
 
@@ -45,6 +46,10 @@ impl Asked {
 impl Work for Asked {
     fn at_once(&self) -> usize {
         if self.writes { 1 } else { REQUESTS }
+    }
+
+    fn is_order(&self, payload: &Bytes) -> bool {
+        !self.writes || !payload.is_empty()
     }
 
     fn begin(&self, delivery: Delivery) -> Request {
