@@ -309,6 +309,7 @@ fn metrics(snapshot: &Snapshot) -> Vec<Metric> {
             endpoint_samples(&snapshot.endpoints, |endpoint| {
                 vec![
                     ("published", endpoint.published),
+                    ("batched", endpoint.batched),
                     ("stopped", endpoint.stopped),
                     ("failed", endpoint.failed),
                     ("overloaded", endpoint.overloaded),
@@ -349,6 +350,7 @@ fn rule_samples(snapshot: &Snapshot) -> Vec<(Vec<(&'static str, String)>, f64)> 
     let samples = ruled.flat_map(|(service, resource, rules)| {
         let outcomes = [
             ("passed", rules.passed),
+            ("batched", rules.batched),
             ("stopped", rules.stopped),
             ("failed", rules.failed),
             ("overloaded", rules.overloaded),
@@ -384,6 +386,7 @@ fn mapping_samples(mappings: &[MappingStatus]) -> Vec<(Vec<(&'static str, String
     let outcomes = |mapping: &MappingStatus| {
         [
             ("published", mapping.published),
+            ("batched", mapping.batched),
             ("stopped", mapping.stopped),
             ("failed", mapping.failed),
             ("overloaded", mapping.overloaded),

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::status::{RuleStatus, Snapshot};
+use crate::status::{InBatches, RuleStatus, Snapshot};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;\
@@ -126,30 +126,27 @@ fn connections(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
     }
     page.push_str("<h2>Connections</h2><table><tr><th>Service<th>Connection<th>Address<th>State");
     for connection in &snapshot.connections {
-        let (class, state) = match (connection.connected, &connection.last_end) {
-            (true, _) => ("yes", "connected".to_owned()),
-            (false, Some(why)) => ("no", format!("not connected: {why}")),
-            (false, None) => ("no", "not connected yet".to_owned()),
-        };
+        let class = if connection.connected { "yes" } else { "no" };
         write!(
             page,
             "<tr><td>{}<td>{}<td>{}<td class=\"{class}\">{}",
             Escaped(&connection.service),
             Escaped(&connection.resource),
             Escaped(&connection.address),
-            Escaped(&state)
+            Escaped(&connection.state_told())
         )?;
     }
     page.push_str("</table><h2>Endpoints</h2><table><tr><th>Service<th>Endpoint<th>Requests<th>Messages");
     for endpoint in &snapshot.endpoints {
         write!(
             page,
-            "<tr><td>{}<td>{} {}<td>{}<td>{} published, {} stopped, {} failed, {} dropped",
+            "<tr><td>{}<td>{} {}<td>{}<td>{} published, {}{} stopped, {} failed, {} dropped",
             Escaped(&endpoint.service),
             Escaped(&endpoint.operation),
             Escaped(&endpoint.resource),
             Escaped(endpoint.requests_told().as_deref().unwrap_or("none")),
             endpoint.published,
+            InBatches(endpoint.batched),
             endpoint.stopped,
             endpoint.failed,
             endpoint.overloaded

@@ -85,6 +85,10 @@ pub(crate) struct WatchedEndpoint {
     pub(crate) resource: String,
     /// `subscribe`, `read` or `write`.
     pub(crate) operation: &'static str,
+    /// The topic that it listens to; `None` for one that listens to none.
+    pub(crate) subscribes: Option<String>,
+    /// The topic that it publishes on.
+    pub(crate) publishes: String,
     pub(crate) tally: Arc<Tally>,
 }
 

@@ -1,15 +1,26 @@
 //! Whether the other system of a connection is there, noted by who sees it and read by who asks.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// What is known of one connection.
 #[derive(Debug)]
 pub(crate) struct LinkState {
     address: String,
-    connected: AtomicBool,
-    connections: AtomicU64,
-    last_end: Mutex<Option<String>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of it at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// Whether the other system is there.
+    pub(crate) connected: bool,
+    /// Since when it is there, or is not.
+    pub(crate) since: SystemTime,
+    /// How often it came to be there.
+    pub(crate) connections: u64,
+    /// Why the last connection or attempt ended.
+    pub(crate) last_end: Option<String>,
 }
 
 impl LinkState {
@@ -17,9 +28,12 @@ impl LinkState {
     pub(super) fn new(address: String) -> Self {
         Self {
             address,
-            connected: AtomicBool::new(false),
-            connections: AtomicU64::new(0),
-            last_end: Mutex::new(None),
+            known: Mutex::new(Known {
+                connected: false,
+                since: SystemTime::now(),
+                connections: 0,
+                last_end: None,
+            }),
         }
     }
 
@@ -28,39 +42,41 @@ impl LinkState {
         &self.address
     }
 
-    /// Whether the other system is there.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
-    }
-
-    /// How often it came to be there.
-    pub(crate) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    /// All that is known just now.
+    pub(crate) fn known(&self) -> Known {
+        self.lock().clone()
     }
 
     /// Why the last connection or attempt ended.
     pub(crate) fn last_end(&self) -> Option<String> {
-        self.end().clone()
+        self.lock().last_end.clone()
     }
 
     /// The other system is there; true if it was not before.
     pub(super) fn connected(&self) -> bool {
-        let is_new = !self.connected.swap(true, Ordering::Relaxed);
-        if is_new {
-            self.connections.fetch_add(1, Ordering::Relaxed);
+        let mut known = self.lock();
+        if known.connected {
+            return false;
         }
-        is_new
+        known.connected = true;
+        known.since = SystemTime::now();
+        known.connections += 1;
+        true
     }
 
     /// The other system is not there, for the reason `why`.
     pub(super) fn disconnected(&self, why: String) {
-        self.connected.store(false, Ordering::Relaxed);
-        *self.end() = Some(why);
+        let mut known = self.lock();
+        if known.connected {
+            known.connected = false;
+            known.since = SystemTime::now();
+        }
+        known.last_end = Some(why);
     }
 
-    fn end(&self) -> MutexGuard<'_, Option<String>> {
-        // It is replaced as a whole.
-        self.last_end.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // No change of it can fail half-way.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,11 +87,30 @@ mod tests {
     #[test]
     fn a_connection_is_counted_when_it_comes_about_and_its_end_is_remembered() {
         let state = LinkState::new("mqtt://b:1".to_owned());
-        assert!(!state.is_connected() && state.last_end().is_none());
+        assert!(!state.known().connected && state.last_end().is_none());
         state.disconnected("refused".to_owned());
         assert!(state.connected());
         assert!(!state.connected(), "it was there before");
-        assert_eq!((state.is_connected(), state.connections()), (true, 1));
-        assert_eq!(state.last_end().as_deref(), Some("refused"));
+        let known = state.known();
+        assert_eq!((known.connected, known.connections), (true, 1));
+        assert_eq!(known.last_end.as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn a_connection_is_up_or_down_since_it_changed_and_not_since_the_last_attempt() {
+        let state = LinkState::new("mqtt://b:1".to_owned());
+        let begun = state.known().since;
+        state.disconnected("refused".to_owned());
+        assert_eq!(state.known().since, begun, "it was never there");
+        state.connected();
+        let up = state.known().since;
+        assert_ne!(up, begun);
+        state.connected();
+        assert_eq!(state.known().since, up);
+        state.disconnected("reset".to_owned());
+        let down = state.known().since;
+        assert_ne!(down, up);
+        state.disconnected("refused".to_owned());
+        assert_eq!(state.known().since, down);
     }
 }

@@ -28,6 +28,10 @@ pub struct MappedFlow {
     pub resource: String,
     /// Which item of it, counted from 1.
     pub item: usize,
+    /// The filters that it subscribes to.
+    pub subscribes: Vec<String>,
+    /// The topic that it publishes on, with the names of its variables.
+    pub publishes: String,
     /// Its messages.
     pub counters: Arc<Counters>,
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     received: AtomicU64,
     passed: AtomicU64,
+    batched: AtomicU64,
     stopped: AtomicU64,
     failed: AtomicU64,
     overloaded: AtomicU64,
@@ -23,6 +24,12 @@ impl Counters {
     #[must_use]
     pub fn passed(&self) -> u64 {
         self.passed.load(Ordering::Relaxed)
+    }
+
+    /// Messages that `burst` has kept for a batch. The one that completes a batch goes on as that.
+    #[must_use]
+    pub fn batched(&self) -> u64 {
+        self.batched.load(Ordering::Relaxed)
     }
 
     /// Messages that a rule stopped as it should.
@@ -49,6 +56,10 @@ impl Counters {
 
     pub(crate) fn count_passed(&self) {
         self.passed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_batched(&self) {
+        self.batched.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_stopped(&self) {

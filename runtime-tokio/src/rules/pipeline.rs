@@ -124,7 +124,10 @@ impl Pipeline {
                 }
                 Step::Passed(departure) => return Ok(departure),
                 Step::Stopped(stop) => {
-                    self.counters.count_stopped();
+                    match stop {
+                        Stop::Batched => self.counters.count_batched(),
+                        Stop::Undefined | Stop::Filtered | Stop::Unchanged => self.counters.count_stopped(),
+                    }
                     return Err(Dropped::Stopped(stop));
                 }
                 Step::Failed(failure) => {

@@ -4,6 +4,7 @@ mod observer;
 mod reloads;
 mod short_connections;
 mod snapshot;
+mod text;
 mod view;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,7 @@ pub use snapshot::{
     LastReload, MappingStatus, NodeStatus, OpcuaStatus, RegistrationStatus, ReloadStatus, RuleStatus,
     Snapshot, TransactionTotals,
 };
+pub(crate) use text::InBatches;
 pub(crate) use view::View;
 
 /// What the observer has seen, shared with those who ask.

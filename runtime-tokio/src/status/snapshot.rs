@@ -1,9 +1,11 @@
-//! The state of an agent at one moment, as `syncline status` shows it: JSON with a version, and text for people.
+//! The state of an agent at one moment, as `syncline status` shows it: JSON with a version; `text.rs` has the text for people.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+
+use super::text::InBatches;
 
 /// Version of the JSON; a field is never removed or given another meaning within one.
 const SCHEMA: u32 = 1;
@@ -171,6 +173,9 @@ pub struct RuleStatus {
     pub received: u64,
     /// Messages that went on; a batch of `burst` is one.
     pub passed: u64,
+    /// Messages that `burst` has kept for a batch; the one that completes a batch goes on as that.
+    #[serde(default)]
+    pub batched: u64,
     /// Messages that a rule stopped as it should.
     pub stopped: u64,
     /// Messages for which a rule failed, or that could not be published.
@@ -184,13 +189,15 @@ impl fmt::Display for RuleStatus {
         let Self {
             received,
             passed,
+            batched,
             stopped,
             failed,
             overloaded,
         } = self;
+        let batched = InBatches(*batched);
         write!(
             f,
-            "{received} received, {passed} passed, {stopped} stopped, {failed} failed, {overloaded} dropped"
+            "{received} received, {passed} passed, {batched}{stopped} stopped, {failed} failed, {overloaded} dropped"
         )
     }
 }
@@ -227,10 +234,19 @@ pub struct MappingStatus {
     pub resource: String,
     /// Which item, counted from 1.
     pub item: usize,
+    /// The filters that it subscribes to.
+    #[serde(default)]
+    pub subscribes: Vec<String>,
+    /// The topic that it publishes on, with the names of its variables.
+    #[serde(default)]
+    pub publishes: String,
     /// Messages that came.
     pub received: u64,
     /// Messages that were published.
     pub published: u64,
+    /// Messages that `burst` has kept for a batch; the one that completes a batch goes on as that.
+    #[serde(default)]
+    pub batched: u64,
     /// Messages that a rule stopped as it should.
     pub stopped: u64,
     /// Messages for which a rule failed, or that could not be published.
@@ -253,10 +269,26 @@ pub struct ConnectionStatus {
     pub address: String,
     /// Whether there is a connection; of an HTTP server, whether it has answered when it was last asked.
     pub connected: bool,
+    /// Since when that is so, RFC 3339.
+    #[serde(default)]
+    pub since: Option<String>,
     /// How often there came to be one.
     pub connections: u64,
     /// Why the last connection or attempt ended.
     pub last_end: Option<String>,
+}
+
+impl ConnectionStatus {
+    /// Whether there is a connection, since when, and why not.
+    pub(crate) fn state_told(&self) -> String {
+        let since = self.since.as_ref().map(|since| format!(" since {since}"));
+        let since = since.unwrap_or_default();
+        match (self.connected, &self.last_end) {
+            (true, _) => format!("connected{since}"),
+            (false, Some(why)) => format!("not connected{since}: {why}"),
+            (false, None) => "not connected yet".to_owned(),
+        }
+    }
 }
 
 /// An endpoint: how its requests and messages have fared since the start.
@@ -271,6 +303,12 @@ pub struct EndpointStatus {
     pub connection: String,
     /// `subscribe`, `read` or `write`.
     pub operation: String,
+    /// The topic that it listens to; `None` of one that listens to none.
+    #[serde(default)]
+    pub subscribes: Option<String>,
+    /// The topic that it publishes on.
+    #[serde(default)]
+    pub publishes: String,
     /// What it has asked of the other system: polls, reads or writes.
     pub requests: u64,
     /// Requests that have succeeded.
@@ -284,6 +322,9 @@ pub struct EndpointStatus {
     pub received: u64,
     /// Messages that were published.
     pub published: u64,
+    /// Messages that `burst` has kept for a batch; the one that completes a batch goes on as that.
+    #[serde(default)]
+    pub batched: u64,
     /// Messages that a rule stopped as it should.
     pub stopped: u64,
     /// Messages for which a rule failed, or that could not be published.
@@ -393,153 +434,4 @@ impl fmt::Display for LastReload {
             }
         }
     }
-}
-
-/// Aligned lines; begins with the answer to the question that is asked most.
-impl fmt::Display for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}  {}",
-            self.agent,
-            if self.ready { "ready" } else { "not ready" }
-        )?;
-        for reason in &self.reasons {
-            writeln!(f, "  because  {reason}")?;
-        }
-        writeln!(
-            f,
-            "version    {}, process {} on {} since {}",
-            self.version, self.pid, self.hostname, self.started_at
-        )?;
-        let broker = &self.broker;
-        match (&broker.protocol, &broker.since) {
-            (Some(protocol), Some(since)) if broker.connected => {
-                writeln!(f, "broker     {}, MQTT {protocol} since {since}", broker.address)?;
-            }
-            _ => writeln!(f, "broker     {}, not connected", broker.address)?,
-        }
-        if let Some(CentralStatus { version, matches }) = &self.central {
-            let state = if *matches {
-                ""
-            } else {
-                ", which does not go with this agent's"
-            };
-            writeln!(f, "central    version {version}{state}")?;
-        }
-        if let Some(RegistrationStatus { obstacle, pairing_id }) = &self.registration {
-            writeln!(f, "register   {obstacle}")?;
-            if let Some(pairing_id) = pairing_id {
-                writeln!(f, "pairing    {pairing_id}")?;
-            }
-        }
-        if let Some(certificate) = &self.certificate {
-            writeln!(
-                f,
-                "login      {}, until {}",
-                certificate.subject, certificate.not_after
-            )?;
-        }
-        let totals = &self.transactions;
-        writeln!(
-            f,
-            "requests   {} held, {} answered, {} refused, {} timed out, {} withdrawn",
-            totals.open, totals.replied, totals.failed, totals.timed_out, totals.withdrawn
-        )?;
-        if let Some(last) = &self.reloads.last {
-            writeln!(f, "reload     {last}")?;
-        }
-        for node in &self.nodes {
-            let state = if node.ready { "ready" } else { "waits " };
-            writeln!(
-                f,
-                "node       {state}  {} {}  {}",
-                node.method, node.url, node.topic
-            )?;
-            rules(f, node.rules.as_ref())?;
-            misfits(f, node.misfits)?;
-        }
-        for node in &self.exchanges {
-            let state = if node.ready { "ready" } else { "waits " };
-            // The column is no wider.
-            let operation = match node.operation.as_str() {
-                "provide, receive" => "exchange",
-                one => one,
-            };
-            writeln!(
-                f,
-                "{operation:<10} {state}  {} {}  {}",
-                node.method, node.url, node.topic
-            )?;
-            rules(f, node.rules.as_ref())?;
-            misfits(f, node.misfits)?;
-        }
-        if let Some(opcua) = &self.opcua {
-            writeln!(
-                f,
-                "opc ua     {}  {} sessions, {} held, {} refused, {} logins refused",
-                opcua.url, opcua.sessions, opcua.held, opcua.refused, opcua.refused_logins
-            )?;
-        }
-        for mapping in &self.mappings {
-            let MappingStatus {
-                service,
-                resource,
-                item,
-                ..
-            } = mapping;
-            writeln!(
-                f,
-                "mapping    {service}::{resource} {item}  {} received, {} published, {} stopped, {} failed, {} dropped",
-                mapping.received, mapping.published, mapping.stopped, mapping.failed, mapping.overloaded
-            )?;
-        }
-        for connection in &self.connections {
-            let ConnectionStatus {
-                service,
-                resource,
-                address,
-                ..
-            } = connection;
-            let state = match (connection.connected, &connection.last_end) {
-                (true, _) => "connected".to_owned(),
-                (false, Some(why)) => format!("not connected: {why}"),
-                (false, None) => "not connected yet".to_owned(),
-            };
-            writeln!(f, "connection {service}::{resource}  {address}  {state}")?;
-        }
-        for endpoint in &self.endpoints {
-            let EndpointStatus {
-                service,
-                resource,
-                operation,
-                ..
-            } = endpoint;
-            let requests = endpoint.requests_told().map(|told| format!("{told}; "));
-            writeln!(
-                f,
-                "endpoint   {service}::{resource} {operation}  {}{} received, {} published, {} stopped, {} failed, {} dropped",
-                requests.unwrap_or_default(),
-                endpoint.received,
-                endpoint.published,
-                endpoint.stopped,
-                endpoint.failed,
-                endpoint.overloaded
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// What the rules of a node have done, where it has any.
-fn rules(f: &mut fmt::Formatter<'_>, rules: Option<&RuleStatus>) -> fmt::Result {
-    rules.map_or(Ok(()), |rules| writeln!(f, "  rules    {rules}"))
-}
-
-/// How many messages did not fit a node, where there were any.
-fn misfits(f: &mut fmt::Formatter<'_>, misfits: Option<u64>) -> fmt::Result {
-    let some = misfits.filter(|count| *count > 0);
-    some.map_or(Ok(()), |count| {
-        writeln!(f, "  misfits  {count} messages of another type than the node's")
-    })
 }

@@ -182,6 +182,7 @@ fn rules(counters: &Counters) -> RuleStatus {
     RuleStatus {
         received: counters.received(),
         passed: counters.passed(),
+        batched: counters.batched(),
         stopped: counters.stopped(),
         failed: counters.failed(),
         overloaded: counters.overloaded(),
@@ -213,8 +214,11 @@ fn mapping(flow: &MappedFlow) -> MappingStatus {
         service: flow.service.clone(),
         resource: flow.resource.clone(),
         item: flow.item,
+        subscribes: flow.subscribes.clone(),
+        publishes: flow.publishes.clone(),
         received: counters.received(),
         published: counters.passed(),
+        batched: counters.batched(),
         stopped: counters.stopped(),
         failed: counters.failed(),
         overloaded: counters.overloaded(),
@@ -223,14 +227,16 @@ fn mapping(flow: &MappedFlow) -> MappingStatus {
 
 fn connection(connection: &WatchedConnection) -> ConnectionStatus {
     let state = &connection.state;
+    let known = state.known();
     ConnectionStatus {
         service: connection.service.clone(),
         resource: connection.resource.clone(),
         protocol: connection.protocol.to_owned(),
         address: state.address().to_owned(),
-        connected: state.is_connected(),
-        connections: state.connections(),
-        last_end: state.last_end(),
+        connected: known.connected,
+        since: Some(rfc3339(known.since)),
+        connections: known.connections,
+        last_end: known.last_end,
     }
 }
 
@@ -243,12 +249,15 @@ fn endpoint(connection: &WatchedConnection, endpoint: &WatchedEndpoint) -> Endpo
         resource: endpoint.resource.clone(),
         connection: format!("{}::{}", connection.service, connection.resource),
         operation: endpoint.operation.to_owned(),
+        subscribes: endpoint.subscribes.clone(),
+        publishes: endpoint.publishes.clone(),
         requests: tally.requests(),
         answered: tally.answered(),
         failures: failures.into(),
         passed_over: tally.passed_over(),
         received: messages.received(),
         published: messages.passed(),
+        batched: messages.batched(),
         stopped: messages.stopped(),
         failed: messages.failed(),
         overloaded: messages.overloaded(),

@@ -212,7 +212,12 @@ fn a_back_end_that_hangs_is_told_with_the_time_that_was_waited_for_it() {
     ]);
     let status = agent.beside(&["status"]).output().expect("syncline starts");
     let status = String::from_utf8_lossy(&status.stdout);
-    assert!(status.contains("has not answered within 0.25 s"), "{status}");
+    let line = status.lines().find(|line| line.starts_with("connection "));
+    let line = line.expect("the connection");
+    assert!(
+        line.contains("not connected since 20") && line.contains("has not answered within 0.25 s"),
+        "{line}"
+    );
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn burst_and_collect_work_over_subscriptions() {
           publish: {topic: out/collect}
           rules: [collect: {}]
 ";
-    let (_folder, _agent) = mapped(items, &mut broker, "b", "5");
+    let (_folder, agent) = mapped(items, &mut broker, "b", "5");
     publish(&broker, "in", "1", &[]);
     publish(&broker, "in", "2", &[]);
     assert_eq!(next(&mut seen), ("out/burst".to_owned(), json!([1, 2])));
@@ -153,6 +153,23 @@ fn burst_and_collect_work_over_subscriptions() {
         next(&mut seen),
         ("out/collect".to_owned(), json!({ "left": 1, "right": 2 }))
     );
+    let status = agent
+        .beside(&["status", "--json"])
+        .output()
+        .expect("syncline starts");
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let [burst, collect] = [0, 1].map(|item| &status["mappings"][item]);
+    let counts = |mapping: &Value| ["received", "batched", "stopped"].map(|name| mapping[name].as_u64());
+    assert_eq!(counts(burst), [2, 2, 0].map(Some), "{burst}");
+    assert_eq!(counts(collect), [2, 0, 0].map(Some), "{collect}");
+    assert_eq!(
+        (&burst["subscribes"], &burst["publishes"]),
+        (&json!(["in"]), &json!("out/burst"))
+    );
+    let text = agent.beside(&["status"]).output().expect("syncline starts");
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("a, b to out/collect"), "{text}");
+    assert!(text.contains("2 in batches, 0 stopped"), "{text}");
 }
 
 #[test]

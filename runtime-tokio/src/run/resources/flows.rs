@@ -159,10 +159,13 @@ pub(super) fn adopt(table: &mut Table<Flows>, kind: &Flows, change: Change) -> (
             // It is awaited by the one in its place.
             tokio::spawn(end);
         }
+        let filters = settings.subscribe.iter().map(|source| source.filter.as_str());
         let flow = MappedFlow {
             service: id.service.clone(),
             resource: id.resource.clone(),
             item: id.item,
+            subscribes: filters.map(str::to_owned).collect(),
+            publishes: settings.publish.topic.to_string(),
             counters,
         };
         let name = LogName::from(flow.log_name());

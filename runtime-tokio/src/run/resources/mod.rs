@@ -325,6 +325,8 @@ impl Resources {
                 service: plan.service.clone(),
                 resource: plan.resource.clone(),
                 operation: plan.operation.name(),
+                subscribes: plan.operation.listens_to().map(|topic| topic.as_str().to_owned()),
+                publishes: plan.operation.publishes_to().as_str().to_owned(),
                 tally: Arc::clone(&self.endpoints.running(&endpoints::id(plan))?.tally),
             })
         });
