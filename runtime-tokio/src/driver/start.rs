@@ -142,7 +142,7 @@ impl Driver {
     }
 
     /// Removes some nodes and adds others in one step, and returns the new ones in their order. Requests that the removed ones
-    /// hold end with [`RequestError::Withdrawn`].
+    /// hold end with [`RequestError::Withdrawn`](super::RequestError::Withdrawn).
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed.
