@@ -18,6 +18,16 @@ fn a_panic_of_the_evaluator_is_an_ordinary_failure() {
 }
 
 #[test]
+fn a_regular_expression_that_is_made_while_evaluating_and_cannot_be_used_is_told_in_words() {
+    let cause = value_of("$eval('$match(\"a\", /a(/)')", "{}").unwrap_err();
+    assert_eq!(cause, Cause::Regex);
+    assert_eq!(
+        cause.to_string(),
+        "the expression makes a regular expression that cannot be read"
+    );
+}
+
+#[test]
 fn an_expression_that_never_ends_ends_at_its_limit() {
     for source in [
         "( $f := function() { $f() }; $f() )",
