@@ -1,5 +1,6 @@
 //! The commissioning files while the agent runs: looked at again and again, and read when they have changed or when asked to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Keeps an eye on the commissioning files of a plan that is in force.
 pub struct Watch {
     files: Arc<Files>,
+    /// The parameters that files have declared since the start.
+    declared: BTreeSet<String>,
     /// Of what was read last, whatever came of it.
     digest: [u8; 32],
     /// How the files were when they were read last.
@@ -49,6 +52,7 @@ impl Watch {
     pub fn new(files: Files, reading: &Reading, hangup: Arc<Notify>) -> Self {
         Self {
             files: Arc::new(files),
+            declared: reading.declared.clone(),
             digest: reading.digest,
             stamp: reading.stamp.clone(),
             unsettled: None,
@@ -96,7 +100,9 @@ impl Watch {
 
     async fn read(&mut self) -> Option<Found> {
         let files = Arc::clone(&self.files);
-        let reading = spawn_blocking(move || files.read()).await.ok()?;
+        let once = self.declared.clone();
+        let reading = spawn_blocking(move || files.read_again(&once)).await.ok()?;
+        self.declared.extend(reading.declared.iter().cloned());
         // What was written while it was read is found by the next look, for the stamp is from before.
         self.stamp = reading.stamp.clone();
         self.unsettled = None;
@@ -122,7 +128,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{Context, Origin};
+    use crate::service::{Context, Diagnostic, Origin};
 
     const FIRST: &str = "metadata: {name: first}\nresources: {}\n";
     const SECOND: &str = "metadata: {name: second}\nresources: {}\n";
@@ -164,6 +170,54 @@ mod tests {
         assert_eq!(bench.look().await, None, "it was otherwise at the last look");
         assert_eq!(bench.look().await.unwrap(), ["first", "second"]);
         assert_eq!(bench.look().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_value_of_a_parameter_that_was_removed_with_its_file_is_a_warning_and_of_one_that_never_was_a_mistake()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let second = "metadata: {name: second}\nparameters: {line: {type: string}}\nresources: {}\n";
+        for (name, text) in [("a.yml", FIRST), ("b.yml", second), ("values", "line: s3cret\n")] {
+            std::fs::write(at(name), text).unwrap();
+        }
+        let context = Context {
+            values: Some(at("values")),
+            ..Context::default()
+        };
+        let files = Files::new(Origin::Folder(folder.path().to_owned()), context);
+        let reading = files.read();
+        let mut watch = Watch::new(files.clone(), &reading, Arc::default());
+        std::fs::remove_file(at("b.yml")).unwrap();
+        for _ in 0..2 {
+            let planned = watch.read().await.unwrap().reading.outcome.unwrap();
+            let warnings: Vec<String> = planned
+                .warnings
+                .diagnostics()
+                .iter()
+                .map(Diagnostic::line)
+                .collect();
+            let [warning] = warnings.as_slice() else {
+                panic!("one warning: {warnings:?}");
+            };
+            assert!(
+                warning.contains("values:1:7") && warning.contains("`line` any more"),
+                "{warning}"
+            );
+            assert!(!warning.contains("s3cret"), "{warning}");
+        }
+        std::fs::write(at("values"), "line: s3cret\nlien: 1\n").unwrap();
+        let mistakes = watch.read().await.unwrap().reading.outcome.unwrap_err();
+        let mistakes: Vec<String> = mistakes.mistakes().map(Diagnostic::line).collect();
+        assert!(
+            matches!(mistakes.as_slice(), [one] if one.contains("`lien`")),
+            "{mistakes:?}"
+        );
+        assert_eq!(
+            files.read().outcome.unwrap_err().errors(),
+            2,
+            "a start takes neither"
+        );
     }
 
     #[tokio::test]

@@ -74,6 +74,11 @@ impl Diagnostic {
         Self::at(Severity::Error, Place::File(file.into()), message.into())
     }
 
+    /// A warning about what is no place of a text.
+    pub(super) fn notice(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::at(Severity::Warning, Place::File(file.into()), message.into())
+    }
+
     fn at(severity: Severity, place: Place, message: String) -> Self {
         Self {
             severity,

@@ -1,5 +1,6 @@
 //! The commissioning files of an agent, to be read again and again: which they are, whether they have changed, what they plan.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Reading {
     pub digest: [u8; 32],
     /// The plan, or every mistake.
     pub outcome: Result<Planned, Report>,
+    /// The parameters that the files declare.
+    pub(crate) declared: BTreeSet<String>,
     /// How the files were before they were read.
     pub(crate) stamp: Stamp,
 }
@@ -60,6 +63,12 @@ impl Files {
     /// Reads all files, and plans them together.
     #[must_use]
     pub fn read(&self) -> Reading {
+        self.read_again(&BTreeSet::new())
+    }
+
+    /// As [`Files::read`], while an agent runs. A value of a parameter that was declared `once`, and is no more, is no mistake: its file
+    /// may have been removed.
+    pub(crate) fn read_again(&self, once: &BTreeSet<String>) -> Reading {
         let stamp = self.stamp();
         let mut report = Report::default();
         let mut hasher = Sha256::new();
@@ -99,18 +108,26 @@ impl Files {
                 }
             }
         });
+        let (outcome, declared) = self.plan(sources, values, once, report);
         Reading {
             digest: hasher.finalize().into(),
-            outcome: self.plan(sources, values, report),
+            outcome,
+            declared,
             stamp,
         }
     }
 
-    fn plan(&self, sources: Vec<Source>, values: Option<Source>, report: Report) -> Result<Planned, Report> {
+    fn plan(
+        &self,
+        sources: Vec<Source>,
+        values: Option<Source>,
+        once: &BTreeSet<String>,
+        report: Report,
+    ) -> (Result<Planned, Report>, BTreeSet<String>) {
         match report.errors() > 0 && sources.is_empty() {
             // What follows from nothing would only hide why there is nothing.
-            true => Err(report),
-            false => plan_readable(sources, values, &self.context, report),
+            true => (Err(report), BTreeSet::new()),
+            false => plan_readable(sources, values, &self.context, once, report),
         }
     }
 

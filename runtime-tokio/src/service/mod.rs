@@ -32,7 +32,7 @@ mod value;
 mod values;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ pub struct Planned {
 /// # Errors
 /// Every mistake of every text, with the warnings among them.
 pub fn plan_sources(sources: Vec<Source>, context: &Context) -> Result<Planned, Report> {
-    plan_readable(sources, None, context, Report::default())
+    plan_readable(sources, None, context, &BTreeSet::new(), Report::default()).0
 }
 
 /// Reads the given files and plans them together.
@@ -101,15 +101,18 @@ pub fn plan_files(paths: &[PathBuf], context: &Context) -> Result<Planned, Repor
             None
         }
     });
-    plan_readable(sources, values, context, report)
+    plan_readable(sources, values, context, &BTreeSet::new(), report).0
 }
 
+/// Plans what could be read, and tells which parameters it declares. A value of one that was declared `once`, and is no more, is no
+/// mistake.
 fn plan_readable(
     sources: Vec<Source>,
     values: Option<Source>,
     context: &Context,
+    once: &BTreeSet<String>,
     mut report: Report,
-) -> Result<Planned, Report> {
+) -> (Result<Planned, Report>, BTreeSet<String>) {
     let values = Values::read(context, values, &mut report);
     let mut documents = Vec::new();
     let mut unread = false;
@@ -120,21 +123,22 @@ fn plan_readable(
         }
     }
     let plan = build::build(&documents, !unread, context, &mut report);
+    let declared = documents.iter().flat_map(|document| &document.parameters);
+    let declared: BTreeSet<String> = declared.cloned().collect();
     // A file that could not be read may be the one that declares a name.
     if !unread {
-        let declared = documents.iter().flat_map(|document| &document.parameters);
-        let declared: Vec<&str> = declared.map(String::as_str).collect();
-        values.report_unknown(&declared, &mut report);
+        values.report_unknown(&declared, once, &mut report);
     }
     report.sort();
-    if report.errors() > 0 {
+    let planned = if report.errors() > 0 {
         Err(report)
     } else {
         Ok(Planned {
             plan,
             warnings: report,
         })
-    }
+    };
+    (planned, declared)
 }
 
 /// Reads a file, but never more of it than a commissioning file may have.

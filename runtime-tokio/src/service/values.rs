@@ -1,6 +1,6 @@
 //! Values for `parameters`: those of flags, and those of a file that has one by its name on each line, or more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Report, quoted};
@@ -50,13 +50,27 @@ impl Values {
         self.0.get(name)
     }
 
-    /// Reports the names that are not among those that are `declared`.
-    pub(super) fn report_unknown(&self, declared: &[&str], report: &mut Report) {
+    /// Reports the names that are not among those that are `declared`: those that once were only as warnings.
+    pub(super) fn report_unknown(
+        &self,
+        declared: &BTreeSet<String>,
+        once: &BTreeSet<String>,
+        report: &mut Report,
+    ) {
         for (name, given) in &self.0 {
-            if declared.contains(&name.as_str()) {
+            if declared.contains(name) {
                 continue;
             }
-            let help = nearest(name, declared.iter().copied()).map(did_you_mean);
+            if once.contains(name) {
+                let message = format!("no file declares the parameter {} any more", quoted(name));
+                let diagnostic = match &given.place {
+                    Some((source, span)) => Diagnostic::warning(source, *span, message).without_line(),
+                    None => Diagnostic::notice("--set", message),
+                };
+                report.push(diagnostic.help("take its value out before the agent starts the next time"));
+                continue;
+            }
+            let help = nearest(name, declared.iter().map(String::as_str)).map(did_you_mean);
             let message = format!("no file declares the parameter {}", quoted(name));
             let diagnostic = match &given.place {
                 Some((source, span)) => Diagnostic::error(source, *span, message).without_line(),
