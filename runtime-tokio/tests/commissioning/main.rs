@@ -10,6 +10,7 @@ mod names;
 mod opcua;
 mod opcua_client;
 mod planned;
+mod reference;
 mod resources;
 mod rules;
 mod services;
