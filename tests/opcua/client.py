@@ -90,6 +90,11 @@ class Session:
         (value,) = (await self.send(request, ua.ReadResponse, task.get("timeout", 60))).Results
         return {"value": value.Value.Value if value.Value else None, "status": value.StatusCode.name}
 
+    async def close(self, task: dict[str, Any]) -> str:
+        """Ends the session, and goes on with the connection."""
+        await self.client.uaclient.close_session(True)
+        return "closed"
+
     async def browse(self, task: dict[str, Any]) -> Any:
         children = await self.client.get_node(task["node"]).get_children()
         return [child.nodeid.to_string() for child in children]

@@ -31,6 +31,7 @@ mod refusals;
 mod rejected;
 mod scalar;
 mod server;
+mod sessions;
 mod text;
 mod transaction;
 mod value;

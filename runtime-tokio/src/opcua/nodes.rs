@@ -27,6 +27,7 @@ use super::failure::Failure;
 use super::held::Held;
 use super::method::{Method, Refused, raw};
 use super::publisher::Publisher;
+use super::sessions::{OfSession as _, Sessions};
 use super::transaction::Transaction;
 use super::value::Shape;
 use super::watchers::Watchers;
@@ -73,6 +74,7 @@ pub(super) struct Nodes {
     pub(super) held: Arc<Held>,
     /// Those of them whose value is published.
     pub(super) unconfirmed: Unconfirmed,
+    pub(super) sessions: Arc<Sessions<RequestContext>>,
     /// How often nodes were exchanged.
     exchanges: watch::Sender<u64>,
     is_stopping: AtomicBool,
@@ -88,6 +90,7 @@ impl Nodes {
             users,
             held: Arc::default(),
             unconfirmed: Unconfirmed::default(),
+            sessions: Arc::default(),
             exchanges: watch::Sender::default(),
             is_stopping: AtomicBool::new(false),
         }
@@ -128,7 +131,7 @@ impl Nodes {
         }
     }
 
-    /// Runs what a client has asked for as long as its connection is there; dropped, it frees all that it holds.
+    /// Runs what a client has asked for as long as its connection and its session are there; dropped, it frees all that it holds.
     async fn while_connected(
         &self,
         context: &RequestContext,
@@ -139,10 +142,15 @@ impl Nodes {
             .channels
             .end(channel)
             .ok_or(StatusCode::BadConnectionClosed)?;
+        let mut asking = self.sessions.ask(context.session_id(), context);
         tokio::select! {
             biased;
-            () = &mut asked => Ok(()),
+            () = &mut asked => match context.is_open() {
+                true => Ok(()),
+                false => Err(StatusCode::BadSessionClosed),
+            },
             () = end.reached() => Err(StatusCode::BadConnectionClosed),
+            () = asking.closed() => Err(StatusCode::BadSessionClosed),
         }
     }
 

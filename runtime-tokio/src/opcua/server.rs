@@ -121,6 +121,7 @@ pub(crate) struct Running {
     space: Arc<Space>,
     task: JoinHandle<()>,
     _rejected: Task,
+    _sessions: Task,
 }
 
 impl fmt::Debug for Server {
@@ -253,10 +254,12 @@ impl Server {
             offer,
             path,
         });
+        let sessions = Arc::clone(&space.inner().sessions);
         Running {
             handle,
             space,
             task,
+            _sessions: Task::start(sessions.look_after()),
             _rejected: Task::start(rejected.look_after()),
         }
     }

@@ -98,6 +98,36 @@ fn what_a_client_holds_ends_with_its_connection() {
 }
 
 #[test]
+fn what_a_client_holds_ends_with_its_session() {
+    let broker = Mosquitto::start();
+    let (_folder, service) = service_file(&plant(NODES));
+    let agent = OpcuaAgent::start(&service, broker.port(), &[]);
+    let mut client = OpcuaClient::connected(&agent.url());
+    let held = [
+        write("ns=1;s=order", "Int32", &json!(1)),
+        json!({"do": "call", "object": "ns=1;s=root", "method": "ns=1;s=start", "arguments": []}),
+    ]
+    .map(|task| client.begin(task));
+    let counted = |what: &str, open: u64, aborted: u64| {
+        wait::until(what, wait::PATIENCE, || {
+            let transactions = &agent.status()["transactions"];
+            (transactions["open"] == open && transactions["aborted"] == aborted).then_some(())
+        });
+    };
+    counted("both are held", 2, 0);
+    let answer = client.ask(json!({"do": "close"}));
+    assert_eq!(answer["result"], "closed", "{answer}");
+    counted("both were given up", 0, 2);
+    for task in held {
+        let answer = client.end(task);
+        assert_eq!(answer["result"]["codes"], json!(["BadSessionClosed"]), "{answer}");
+    }
+    let status = &agent.status()["opcua"];
+    let counts = ["channels", "sessions", "held"].map(|name| status[name].as_u64().expect("a count"));
+    assert_eq!(counts, [1, 0, 0], "the connection goes on: {status}");
+}
+
+#[test]
 fn a_connection_too_many_is_told_so_and_those_that_say_nothing_are_closed() {
     let broker = Mosquitto::start();
     let (_folder, service) = service_file(&plant(NODES));
