@@ -58,6 +58,8 @@ impl Shape {
                 let depth = dimensions.map_or(1, <[u32]>::len);
                 let fits = match self.rank {
                     0 => true,
+                    // It comes without dimensions.
+                    1.. if array.values.is_empty() => true,
                     rank => usize::try_from(rank).is_ok_and(|rank| rank == depth),
                 };
                 if !fits {
@@ -101,9 +103,26 @@ impl Shape {
             Variant::ByteString(_) if self.data_type == DataType::Byte && self.rank == 1 => {
                 value.to_byte_array().unwrap_or_default()
             }
+            Variant::Array(array) if array.values.is_empty() => {
+                let type_id = match self.data_type {
+                    DataType::Variant => array.value_type,
+                    data_type => type_id(data_type),
+                };
+                without_elements(type_id)
+            }
             value => value.clone(),
         }
     }
+}
+
+/// An array without elements. It has no dimensions, which are sent only where each is greater than zero (Part 6, §5.2.2.16); the
+/// library loses its place in a message after an array whose dimensions are zero, or none.
+fn without_elements(value_type: VariantScalarTypeId) -> Variant {
+    Variant::Array(Box::new(Array {
+        value_type,
+        values: Vec::new(),
+        dimensions: None,
+    }))
 }
 
 impl fmt::Display for Shape {
@@ -257,6 +276,9 @@ impl<'a> Nested<'a> {
     }
 
     fn build(&mut self, type_id: VariantScalarTypeId, values: Vec<Variant>) -> Option<Variant> {
+        if values.is_empty() {
+            return Some(without_elements(type_id));
+        }
         let dimensions = std::mem::take(&mut self.dimensions);
         let array = match dimensions.len() {
             1 => Array::new(type_id, values),
@@ -498,6 +520,35 @@ mod tests {
         };
         let shape = Shape::new(DataType::Int32, 2);
         assert_eq!(shape.json(&Variant::Array(Box::new(array))), Some(json!([])));
+    }
+
+    #[test]
+    fn an_array_without_elements_has_no_dimensions_and_fits_every_rank() {
+        for rank in [0, 1, 2, 3] {
+            for data_type in [DataType::Int32, DataType::Variant] {
+                let shape = Shape::new(data_type, rank);
+                for json in [json!([]), json!([[]]), json!([[], []])] {
+                    if let Some(Variant::Array(array)) = shape.value(&json) {
+                        assert_eq!(array.dimensions, None, "{json} of rank {rank}");
+                    }
+                }
+                let read = shape.value(&json!([])).expect("an empty list");
+                // As the library reads one, and as others have it.
+                for dimensions in [None, Some(Vec::new()), Some(vec![0, 0])] {
+                    let Variant::Array(mut written) = read.clone() else {
+                        panic!("{read:?}")
+                    };
+                    written.dimensions = dimensions;
+                    let written = Variant::Array(written);
+                    assert!(shape.json(&written).is_some(), "{written:?} of rank {rank}");
+                    assert_eq!(shape.stored(&written), read);
+                }
+            }
+        }
+        assert_eq!(
+            Shape::new(DataType::Int32, -1).json(&without_elements(VariantScalarTypeId::Int32)),
+            None
+        );
     }
 
     #[test]

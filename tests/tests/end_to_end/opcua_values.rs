@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syncline_tests::agent::service_file;
 use syncline_tests::mosquitto::Mosquitto;
 use syncline_tests::mosquitto_clients::{Subscription, publish};
-use syncline_tests::opcua::{OpcuaAgent, OpcuaClient, plant, write, written};
+use syncline_tests::opcua::{Library, OpcuaAgent, OpcuaClient, plant, write, written};
 use syncline_tests::wait;
 
 /// A variable below the root node.
@@ -80,6 +80,41 @@ fn a_written_value_is_published_and_a_published_value_is_read() {
     let told = told["result"].as_array().unwrap_or_else(|| panic!("{told}"));
     assert!(told.ends_with(&[json!("running"), json!("end")]), "{told:?}");
     reads(&mut client, "ns=1;s=state", &json!("end"));
+}
+
+#[test]
+fn arrays_without_elements_are_written_and_read_by_every_library() {
+    let broker = Mosquitto::start();
+    let nodes = node("list", "String", 1, "serverProvidesAndReceives", "topic: list")
+        + &node(
+            "matrix",
+            "String",
+            2,
+            "serverProvidesAndReceives",
+            "topic: matrix",
+        );
+    let (_folder, service) = service_file(&plant(&nodes));
+    let agent = OpcuaAgent::start(&service, broker.port(), &[]);
+    let [mut writer, mut other] = [Library::Asyncua, Library::NodeOpcua]
+        .map(|library| OpcuaClient::connected_on(library, &agent.url()));
+    let mut messages = Subscription::start(&broker, "services/plant/#");
+    for (id, full) in [("list", json!(["a"])), ("matrix", json!([["a", "b"]]))] {
+        let node = format!("ns=1;s={id}");
+        assert_eq!(writer.write(&node, "String", &json!([])).0, "Good", "{id}");
+        assert_eq!(next(&mut messages)["value"], json!([]), "{id}");
+        for client in [&mut writer, &mut other] {
+            reads(client, &node, &json!([]));
+        }
+        for value in [full, json!([])] {
+            let payload = json!({ "value": value }).to_string();
+            mosquitto_publishes(&broker, &format!("services/plant/{id}"), &payload);
+            reads(&mut writer, &node, &value);
+        }
+        reads(&mut other, &node, &json!([]));
+        // Both of its own.
+        next(&mut messages);
+        next(&mut messages);
+    }
 }
 
 fn mosquitto_publishes(broker: &Mosquitto, topic: &str, payload: &str) {
