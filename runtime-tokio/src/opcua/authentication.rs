@@ -109,10 +109,14 @@ impl AuthManager for Users {
     async fn authenticate_anonymous_token(&self, _: &ServerEndpoint) -> Result<(), Error> {
         match self.allow_anonymous {
             true => Ok(()),
-            false => Err(Error::new(
-                StatusCode::BadIdentityTokenRejected,
-                "this server lets nobody in without a name",
-            )),
+            false => {
+                self.refusals
+                    .note(&"it has no name, and the server has no `allowAnonymous: true`");
+                Err(Error::new(
+                    StatusCode::BadIdentityTokenRejected,
+                    "this server lets nobody in without a name",
+                ))
+            }
         }
     }
 

@@ -34,6 +34,7 @@ mod server;
 mod sessions;
 mod text;
 mod transaction;
+mod unfit;
 mod value;
 mod watchers;
 

@@ -13,6 +13,8 @@ use opcua::types::StatusCode;
 
 use super::heads::{HEADER, Heads, size};
 use super::refusals::Refusals;
+use super::unfit::Unfit;
+use crate::tls::Moment;
 
 /// Bytes up to the end of a service's number, in a message that is not encrypted: after the header the numbers of channel and token,
 /// sequence and request, then the type of what is asked (Part 6, §6.7.2 and §5.2.2.9).
@@ -33,6 +35,7 @@ pub(super) struct Offer {
     /// Whether None is for sessions as well.
     takes_sessions_by_none: bool,
     refusals: Refusals,
+    unfit: Refusals,
 }
 
 /// The requests of one connection.
@@ -74,6 +77,7 @@ impl Offer {
             policies,
             takes_sessions_by_none,
             refusals: Refusals::new("OPC UA connections"),
+            unfit: Refusals::new("OPC UA clients for their certificates"),
         }
     }
 }
@@ -173,6 +177,10 @@ fn judge(offer: &Offer, opened: &mut Option<Opening>, head: &[u8]) -> Result<(),
         Some(opened) if *opened != opening => Err(Refused::Changed),
         Some(_) => Ok(()),
         None => {
+            // The library refuses its session, and tells nobody else.
+            if let Some(unfit) = Unfit::find(certificate, policy, Moment::now()) {
+                offer.unfit.note(&unfit);
+            }
             *opened = Some(opening);
             Ok(())
         }
