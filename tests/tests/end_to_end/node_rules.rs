@@ -269,7 +269,8 @@ fn what_the_rules_of_a_node_have_done_is_seen_in_the_status() {
         (&node["resource"], &node["operation"], &node["ready"]),
         (&json!("node"), &json!("receive"), &json!(true))
     );
-    let rules = json!({ "received": 3, "passed": 2, "stopped": 1, "failed": 0, "overloaded": 0 });
+    let rules =
+        json!({ "received": 3, "passed": 2, "batched": 0, "stopped": 1, "failed": 0, "overloaded": 0 });
     assert_eq!(node["rules"], rules);
     let list = ruled.agent.beside(&["flow", "list"]).output();
     let list = String::from_utf8(list.expect("the program can be started").stdout).expect("text");
