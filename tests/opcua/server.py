@@ -116,7 +116,7 @@ async def carry_out(server: Server, task: dict[str, Any]) -> Any:
 
 async def main() -> None:
     server = await machine(json.loads(sys.argv[1]))
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=1 << 24)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with server:
         print(json.dumps({"id": None, "result": "serving"}), flush=True)

@@ -22,10 +22,13 @@ pub(super) const SESSIONS: usize = 200;
 pub(super) const SESSION_TIME: u64 = 60 * 60 * 1000;
 /// Values in one Write, and methods in one Call.
 pub(super) const OPERATIONS: usize = 1_000;
-/// Bytes of one text or byte string.
-pub(crate) const TEXT: usize = 1 << 20;
-/// Elements of one array.
-pub(crate) const ARRAY: usize = 100_000;
+/// Bytes of one text or byte string that a client sends.
+const TEXT: usize = 1 << 20;
+/// Elements of one array that a client sends.
+const ARRAY: usize = 100_000;
+/// Elements of one array of a server that the agent is a client of; its texts are bounded by its messages alone. What is beyond a bound ends
+/// the connection, with all that others have on it.
+pub(crate) const SERVERS_ARRAY: usize = 1_000_000;
 /// Bytes of one message.
 pub(crate) const MESSAGE: usize = 4 << 20;
 /// Bytes of one chunk of a message.

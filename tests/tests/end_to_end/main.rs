@@ -39,6 +39,7 @@ mod node_rules;
 mod opcua_connections;
 mod opcua_endpoint_ends;
 mod opcua_endpoints;
+mod opcua_large_values;
 mod opcua_many_held;
 mod opcua_reload;
 mod opcua_second_client;

@@ -138,9 +138,9 @@ fn configuration(settings: &Settings, uri: &str) -> ClientConfig {
         .max_chunk_count(limits::CHUNKS)
         .max_chunk_size(limits::CHUNK)
         .max_incoming_chunk_size(limits::CHUNK)
-        .max_string_length(limits::TEXT)
-        .max_byte_string_length(limits::TEXT)
-        .max_array_length(limits::ARRAY)
+        .max_string_length(limits::MESSAGE)
+        .max_byte_string_length(limits::MESSAGE)
+        .max_array_length(limits::SERVERS_ARRAY)
         .into_config()
 }
 

@@ -23,6 +23,8 @@ use crate::service::plan::{ConnectionPlan, OpcuaConnection, RetryStrategy, Secur
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Looks that have failed one after the other until the connection is given up.
 const FAILED_LOOKS: u32 = 2;
+/// Time after which a connection counts as one that lasts: the next one is tried as soon as the first was.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
 
 /// A connection that can be: nothing of it is there yet.
 pub(crate) struct PreparedLink {
@@ -198,16 +200,17 @@ impl Upkeep {
             let one = tokio::spawn(Arc::clone(&upkeep).one(number));
             let end = one.await;
             upkeep.live.send_replace(None);
-            let (reason, was_there) = match end {
-                Ok(Some((End::Lost { reason, .. }, was_there))) => (reason, was_there),
+            let (reason, uptime) = match end {
+                Ok(Some((End::Lost { reason, .. }, uptime))) => (reason, uptime),
                 Ok(Some((End::Stopped, _)) | None) => return,
                 // A panic costs its own connection.
-                Err(error) => (format!("the connection has failed: {error}"), false),
+                Err(error) => (format!("the connection has failed: {error}"), None),
             };
-            if was_there {
+            // A value that is too large ends each connection as soon as it comes.
+            if uptime.is_some_and(|uptime| uptime >= STABLE_AFTER) {
                 delays.after(true);
             }
-            if was_there || told.as_ref() != Some(&reason) {
+            if uptime.is_some() || told.as_ref() != Some(&reason) {
                 tracing::warn!("{}: {} {reason}", upkeep.owner, upkeep.state.address());
                 told = Some(reason.clone());
             }
@@ -221,8 +224,8 @@ impl Upkeep {
         }
     }
 
-    /// One connection from its attempt to its end, and whether it came about; `None` where it shall not.
-    async fn one(self: Arc<Self>, number: u64) -> Option<(End, bool)> {
+    /// One connection from its attempt to its end, and how long there was one, if at all; `None` where it shall not be.
+    async fn one(self: Arc<Self>, number: u64) -> Option<(End, Option<Duration>)> {
         let mut stop = self.stop.clone();
         let connected = tokio::select! {
             connected = connect::connect(&self.settings) => connected,
@@ -237,21 +240,23 @@ impl Upkeep {
                         reason,
                         listens: false,
                     },
-                    false,
+                    None,
                 ));
             }
         };
+        let since = Instant::now();
         let live = Arc::new(Live::new(session, number, Arc::clone(&self.state)));
         self.live.send_replace(Some(Arc::clone(&live)));
         if self.state.connected() {
             tracing::info!("{}: connected to {}", self.owner, self.state.address());
         }
         let end = self.keep_up(&live, &mut events).await;
+        let uptime = since.elapsed();
         self.live.send_replace(None);
         if !matches!(end, End::Lost { listens: false, .. }) {
             self.close(&live, events).await;
         }
-        Some((end, true))
+        Some((end, Some(uptime)))
     }
 
     /// Moves the session until it is lost, or nobody needs it.
@@ -296,7 +301,7 @@ impl Upkeep {
             return match deadline {
                 Some(_) => End::Stopped,
                 None => End::Lost {
-                    reason: format!("is gone: {status}"),
+                    reason: gone(status),
                     listens,
                 },
             };
@@ -309,5 +314,39 @@ impl Upkeep {
         let moved = async { while let Some(Ok(_)) = events.next().await {} };
         // The session ends at the server by itself, too.
         let _ = timeout(CLOSE_TIME, async { tokio::join!(goodbye, moved) }).await;
+    }
+}
+
+/// How a connection has ended that nobody wanted to end, with the cure where what the server sent was too large.
+fn gone(status: StatusCode) -> String {
+    let cure = match status {
+        StatusCode::BadDecodingError
+        | StatusCode::BadEncodingLimitsExceeded
+        | StatusCode::BadRequestTooLarge
+        | StatusCode::BadResponseTooLarge
+        | StatusCode::BadTcpMessageTooLarge
+        | StatusCode::BadCommunicationError => {
+            ": if this comes again, a value is too large: messages of servers have up to 4 MiB, arrays 1,000,000 elements"
+        }
+        _ => "",
+    };
+    format!("is gone: {status}{cure}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_ended_by_what_was_too_large_is_told_with_the_bounds() {
+        let told = gone(StatusCode::BadDecodingError);
+        assert!(
+            told.starts_with("is gone: BadDecodingError: if this comes again, a value is too large"),
+            "{told}"
+        );
+        assert_eq!(
+            gone(StatusCode::BadConnectionClosed),
+            "is gone: BadConnectionClosed"
+        );
     }
 }
