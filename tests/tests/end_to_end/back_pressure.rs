@@ -19,7 +19,7 @@ resources:
     properties: {parent: !ref server, method: POST, route: /x, operation: transaction, qos: 1, transaction: {timeout: 60000, maxInFlight: 50}}
 ";
 const REFUSED: usize = 2_000;
-/// What half of the refusals take at most; a busy machine may delay single ones.
+/// What 9 of 10 refusals take at most; a busy machine may delay single ones.
 const REFUSED_WITHIN: Duration = Duration::from_millis(10);
 /// What the agent may grow by while it refuses 100 MB.
 const GROWTH: u64 = 8 << 20;
@@ -75,9 +75,10 @@ fn a_broker_that_stands_still_costs_neither_time_nor_memory() {
             (open_transactions(&agent) == HELD as u64).then_some(())
         });
         let (times, growth) = refused(&agent).await;
-        let (half, longest) = (times[times.len() / 2], times[times.len() - 1]);
+        let within = |part: usize| times[times.len() * part / 100 - 1];
+        let (half, most, longest) = (within(50), within(90), within(100));
         eprintln!(
-            "refused {REFUSED}: half within {half:.2?}, all within {longest:.2?}, memory + {growth} bytes"
+            "refused {REFUSED}: half within {half:.2?}, 90 % within {most:.2?}, all within {longest:.2?}, memory + {growth} bytes"
         );
 
         let thawed = Instant::now();
@@ -100,7 +101,7 @@ fn a_broker_that_stands_still_costs_neither_time_nor_memory() {
         let recovered = thawed.elapsed();
         eprintln!("recovered after {recovered:.2?}");
         assert_eq!(answer.json(), json!({ "seen": "next" }));
-        assert!(half <= REFUSED_WITHIN, "half of the refusals took {half:?}");
+        assert!(most <= REFUSED_WITHIN, "9 of 10 refusals took {most:?}");
         assert!(growth <= GROWTH, "memory grew by {growth} bytes");
         assert!(recovered <= RECOVERED_WITHIN, "recovered after {recovered:?}");
     });
