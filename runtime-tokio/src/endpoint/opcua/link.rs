@@ -16,7 +16,7 @@ use crate::data::DataFolder;
 use crate::endpoint::probe::Delays;
 use crate::endpoint::state::LinkState;
 use crate::endpoint::{ClientError, Means};
-use crate::opcua::OpcuaError;
+use crate::opcua::{OpcuaError, limits};
 use crate::service::plan::{ConnectionPlan, OpcuaConnection, RetryStrategy, SecurityMode};
 
 /// Time for the orderly end of a session.
@@ -319,18 +319,21 @@ impl Upkeep {
 
 /// How a connection has ended that nobody wanted to end, with the cure where what the server sent was too large.
 fn gone(status: StatusCode) -> String {
-    let cure = match status {
+    let is_size = matches!(
+        status,
         StatusCode::BadDecodingError
-        | StatusCode::BadEncodingLimitsExceeded
-        | StatusCode::BadRequestTooLarge
-        | StatusCode::BadResponseTooLarge
-        | StatusCode::BadTcpMessageTooLarge
-        | StatusCode::BadCommunicationError => {
-            ": if this comes again, a value is too large: messages of servers have up to 4 MiB, arrays 1,000,000 elements"
-        }
-        _ => "",
-    };
-    format!("is gone: {status}{cure}")
+            | StatusCode::BadEncodingLimitsExceeded
+            | StatusCode::BadResponseTooLarge
+            | StatusCode::BadTcpMessageTooLarge
+    );
+    if !is_size {
+        return format!("is gone: {status}");
+    }
+    format!(
+        "is gone: {status}: where this comes again, a value may be too large: messages of servers have up to {} MiB, arrays {} elements",
+        limits::MESSAGE >> 20,
+        limits::SERVERS_ARRAY
+    )
 }
 
 #[cfg(test)]
@@ -341,7 +344,8 @@ mod tests {
     fn a_connection_that_ended_by_what_was_too_large_is_told_with_the_bounds() {
         let told = gone(StatusCode::BadDecodingError);
         assert!(
-            told.starts_with("is gone: BadDecodingError: if this comes again, a value is too large"),
+            told.starts_with("is gone: BadDecodingError: where this comes again, a value may be too large")
+                && told.ends_with("up to 4 MiB, arrays 1000000 elements"),
             "{told}"
         );
         assert_eq!(
